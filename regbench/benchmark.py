@@ -1,0 +1,320 @@
+"""The protocol: tune every candidate with the same budget, choose its winner, run the winner with further seeds.
+
+What was run is found in the results tree and not run again: a call that was interrupted goes on where it stopped when it
+is made again.
+"""
+
+import itertools
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from regbench import catalog, datasets, execution
+from regbench.errors import DefinitionError
+from regbench.execution import Machine
+from regbench.records import Candidate, Outcome, Problem, Protocol, RunResult, RunSpec, Scalar, Schedule, Standing
+from regbench.search import space, tune
+from regbench.store.folder import Folder
+
+TUNING_SEED = 42
+
+
+@dataclass(frozen=True)
+class Task:
+    """What all runs of one candidate on one problem have in common."""
+
+    problem: Problem
+    candidate: Candidate
+    protocol: Protocol
+    schedule: Schedule
+    epochs: int
+    batch_size: int
+
+    def spec(self, setting: Mapping[str, Scalar], seed: int) -> RunSpec:
+        """The run of a setting with a seed."""
+        optimizer, regularizer, decay = space.resolve(self.candidate, setting, self.problem)
+        return RunSpec(
+            problem=self.problem,
+            candidate=self.candidate.name,
+            setting=dict(setting),
+            optimizer=optimizer,
+            regularizer=regularizer,
+            decay=decay,
+            seed=seed,
+            protocol=self.protocol,
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            schedule=self.schedule,
+        )
+
+
+@dataclass(frozen=True)
+class Event:
+    """One more run is there.
+
+    Attributes:
+        candidate: its name.
+        phase: "trials" or "re-runs".
+        done: how many runs of the phase are there.
+        total: how many there will be.
+        result: the run.
+        was_found: it lay in the results tree already.
+    """
+
+    candidate: str
+    phase: str
+    done: int
+    total: int
+    result: RunResult
+    was_found: bool
+
+
+Progress = Callable[[Event], None]
+
+
+def run(
+    problem: str,
+    candidate: str,
+    *,
+    setting: Mapping[str, Scalar] | None = None,
+    seed: int = TUNING_SEED,
+    epochs: int | None = None,
+    batch_size: int | None = None,
+    schedule: Schedule | str = "none",
+    protocol: str = "deepobs",
+    output: str | Path = "results",
+    data_dir: str | Path | None = None,
+    max_seconds: float | None = None,
+) -> RunResult:
+    """Train a candidate once, with its defaults where `setting` gives no value.
+
+    Args:
+        problem: name of a test problem.
+        candidate: name of a candidate.
+        setting: values by dotted name, e.g. `{"optimizer.learning_rate": 0.01}`; of searched and of fixed arguments.
+        seed: of the initial weights, the order of the samples and the augmentation.
+        epochs: the problem's own number unless given; likewise `batch_size`.
+        schedule: name of a learning-rate schedule, or a `Schedule` (needed for `step`).
+        protocol: name of an evaluation protocol.
+        output: results tree; a run that is in it is returned, not run again.
+        data_dir: data folder; None searches the usual places.
+        max_seconds: give up after the epoch that ends later than this.
+
+    Returns:
+        The run; a divergence, a time-out or a crash is its outcome.
+
+    Raises:
+        RegbenchError: the input is at fault; the message says what, in one line.
+    """
+    task = _task(problem, candidate, protocol, schedule, epochs, batch_size)
+    spec = task.spec(space.defaults(task.candidate) | dict(setting or {}), _checked_seed(seed))
+    folder = Folder(output)
+    folder.check_writable()
+    with execution.machine(0, _path(data_dir), max_seconds) as machine:
+        return _run_all([spec], folder, machine, lambda *_: None, minibatch=True)[0]
+
+
+def search(
+    problem: str,
+    candidates: Sequence[str],
+    *,
+    budget: str | int = "medium",
+    sampler: str = "random",
+    seed: int = TUNING_SEED,
+    reruns: int | None = None,
+    epochs: int | None = None,
+    batch_size: int | None = None,
+    schedule: Schedule | str = "none",
+    protocol: str = "deepobs",
+    workers: int = 0,
+    output: str | Path = "results",
+    data_dir: str | Path | None = None,
+    max_seconds: float | None = None,
+    progress: Progress | None = None,
+) -> list[Standing]:
+    """Give every candidate the same tuning budget on a problem, and rank the winners over further seeds.
+
+    Args:
+        problem: name of a test problem.
+        candidates: names of candidates.
+        budget: "one_shot" (the defaults), "small", "medium", "large", or a number of trials.
+        sampler: "random" (the published points of each budget), "tpe", "qmc" or "grid".
+        seed: of the draws, and of every trial's training.
+        reruns: seeds `seed + 1` ... that the winner is run with; the protocol's number unless given.
+        epochs: the problem's own number unless given; likewise `batch_size`.
+        schedule: name of a learning-rate schedule, or a `Schedule` (needed for `step`).
+        protocol: name of an evaluation protocol.
+        workers: worker processes on this machine; 0 computes in this process.
+        output: results tree; what is in it is not run again.
+        data_dir: data folder; None searches the usual places.
+        max_seconds: give up a run after the epoch that ends later than this.
+        progress: called with every run that is there.
+
+    Returns:
+        One standing a candidate, best first.
+
+    Raises:
+        RegbenchError: the input is at fault; the message says what, in one line.
+    """
+    names = list(dict.fromkeys(candidates))
+    tasks = [_task(problem, name, protocol, schedule, epochs, batch_size) for name in names]
+    if not tasks:
+        raise DefinitionError("A search needs at least one candidate. Received: none")
+    if reruns is not None and reruns < 0:
+        raise DefinitionError(f"`reruns` must not be negative. Received: reruns={reruns}")
+    trials, seed = catalog.budget_trials(budget), _checked_seed(seed)
+    # All bad input shows before the first run.
+    studies = [tune.Study(task.candidate, task.problem.goal, sampler, seed, trials) for task in tasks]
+    for task, study in zip(tasks, studies, strict=True):
+        task.spec(study.ask(0), seed)
+    if datasets.get(tasks[0].problem.dataset).files:
+        datasets.locate(tasks[0].problem.dataset, _path(data_dir))
+    folder = Folder(output)
+    folder.check_writable()
+    with execution.machine(workers, _path(data_dir), max_seconds) as machine:
+        standings = [
+            _search_one(task, study, seed, reruns, folder, machine, progress or (lambda _: None))
+            for task, study in zip(tasks, studies, strict=True)
+        ]
+    return ranked(standings)
+
+
+def ranked(standings: Sequence[Standing]) -> list[Standing]:
+    """Best mean test metric first; candidates without a winner last."""
+    sign = -1 if standings[0].goal == "maximize" else 1
+    return sorted(standings, key=lambda s: (s.test_mean is None, sign * (s.test_mean or 0.0)))
+
+
+def _search_one(
+    task: Task, study: tune.Study, seed: int, reruns: int | None, folder: Folder, machine: Machine, progress: Progress
+) -> Standing:
+    """Tune, choose, re-run."""
+    trials = _tune(task, study, seed, folder, machine, _numbered(progress, task, "trials", study.trials))
+    position = tune.best(trials, task.problem.goal)
+    if position is None:
+        return standing(trials, None, [])
+    winner = trials[position]
+    further = range(seed + 1, seed + 1 + (task.protocol.reruns if reruns is None else reruns))
+    specs = [task.spec(winner.spec.setting, other) for other in further]
+    again = _run_all(specs, folder, machine, _numbered(progress, task, "re-runs", len(specs)))
+    return standing(trials, winner, again)
+
+
+def _tune(
+    task: Task, study: tune.Study, seed: int, folder: Folder, machine: Machine, report: "Report"
+) -> list[RunResult]:
+    """All trials, in their order.
+
+    A sampler that learns is asked for as many trials at a time as are computed at a time, and told of all of them before
+    it is asked again: so its questions do not depend on which worker was faster, or on an interruption.
+    """
+    results: list[RunResult] = []
+    for numbers in study.rounds(machine.capacity):
+        settings = [study.ask(number) for number in numbers]
+        of_round = _run_all([task.spec(setting, seed) for setting in settings], folder, machine, report)
+        for number, setting, result in zip(numbers, settings, of_round, strict=True):
+            study.tell(number, setting, tune.score_of(result))
+        results += of_round
+    return results
+
+
+def standing(trials: Sequence[RunResult], winner: RunResult | None, again: Sequence[RunResult]) -> Standing:
+    """The row of one candidate, from its trials, its winner and the winner's runs with further seeds."""
+    spec = trials[0].spec
+    problem = spec.problem
+    reported = [run for run in again if run.curves]
+    if winner is not None and (spec.protocol.tuning_seed_counts or not again):
+        reported = [winner, *reported]
+    name = "accuracies" if problem.metric == "accuracy" else "losses"
+    valid = [run.curves[f"valid_{name}"][-1] for run in reported if f"valid_{name}" in run.curves]
+    test = [run.curves[f"test_{name}"][-1] for run in reported]
+    runs = [*trials, *again]
+    return Standing(
+        problem=problem.name,
+        candidate=spec.candidate,
+        setting=winner.spec.setting if winner else None,
+        coupling=spec.decay.coupling,
+        decay=winner.spec.decay.strength if winner else None,
+        protocol=spec.protocol.name,
+        metric=problem.metric,
+        goal=problem.goal,
+        seeds=[run.spec.seed for run in reported],
+        valid_mean=statistics.fmean(valid) if valid else None,
+        valid_sd=statistics.stdev(valid) if len(valid) > 1 else None,
+        test_mean=statistics.fmean(test) if test else None,
+        test_sd=statistics.stdev(test) if len(test) > 1 else None,
+        trials=len(trials),
+        diverged_trials=sum(run.outcome == Outcome.DIVERGED for run in trials),
+        diverged_seeds=sum(run.outcome == Outcome.DIVERGED for run in reported),
+        unfinished=sum(run.outcome in (Outcome.FAILED, Outcome.TIMED_OUT) for run in runs),
+        seconds=sum(run.timings.total_seconds for run in runs),
+    )
+
+
+Report = Callable[[RunResult, bool], None]
+
+
+def _numbered(progress: Progress, task: Task, phase: str, total: int) -> Report:
+    counter = itertools.count(1)
+    return lambda result, was_found: progress(
+        Event(task.candidate.name, phase, next(counter), total, result, was_found)
+    )
+
+
+def _run_all(
+    specs: Sequence[RunSpec], folder: Folder, machine: Machine, report: Report, minibatch: bool = False
+) -> list[RunResult]:
+    """The runs of the specs, in their order: what the results tree has is taken from there, the others are computed.
+
+    Two equal specs are one run. Every run is written as soon as it is there.
+    """
+    results: dict[str, RunResult] = {}
+    missing: dict[str, RunSpec] = {}
+    for spec in specs:
+        digest = spec.digest()
+        if digest in results or digest in missing:
+            continue
+        found = folder.find(spec, minibatch=minibatch)
+        if found is None:
+            missing[digest] = spec
+        else:
+            results[digest] = found
+            report(found, True)
+    for result in machine.compute(list(missing.values())):
+        folder.write(result)
+        results[result.spec.digest()] = result
+        report(result, False)
+    return [results[spec.digest()] for spec in specs]
+
+
+def _task(
+    problem: str,
+    candidate: str,
+    protocol: str,
+    schedule: Schedule | str,
+    epochs: int | None,
+    batch_size: int | None,
+) -> Task:
+    chosen = catalog.problem(problem)
+    for name, number, least in (("epochs", epochs, 0), ("batch_size", batch_size, 1)):
+        if number is not None and number < least:
+            raise DefinitionError(f"`{name}` must be at least {least}. Received: {name}={number}")
+    return Task(
+        problem=chosen,
+        candidate=catalog.candidate(candidate),
+        protocol=catalog.protocol(protocol),
+        schedule=schedule if isinstance(schedule, Schedule) else catalog.schedule(schedule),
+        epochs=chosen.epochs if epochs is None else epochs,
+        batch_size=batch_size or chosen.batch_size,
+    )
+
+
+def _checked_seed(seed: int) -> int:
+    if not 0 <= seed < 2**31:
+        raise DefinitionError(f"`seed` must be from 0 to 2**31 - 1. Received: seed={seed}")
+    return seed
+
+
+def _path(folder: str | Path | None) -> Path | None:
+    return None if folder is None else Path(folder)

@@ -1,0 +1,55 @@
+"""The data sets by name."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from regbench.datasets import cifar10, cifar100, digits, fmnist, folders, mnist, quadratic, svhn, two_d
+from regbench.datasets.dataset import Dataset, RawData
+from regbench.errors import UnknownNameError
+
+_READERS: dict[str, tuple[Dataset, Callable[[Dataset, Path], RawData]]] = {
+    module.DATASET.name: (module.DATASET, module.read)
+    for module in (cifar10, cifar100, digits, fmnist, mnist, quadratic, svhn, two_d)
+}
+
+
+def names() -> tuple[str, ...]:
+    """Return the names of all data sets, sorted."""
+    return tuple(sorted(_READERS))
+
+
+def get(name: str) -> Dataset:
+    """Return the record of a data set.
+
+    Raises:
+        UnknownNameError: there is none of this name.
+    """
+    if name not in _READERS:
+        raise UnknownNameError("data set", name, _READERS)
+    return _READERS[name][0]
+
+
+def locate(name: str, data_dir: Path | None = None) -> Path:
+    """Return the folder that holds the files of a data set; see `folders.locate`."""
+    return folders.locate(get(name), data_dir)
+
+
+def load(name: str, data_dir: Path | None = None) -> RawData:
+    """Read a data set into memory.
+
+    Args:
+        name: of the data set.
+        data_dir: data folder; None goes through `folders.data_folders`. Data that are generated, or come with a
+            library, need none.
+
+    Raises:
+        UnknownNameError: there is no data set of this name.
+        DataError: files are missing or are not what they should be.
+    """
+    dataset = get(name)
+    return read(dataset, locate(name, data_dir) if dataset.files else Path())
+
+
+def read(dataset: Dataset, folder: Path) -> RawData:
+    """Read the files of a data set from the folder they lie in."""
+    return _READERS[dataset.name][1](dataset, folder)

@@ -1,0 +1,1 @@
+"""Runs one spec: TensorFlow lives here only."""

@@ -1,0 +1,109 @@
+"""From names and values to Keras objects: the model, the optimizer with its decay, the regularizer."""
+
+import importlib
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import keras
+
+from regbench import models
+from regbench.datasets import Dataset
+from regbench.errors import DefinitionError, UnknownNameError
+from regbench.optimizers import DecoupledDecay, tunable_variables
+from regbench.records import Coupling, Part, Problem, RunSpec
+
+OPTIMIZERS = {
+    "sgd": keras.optimizers.SGD,
+    "adam": keras.optimizers.Adam,
+    "nadam": keras.optimizers.Nadam,
+    "adamax": keras.optimizers.Adamax,
+    "rmsprop": keras.optimizers.RMSprop,
+    "adagrad": keras.optimizers.Adagrad,
+    "adadelta": keras.optimizers.Adadelta,
+    "ftrl": keras.optimizers.Ftrl,
+    "lion": keras.optimizers.Lion,
+    "lamb": keras.optimizers.Lamb,
+    "muon": keras.optimizers.Muon,
+}
+REGULARIZERS: dict[str, type] = {}
+
+
+def build_model(problem: Problem, dataset: Dataset) -> keras.Model:
+    """The problem's network, freshly initialised from the seed in use."""
+    return models.build(problem.model.name, problem.model.arguments, dataset.input_shape, dataset.classes)
+
+
+def build_optimizer(spec: RunSpec) -> keras.optimizers.Optimizer:
+    """The candidate's optimizer, in its decay where the coupling is a decoupled one; not yet built."""
+    optimizer = _instance("optimizer", spec.optimizer, OPTIMIZERS)
+    if not isinstance(optimizer, keras.optimizers.Optimizer):
+        raise DefinitionError(
+            f"candidate {spec.candidate}: optimizer.name: must be a Keras optimizer. Received: {spec.optimizer.name}"
+        )
+    decay = spec.decay
+    if decay.coupling not in (Coupling.NONE, Coupling.L2) and decay.strength != 0:
+        mask = decays(spec.problem)
+        optimizer = DecoupledDecay(optimizer, decay.strength, coupling=decay.coupling.value, apply_to=mask)
+    return optimizer
+
+
+def baked_arguments(spec: RunSpec) -> dict[str, Any]:
+    """The optimizer's name and arguments without those that a compiled step reads from variables."""
+    return _without("", spec.optimizer, set(tunable_variables(_instance("optimizer", spec.optimizer, OPTIMIZERS))))
+
+
+def build_regularizer(spec: RunSpec) -> Callable[[Any], Any] | None:
+    """The candidate's regularizer: a function from a kernel to its penalty; None where it has none."""
+    return _instance("regularizer", spec.regularizer, REGULARIZERS) if spec.regularizer is not None else None
+
+
+def decays(problem: Problem) -> Callable[[Any], bool]:
+    """Whether a trainable variable is one that decay, L2 and regularizers act on."""
+    if problem.l2_on == "convolution_kernels":
+        return lambda variable: len(variable.shape) > 2
+    return lambda variable: len(variable.shape) >= 2
+
+
+def _instance(key: str, part: Part, known: dict[str, type]) -> Any:
+    """Call the class that the part names with the part's arguments, inner parts first."""
+    target = _find_class(key, part.name, known)
+    arguments = {
+        name: _instance(f"{key}.{name}", value, known) if isinstance(value, Part) else value
+        for name, value in part.arguments.items()
+    }
+    parameters = inspect.signature(target).parameters
+    if "weight_decay" in arguments:
+        raise DefinitionError(f"{key}.weight_decay: decay belongs into [decay], where its coupling is stated")
+    for name in ("weight_decay", "adam_weight_decay"):  # Keras's own decay, where it is on by default, acts on biases too
+        if name in parameters:
+            arguments[name] = None
+    takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
+    for name in arguments:
+        if name not in parameters and not takes_any:
+            raise UnknownNameError("argument", name, parameters, where=f"{key}: {part.name}")
+    try:
+        return target(**arguments)
+    except (TypeError, ValueError) as error:
+        raise DefinitionError(f"{key}: {part.name}: {' '.join(str(error).split())}") from error
+
+
+def _without(prefix: str, part: Part, tunable: set[str]) -> dict[str, Any]:
+    kept = {
+        name: _without(f"{prefix}{name}.", value, tunable) if isinstance(value, Part) else value
+        for name, value in part.arguments.items()
+        if f"{prefix}{name}" not in tunable
+    }
+    return {"name": part.name, "arguments": kept}
+
+
+def _find_class(key: str, name: str, known: dict[str, type]) -> Any:
+    if ":" not in name:
+        if name not in known:
+            raise UnknownNameError(key.rsplit(".", maxsplit=1)[-1], name, known, where=f"{key}.name")
+        return known[name]
+    module, _, attribute = name.partition(":")
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise DefinitionError(f"{key}.name: {name} cannot be imported: {error}") from error

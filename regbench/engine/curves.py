@@ -1,0 +1,49 @@
+"""The curves of a run as they grow, and when they say that it diverged."""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from regbench.engine.evaluate import Evaluation
+
+ABSURD = 1e6
+"""A loss more than so many times the loss before training (or 1, if that is larger) counts as diverged."""
+
+
+class Curves:
+    """What is recorded before training and after every epoch.
+
+    Attributes:
+        minibatch_losses: the loss with the penalty term before each step.
+        diverged_epoch: the epoch (counting from 1) in which a loss was not finite or absurd; None as long as none was.
+    """
+
+    def __init__(self, before_training: dict[str, Evaluation]) -> None:
+        """Begin with the evaluation of every split before training."""
+        self._evaluations = [before_training]
+        self.minibatch_losses: list[float] = []
+        self.diverged_epoch: int | None = None
+        self._limit = ABSURD * max(1.0, *(split.loss + split.penalty for split in before_training.values()))
+
+    def add_epoch(self, step_losses: np.ndarray, evaluation: dict[str, Evaluation]) -> None:
+        """Record the loss of every step of an epoch and the evaluation of every split after it."""
+        self.minibatch_losses.extend(step_losses.tolist())
+        self._evaluations.append(evaluation)
+        losses = [*step_losses.tolist(), *(split.loss + split.penalty for split in evaluation.values())]
+        if not all(math.isfinite(loss) and loss <= self._limit for loss in losses):
+            self.diverged_epoch = len(self._evaluations) - 1
+
+    def values(self, name: str, of: Callable[[Evaluation], float | None], epochs: int) -> dict[str, list[float]]:
+        """One curve a split, named `<split>_<name>`.
+
+        After a divergence the curves hold the values before training, from the epoch of the divergence to the last of
+        `epochs`, as DeepOBS fills them.
+        """
+        good = self._evaluations if self.diverged_epoch is None else self._evaluations[: self.diverged_epoch]
+        missing = epochs + 1 - len(good) if self.diverged_epoch is not None else 0
+        first = self._evaluations[0]
+        return {
+            f"{split}_{name}": [of(evaluation[split]) for evaluation in good] + [of(first[split])] * missing
+            for split in first
+        }

@@ -1,0 +1,86 @@
+"""What happens to images inside the compiled step: scaling, and DeepOBS's augmentation, vectorised with a draw per sample.
+
+Recipe of DeepOBS for CIFAR, on pixels 0..255 as floats: pad by 2 with zeros, crop back at random, flip at random,
+brightness + uniform(-63/255, 63/255), saturation * uniform(0.5, 1.5), contrast * uniform(0.2, 1.8) about the mean of each
+channel, then standardize each image. For SVHN the same without the flip.
+"""
+
+import tensorflow as tf
+
+from regbench.datasets.dataset import Augmentation, Preprocessing
+
+PADDING = 2
+BRIGHTNESS = 63.0 / 255.0
+SATURATION = (0.5, 1.5)
+CONTRAST = (0.2, 1.8)
+
+
+def preprocess(inputs: tf.Tensor, rule: Preprocessing) -> tf.Tensor:
+    """Turn stored inputs (n, ...) into what the network takes, as float32."""
+    inputs = tf.cast(inputs, tf.float32)
+    if rule == "unit":
+        return inputs / 255.0
+    return standardize(inputs) if rule == "standardize" else inputs
+
+
+def standardize(images: tf.Tensor) -> tf.Tensor:
+    """Subtract the mean of each image and divide by its standard deviation, but at least by 1/sqrt(pixels * channels)."""
+    axes = [1, 2, 3]
+    size = tf.cast(tf.reduce_prod(tf.shape(images)[1:]), tf.float32)
+    mean, variance = tf.nn.moments(images, axes, keepdims=True)
+    return (images - mean) / tf.maximum(tf.sqrt(variance), tf.math.rsqrt(size))
+
+
+def augment(images: tf.Tensor, recipe: Augmentation, seed: tf.Tensor) -> tf.Tensor:
+    """Draw one augmented version of each image.
+
+    Args:
+        images: (n, height, width, channels), pixels 0..255.
+        recipe: "cifar" or "svhn".
+        seed: int32 (2,); the same seed gives the same draws.
+
+    Returns:
+        float32 images of the same shape, not standardized yet.
+    """
+    images = tf.cast(images, tf.float32)
+    count = tf.shape(images)[0]
+    shift_seed, draw_seed = tf.unstack(tf.random.experimental.stateless_split(seed, 2))
+    shifts = tf.random.stateless_uniform((count, 2), shift_seed, 0, 2 * PADDING + 1, tf.int32)
+    draws = tf.random.stateless_uniform((count, 4), draw_seed)
+    images = shifted(images, shifts)
+    if recipe == "cifar":
+        images = tf.where(draws[:, 0, None, None, None] < 0.5, images[:, :, ::-1], images)
+    images = images + _between(draws[:, 1], -BRIGHTNESS, BRIGHTNESS)
+    images = saturated(images, _between(draws[:, 2], *SATURATION))
+    return contrasted(images, _between(draws[:, 3], *CONTRAST))
+
+
+def shifted(images: tf.Tensor, shifts: tf.Tensor) -> tf.Tensor:
+    """Pad each image with zeros and cut a window of the old size at its own place (row, column), int32 (n, 2)."""
+    height, width = images.shape[1:3]
+    padded = tf.pad(images, [[0, 0], [PADDING, PADDING], [PADDING, PADDING], [0, 0]])
+    rows = shifts[:, 0, None] + tf.range(height)
+    columns = shifts[:, 1, None] + tf.range(width)
+    return tf.gather(tf.gather(padded, rows, axis=1, batch_dims=1), columns, axis=2, batch_dims=1)
+
+
+def saturated(images: tf.Tensor, factors: tf.Tensor) -> tf.Tensor:
+    """Multiply the HSV saturation of each image by its factor (n, 1, 1, 1), clipped to 1.
+
+    With v the largest channel of a pixel and s = 1 - smallest/v its saturation, keeping hue and v means moving every
+    channel c to v - (v - c) * s'/s.
+    """
+    value = tf.reduce_max(images, axis=-1, keepdims=True)
+    saturation = tf.math.divide_no_nan(value - tf.reduce_min(images, axis=-1, keepdims=True), value)
+    ratio = tf.math.divide_no_nan(tf.clip_by_value(saturation * factors, 0.0, 1.0), saturation)
+    return value - (value - images) * ratio
+
+
+def contrasted(images: tf.Tensor, factors: tf.Tensor) -> tf.Tensor:
+    """Stretch each image by its factor (n, 1, 1, 1) about the mean of each channel."""
+    mean = tf.reduce_mean(images, axis=[1, 2], keepdims=True)
+    return (images - mean) * factors + mean
+
+
+def _between(draws: tf.Tensor, low: float, high: float) -> tf.Tensor:
+    return (low + draws * (high - low))[:, None, None, None]

@@ -1,0 +1,89 @@
+"""What is minimised: the loss of the network on prepared samples, and the penalty on its weights."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from regbench.datasets import Dataset
+from regbench.engine import environment
+from regbench.engine.inputs import augment, preprocess
+from regbench.records import Coupling, RunSpec
+
+
+class Objective:
+    """A network with its loss.
+
+    Args:
+        spec: any run on this network; says whether there are accuracies and an L2 term.
+        dataset: says how inputs are prepared.
+        model: takes prepared inputs; gives logits or per-sample losses.
+        regularizer: gives the penalty of one kernel; None for none.
+        decays: whether a trainable variable is one that L2 and the regularizer act on.
+    """
+
+    def __init__(
+        self,
+        spec: RunSpec,
+        dataset: Dataset,
+        model: keras.Model,
+        regularizer: Callable[[Any], Any] | None,
+        decays: Callable[[Any], bool],
+    ) -> None:
+        """Find the kernels; the factor of the L2 term is a variable, so that runs may differ in it."""
+        self.model = model
+        self.has_accuracy = spec.problem.has_accuracy
+        self.is_augmented = dataset.augmentation != "none"
+        # XLA's convolutions on a CPU are slow to compile and half as fast as TensorFlow's own.
+        self.compile = tf.function(jit_compile=environment.has_gpu() or not has_convolutions(model))
+        self._dataset = dataset
+        self._regularizer = regularizer
+        self._kernels = [variable for variable in model.trainable_variables if decays(variable)]
+        self._has_l2 = has_l2(spec)
+        self._l2 = tf.Variable(0.0, trainable=False, name="l2")
+
+    def start(self, spec: RunSpec, model: keras.Model) -> None:
+        """Take over the weights of `model` and the spec's L2 factor."""
+        for variable, fresh in zip(self.model.variables, model.variables, strict=True):
+            variable.assign(fresh)
+        if self._has_l2:
+            self._l2.assign(spec.decay.strength)
+
+    def prepare(self, inputs: tf.Tensor, augmented: bool, seed: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
+        """From stored inputs (n, ...) to what the network takes; augmented with draws that depend on seed and step."""
+        if augmented:
+            inputs = augment(inputs, self._dataset.augmentation, tf.random.experimental.stateless_fold_in(seed, step))
+        return preprocess(inputs, self._dataset.preprocessing)
+
+    def losses(self, inputs: tf.Tensor, targets: tf.Tensor, training: bool) -> tuple[tf.Tensor, tf.Tensor]:
+        """Loss and hit (1.0 right, 0.0 wrong) of each sample, without the penalty; both float32 (n,)."""
+        outputs = self.model(inputs, training=training)
+        if not self.has_accuracy:
+            return outputs, tf.zeros_like(outputs)
+        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(targets, outputs)
+        hits = tf.equal(tf.argmax(outputs, axis=1, output_type=targets.dtype), targets)
+        return losses, tf.cast(hits, tf.float32)
+
+    def penalty(self) -> tf.Tensor:
+        """L2 term and regularizer over the kernels, a scalar."""
+        penalty = tf.constant(0.0)
+        if self._has_l2:
+            penalty += self._l2 * tf.add_n([tf.nn.l2_loss(kernel.value) for kernel in self._kernels])
+        if self._regularizer is not None:
+            penalty += tf.add_n([self._regularizer(kernel.value) for kernel in self._kernels])
+        return penalty
+
+    def weight_norm(self) -> float:
+        """Euclidean norm over all trainable variables."""
+        return float(tf.linalg.global_norm([variable.value for variable in self.model.trainable_variables]))
+
+
+def has_l2(spec: RunSpec) -> bool:
+    """Whether the loss has an L2 term."""
+    return spec.decay.coupling == Coupling.L2 and spec.decay.strength != 0
+
+
+def has_convolutions(model: keras.Model) -> bool:
+    """Whether any layer convolves."""
+    return any(len(variable.shape) > 2 for variable in model.trainable_variables)

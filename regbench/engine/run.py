@@ -1,0 +1,126 @@
+"""One run, from its spec to its result."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from regbench.engine import environment
+from regbench.engine.curves import Curves
+from regbench.engine.program import PreparedRun
+from regbench.engine.schedules import learning_rate_factor
+from regbench.engine.splits import load_splits
+from regbench.records import Coupling, Outcome, RunResult, RunSpec, Timings
+
+
+def run(
+    spec: RunSpec, data_dir: Path | None = None, max_seconds: float | None = None, concurrent_runs: int = 1
+) -> RunResult:
+    """Train once, evaluating before every epoch and after the last.
+
+    The curves depend on the spec, the data, the machine and the number of threads only: not on what this process ran
+    before, although networks compiled for earlier runs are used again where they fit.
+
+    Args:
+        spec: what to run.
+        data_dir: where the data files lie; None searches (see `datasets.data_folders`).
+        max_seconds: stop after the first epoch that ends later than this; the outcome is then `timed_out`.
+        concurrent_runs: how many runs share the machine, for the record.
+
+    Raises:
+        DefinitionError: the spec names something that does not exist or does not fit.
+        DataError: the data cannot be read.
+    """
+    clock = Clock()
+    splits = load_splits(spec.problem.dataset, spec.protocol, data_dir)
+    prepared = PreparedRun(spec, splits)
+    with clock.measures("compile"):
+        prepared.compile()
+
+    with clock.measures("evaluation"):
+        curves = Curves(prepared.evaluate())
+    timed_out = False
+    for epoch in range(spec.epochs):
+        with clock.measures("training"):
+            step_losses = prepared.train(epoch, learning_rate_factor(spec.schedule, epoch, spec.epochs))
+        with clock.measures("evaluation"):
+            evaluation = prepared.evaluate()
+        curves.add_epoch(step_losses, evaluation)
+        timed_out = max_seconds is not None and clock.total() > max_seconds and epoch + 1 < spec.epochs
+        if curves.diverged_epoch is not None or timed_out:
+            break
+
+    outcome, reason = _outcome(curves, timed_out, max_seconds)
+    return RunResult(
+        spec=spec,
+        outcome=outcome,
+        reason=reason,
+        diverged_epoch=curves.diverged_epoch,
+        curves=_curves(spec, curves),
+        losses_without_penalty=curves.values("losses", lambda split: split.loss, spec.epochs),
+        shrinkage=_shrinkage(spec, prepared.steps),
+        final_weight_norm=_finite(prepared.weight_norm()),
+        data_digest=splits.digest,
+        timings=clock.timings(),
+        environment=environment.describe(concurrent_runs),
+    )
+
+
+class Clock:
+    """Wall seconds since it was made, and how they divide."""
+
+    def __init__(self) -> None:
+        """Start."""
+        self._started = time.perf_counter()
+        self._seconds = {"compile": 0.0, "training": 0.0, "evaluation": 0.0}
+
+    @contextmanager
+    def measures(self, what: str) -> Iterator[None]:
+        """Count the seconds inside the block as those of `what`."""
+        started = time.perf_counter()
+        yield
+        self._seconds[what] += time.perf_counter() - started
+
+    def total(self) -> float:
+        """Seconds so far."""
+        return time.perf_counter() - self._started
+
+    def timings(self) -> Timings:
+        """The record of them."""
+        return Timings(**{f"{what}_seconds": seconds for what, seconds in self._seconds.items()}, total_seconds=self.total())
+
+
+def _outcome(curves: Curves, timed_out: bool, max_seconds: float | None) -> tuple[Outcome, str]:
+    if curves.diverged_epoch is not None:
+        return Outcome.DIVERGED, f"a loss was not finite or absurdly large in epoch {curves.diverged_epoch}"
+    if timed_out:
+        return Outcome.TIMED_OUT, f"took longer than {max_seconds:g} seconds"
+    return Outcome.COMPLETED, ""
+
+
+def _curves(spec: RunSpec, curves: Curves) -> dict[str, list[float]]:
+    by_name = curves.values("losses", lambda split: split.loss + split.penalty, spec.epochs)
+    if spec.problem.has_accuracy:
+        by_name |= curves.values("accuracies", lambda split: split.accuracy, spec.epochs)
+    return by_name | {"minibatch_train_losses": curves.minibatch_losses}
+
+
+def _shrinkage(spec: RunSpec, steps: int) -> float | None:
+    """What the decay alone leaves of a weight over the planned run: the product of 1 - factor over all steps.
+
+    None where the decay passes through the optimizer (l2), or depends on its momentum.
+    """
+    strength = spec.decay.strength
+    learning_rate = spec.setting.get("optimizer.learning_rate", spec.optimizer.arguments.get("learning_rate"))
+    if spec.decay.coupling == Coupling.DECOUPLED_CONSTANT:
+        return float((1 - strength) ** (steps * spec.epochs))
+    if spec.decay.coupling != Coupling.DECOUPLED or not isinstance(learning_rate, float):
+        return None
+    rates = [learning_rate * learning_rate_factor(spec.schedule, epoch, spec.epochs) for epoch in range(spec.epochs)]
+    return float(np.prod([(1 - rate * strength) ** steps for rate in rates]))
+
+
+def _finite(number: float) -> float | None:
+    return number if np.isfinite(number) else None

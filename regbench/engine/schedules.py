@@ -1,0 +1,36 @@
+"""Learning-rate schedules, as factors on the learning rate per epoch (Schmidt et al. 2021, arXiv 2007.01547)."""
+
+import math
+
+from regbench.records import Schedule
+
+
+def learning_rate_factor(schedule: Schedule, epoch: int, epochs: int) -> float:
+    """The factor in `epoch` (counting from 0) of a run of `epochs`.
+
+    `cosine`: (1 + cos(pi t/T))/2. `cosine_wr`: the same over cycles, the first T/10 long, each twice as long as the one
+    before. `ltr`, a trapezoid: T/10 epochs up, flat, T/10 down. `step`: constant pieces. As in the published runs, epoch 0
+    is trained at the full rate whatever the schedule says: for `ltr` the ramp would begin with a rate of 0.
+    """
+    if epoch == 0:
+        return 1.0
+    match schedule.name:
+        case "cosine":
+            return _half_cosine(epoch / epochs)
+        case "cosine_wr":
+            start, length = 0.0, epochs / 10
+            while epoch >= start + length:
+                start, length = start + length, 2 * length
+            return _half_cosine((epoch - start) / length)
+        case "ltr":
+            ramp = epochs / 10
+            return max(0.0, min(1.0, epoch / ramp, (epochs - epoch) / ramp))
+        case "step":
+            reached = [factor for start, factor in zip(schedule.epochs, schedule.factors, strict=True) if epoch >= start]
+            return reached[-1] if reached else 1.0
+        case _:
+            return 1.0
+
+
+def _half_cosine(progress: float) -> float:
+    return (1 + math.cos(math.pi * progress)) / 2

@@ -1,0 +1,113 @@
+"""The samples of a problem in memory, and which of them each evaluation looks at."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from regbench import datasets
+from regbench.records import Protocol
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """Inputs (n, ...) as stored and targets (n,), or (n, 0) where there are none; where in them each file begins."""
+
+    inputs: np.ndarray
+    targets: np.ndarray
+    file_starts: tuple[int, ...] = (0,)
+
+    def __len__(self) -> int:
+        """The number of samples."""
+        return len(self.inputs)
+
+    def take(self, indices: np.ndarray) -> "Samples":
+        """The samples at these positions."""
+        return Samples(self.inputs[indices], self.targets[indices])
+
+
+@dataclass(frozen=True, eq=False)
+class Splits:
+    """What a protocol makes of a data set; `valid` is None where the protocol holds out no validation split."""
+
+    train: Samples
+    valid: Samples | None
+    test: Samples
+    digest: str
+
+
+def load_splits(dataset: str, protocol: Protocol, data_dir: Path | None) -> Splits:
+    """Read a data set (once per process) and split it by the rules of the protocol."""
+    return _load(dataset, protocol.validation, data_dir)
+
+
+@lru_cache(maxsize=2)
+def _load(name: str, validation: bool, data_dir: Path | None) -> Splits:
+    dataset, raw = datasets.get(name), datasets.load(name, data_dir)
+    starts = range(0, len(raw.train_inputs), len(raw.train_inputs) // dataset.train_files)
+    train = Samples(raw.train_inputs, raw.train_targets, tuple(starts))
+    test = Samples(raw.test_inputs, raw.test_targets)
+    if not validation:
+        return Splits(train, None, test, raw.digest)
+    if raw.validation_inputs is not None and raw.validation_targets is not None:
+        return Splits(train, Samples(raw.validation_inputs, raw.validation_targets), test, raw.digest)
+    valid, train = _split_off(train, dataset.validation_size)
+    return Splits(train, valid, test, raw.digest)
+
+
+def _split_off(samples: Samples, count: int) -> tuple[Samples, Samples]:
+    """The first `count` samples in file order, as DeepOBS 1.2 holds them out for MNIST, and the others."""
+    starts = (0, *(start - count for start in samples.file_starts if start > count))
+    first = Samples(samples.inputs[:count], samples.targets[:count])
+    return first, Samples(samples.inputs[count:], samples.targets[count:], starts)
+
+
+class Batches:
+    """The order in which a run sees its training samples, from the seed alone.
+
+    DeepOBS re-initialises its seeded iterator every epoch, so that each epoch replays the same batches in the same
+    order. Where a data set lies in several files, their order is drawn anew every epoch (its generator is not among those
+    that start again), so there only the place of a sample within its file is the same. With `reshuffle` every epoch has an
+    order of its own. Incomplete batches are dropped.
+
+    Departure: DeepOBS shuffles through a buffer of 20,000 samples; here every order is equally probable.
+    """
+
+    def __init__(self, train: Samples, batch_size: int, seed: int, reshuffle: bool) -> None:
+        """Remember the sizes; orders are drawn on request."""
+        self.steps = len(train) // batch_size
+        self._train, self._batch_size, self._seed, self._reshuffle = train, batch_size, seed, reshuffle
+        self._places = np.random.default_rng(seed).permutation(len(train))
+
+    def epoch(self, epoch: int) -> np.ndarray:
+        """Positions of the samples of each step, int32 (steps, batch_size); `epoch` counts from 0."""
+        count = len(self._train)
+        if self._reshuffle:
+            order = np.random.default_rng([self._seed, epoch]).permutation(count)
+        else:
+            order = self._positions_by_file(epoch)[self._places]
+        return order[: self.steps * self._batch_size].astype(np.int32).reshape(self.steps, self._batch_size)
+
+    def _positions_by_file(self, epoch: int) -> np.ndarray:
+        files = np.split(np.arange(len(self._train)), self._train.file_starts[1:])
+        file_order = np.random.default_rng([self._seed, epoch]).permutation(len(files))
+        return np.concatenate([files[file] for file in file_order])
+
+
+def evaluated(splits: Splits, protocol: Protocol, batch_size: int, first_epoch: np.ndarray) -> dict[str, Samples]:
+    """The samples behind each curve: `train`, `valid` (where there is one) and `test`.
+
+    The training loss is evaluated on as many training samples as the test set has, the first ones of the first epoch;
+    incomplete batches are dropped unless the protocol evaluates every sample.
+    """
+
+    def whole_batches(count: int) -> int:
+        return count if protocol.every_sample else count // batch_size * batch_size
+
+    train_positions = first_epoch.reshape(-1)[: whole_batches(len(splits.test))]
+    chosen = {"train": splits.train.take(train_positions)}
+    if splits.valid is not None:
+        chosen["valid"] = splits.valid.take(np.arange(whole_batches(len(splits.valid))))
+    chosen["test"] = splits.test.take(np.arange(whole_batches(len(splits.test))))
+    return chosen

@@ -1,0 +1,72 @@
+"""The compiled training step; a whole epoch is one call."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from regbench.engine.objective import Objective
+from regbench.engine.splits import Samples
+
+
+class Training:
+    """Minimises an objective with an optimizer.
+
+    What the compiled step reads from variables (weights, learning rate, tunable hyperparameters) may change between
+    runs; what Keras bakes into it as Python numbers may not.
+    """
+
+    def __init__(self, objective: Objective, optimizer: keras.optimizers.Optimizer) -> None:
+        """Build the optimizer; nothing is compiled before the first call."""
+        self._objective = objective
+        self._optimizer = optimizer
+        optimizer.build(objective.model.trainable_variables)
+        self._epoch = objective.compile(self._steps)
+
+    def start(self, optimizer: keras.optimizers.Optimizer) -> None:
+        """Take over the fresh state and the hyperparameters of `optimizer`, not yet built and of the same class."""
+        optimizer.build(self._objective.model.trainable_variables)
+        for variable, fresh in zip(self._optimizer.variables, optimizer.variables, strict=True):
+            variable.assign(fresh)
+        self._learning_rate = float(optimizer.learning_rate)
+
+    def compile(self, train: Samples, batches: np.ndarray) -> None:
+        """Compile for samples and batches of these shapes; trains nothing."""
+        self._call(train, batches, steps=0, seed=(0, 0))
+
+    def epoch(
+        self, train: Samples, batches: np.ndarray, seed: tuple[int, int], learning_rate_factor: float
+    ) -> np.ndarray:
+        """Take one step a batch.
+
+        Args:
+            train: all training samples, as tensors.
+            batches: positions of the samples of each step, int32 (steps, batch_size).
+            seed: of the augmentation.
+            learning_rate_factor: on the learning rate that the run started with.
+
+        Returns:
+            The loss with the penalty term before each step, float32 (steps,).
+        """
+        self._optimizer.learning_rate.assign(self._learning_rate * learning_rate_factor)
+        return self._call(train, batches, len(batches), seed).numpy()
+
+    def _call(self, train: Samples, batches: np.ndarray, steps: int, seed: tuple[int, int]) -> tf.Tensor:
+        return self._epoch(train.inputs, train.targets, tf.constant(batches), tf.constant(steps), tf.constant(seed))
+
+    def _steps(
+        self, inputs: tf.Tensor, targets: tf.Tensor, batches: tf.Tensor, steps: tf.Tensor, seed: tf.Tensor
+    ) -> tf.Tensor:
+        objective = self._objective
+        variables = objective.model.trainable_variables
+        losses = tf.TensorArray(tf.float32, size=batches.shape[0], element_shape=())
+        step = tf.constant(0)
+        # Not `for step in tf.range(steps)`: XLA would take `steps` for a constant and compile anew for each.
+        while step < steps:
+            x, y = tf.gather(inputs, batches[step]), tf.gather(targets, batches[step])
+            x = objective.prepare(x, objective.is_augmented, seed, step)
+            with tf.GradientTape() as tape:
+                loss = tf.reduce_mean(objective.losses(x, y, training=True)[0]) + objective.penalty()
+            self._optimizer.apply(tape.gradient(loss, variables), variables)
+            losses = losses.write(step, loss)
+            step += 1
+        return losses.stack()

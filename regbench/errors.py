@@ -1,0 +1,49 @@
+"""What regbench raises when the input is at fault.
+
+RegbenchError               everything below; the command line prints it as one line and exits with code 2
+├── DefinitionError         a problem, candidate or option that does not hold together
+│   └── UnknownNameError    a name that is not in the catalogue, with "did you mean"
+├── DataError               a data file that is missing, truncated or not what it should be
+└── ResultsError            a results tree that cannot be read or written
+
+A training that diverges, times out or crashes is no error: it is an outcome (see `records.Outcome`).
+"""
+
+import difflib
+from collections.abc import Iterable
+
+
+class RegbenchError(Exception):
+    """The input is at fault; the message says where, what must hold and what came."""
+
+
+class DefinitionError(RegbenchError):
+    """A problem, a candidate or an option does not hold together."""
+
+
+class UnknownNameError(DefinitionError):
+    """A name is not among those that exist.
+
+    Args:
+        kind: what was looked for, as the user would say it ("problem", "candidate").
+        name: what came.
+        known: the names that exist.
+        where: the file or option in which the name stands.
+    """
+
+    def __init__(self, kind: str, name: str, known: Iterable[str], where: str = "") -> None:
+        """Build the message, with the closest known names."""
+        known = sorted(known)
+        close = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
+        hint = f" Did you mean {' or '.join(f'`{match}`' for match in close)}?" if close else f" Known: {', '.join(known)}."
+        prefix = f"{where}: " if where else ""
+        super().__init__(f"{prefix}There is no {kind} `{name}`.{hint}")
+        self.name = name
+
+
+class DataError(RegbenchError):
+    """A data file is missing, truncated or not what it should be."""
+
+
+class ResultsError(RegbenchError):
+    """A results tree cannot be read or written."""

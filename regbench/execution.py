@@ -1,0 +1,121 @@
+"""Where runs are computed: in this process, or by worker processes on this machine (Dask)."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from regbench.errors import DefinitionError, RegbenchError
+from regbench.records import Outcome, RunResult, RunSpec, Timings
+
+
+@dataclass(frozen=True)
+class Machine:
+    """An executor, how many runs it computes at a time, and what each run is told besides its spec."""
+
+    executor: Executor
+    capacity: int
+    data_dir: Path | None = None
+    max_seconds: float | None = None
+
+    def compute(self, specs: Sequence[RunSpec]) -> Iterator[RunResult]:
+        """Compute the runs; yields each as soon as it is there.
+
+        Whatever goes wrong in a run, up to the death of its worker, is its outcome.
+
+        Raises:
+            RegbenchError: the input is at fault, so that other runs would fail in the same way.
+        """
+        waiting: dict[Future[RunResult], RunSpec] = {}
+        for spec in specs:
+            waiting[self.executor.submit(compute, spec, self.data_dir, self.max_seconds, self.capacity)] = spec
+            if len(waiting) == self.capacity:
+                yield from self._finished(waiting)
+        while waiting:
+            yield from self._finished(waiting)
+
+    def _finished(self, waiting: "dict[Future[RunResult], RunSpec]") -> Iterator[RunResult]:
+        for future in wait(waiting, return_when=FIRST_COMPLETED).done:
+            spec, error = waiting.pop(future), future.exception()
+            if isinstance(error, RegbenchError):
+                raise error
+            yield future.result() if error is None else failed(spec, error)
+
+
+def compute(spec: RunSpec, data_dir: Path | None, max_seconds: float | None, concurrent_runs: int) -> RunResult:
+    """Run one spec in this process; whatever goes wrong in training becomes the outcome `failed`.
+
+    Raises:
+        RegbenchError: the input is at fault, so that other runs would fail in the same way.
+    """
+    from regbench.engine.run import run  # TensorFlow is loaded where runs are computed, not where they are planned
+
+    try:
+        return run(spec, data_dir=data_dir, max_seconds=max_seconds, concurrent_runs=concurrent_runs)
+    except RegbenchError:
+        raise
+    except Exception as error:  # noqa: BLE001  own optimizers may raise anything, and a search of days goes on
+        return failed(spec, error)
+
+
+def failed(spec: RunSpec, error: BaseException) -> RunResult:
+    """The result of a run that crashed."""
+    lines = str(error).strip().splitlines()
+    return RunResult(
+        spec=spec,
+        outcome=Outcome.FAILED,
+        reason=f"{type(error).__name__}: {lines[0] if lines else 'no message'}",
+        curves={},
+        losses_without_penalty={},
+        timings=Timings(compile_seconds=0.0, training_seconds=0.0, evaluation_seconds=0.0, total_seconds=0.0),
+        environment={},
+    )
+
+
+class InProcess(Executor):
+    """Computes at once, in the calling thread."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> "Future[Any]":
+        """Call the function; the future is done when this returns. Interruptions are not caught."""
+        future: Future[Any] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Exception as error:  # noqa: BLE001  a future carries whatever its function raises
+            future.set_exception(error)
+        return future
+
+
+@contextmanager
+def machine(workers: int = 0, data_dir: Path | None = None, max_seconds: float | None = None) -> Iterator[Machine]:
+    """Where to compute: in this process (`workers` 0), or on that many worker processes, which share the cores evenly.
+
+    Raises:
+        DefinitionError: `workers` is negative.
+    """
+    if workers < 0:
+        raise DefinitionError(f"`workers` must not be negative. Received: workers={workers}")
+    if workers == 0:
+        yield Machine(InProcess(), 1, data_dir, max_seconds)
+        return
+    import dask
+    from distributed import Client, LocalCluster
+
+    threads = max(1, len(os.sched_getaffinity(0)) // workers)
+    settings = {
+        # A run that kills its worker twice is at fault itself; runs that only shared the worker are tried again.
+        "distributed.scheduler.allowed-failures": 2,
+        # A worker holds no run in reserve, so that a killed one takes only what it was computing with it.
+        "distributed.scheduler.worker-saturation": 1.0,
+    }
+    environment = {"TF_NUM_INTRAOP_THREADS": str(threads), "TF_NUM_INTEROP_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    with (
+        dask.config.set(settings),
+        LocalCluster(
+            n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None, env=environment
+        ) as cluster,
+        Client(cluster) as client,
+    ):
+        yield Machine(client.get_executor(pure=False), workers, data_dir, max_seconds)

@@ -1,0 +1,82 @@
+"""The networks and functions that problems train, one file each: `build(input_shape, classes, **arguments)`.
+
+Models take preprocessed float32 inputs and give logits of shape (n, classes), or losses of shape (n,) where the model
+is the loss. Importing this package loads neither Keras nor TensorFlow.
+"""
+
+import importlib
+import inspect
+import json
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, get_type_hints
+
+from pydantic import TypeAdapter, ValidationError
+
+from regbench.errors import DefinitionError, UnknownNameError
+
+if TYPE_CHECKING:
+    import keras
+
+_NAMES = ("conv_2c2d", "conv_3c3d", "logreg", "mlp", "quadratic", "two_d", "vgg16")
+
+
+def names() -> tuple[str, ...]:
+    """Return the names of all models, sorted."""
+    return _NAMES
+
+
+def build(name: str, arguments: Mapping[str, Any], input_shape: tuple[int, ...], classes: int) -> "keras.Model":
+    """Build a model with fresh weights.
+
+    Args:
+        name: of the model, or `module:function` for a function of one's own that takes what the models here take.
+        arguments: its keyword arguments.
+        input_shape: of one sample.
+        classes: number of classes, 0 where there are no labels.
+
+    Raises:
+        UnknownNameError: there is no model of this name.
+        DefinitionError: an argument is unknown or not what it must be, or the model does not fit the inputs.
+    """
+    build_model = _find(name)
+    checked = _check(name, build_model, arguments)
+    try:
+        return build_model(tuple(input_shape), classes, **checked)
+    except ValueError as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise DefinitionError(
+            f"model `{name}`: cannot be built for inputs of shape {tuple(input_shape)} and {classes} classes: {reason}"
+        ) from error
+
+
+def _find(name: str) -> Callable[..., "keras.Model"]:
+    module, colon, function = name.partition(":")
+    if not colon:
+        if name not in _NAMES:
+            raise UnknownNameError("model", name, _NAMES)
+        module, function = f"{__name__}.{name}", "build"
+    try:
+        found: Callable[..., keras.Model] = getattr(importlib.import_module(module), function)
+    except (ImportError, AttributeError) as error:
+        raise DefinitionError(f"model `{name}`: cannot be imported: {error}") from error
+    return found
+
+
+def _check(name: str, build_model: Callable[..., Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments as the types of the signature demand them."""
+    known = list(inspect.signature(build_model).parameters)[2:]
+    hints = get_type_hints(build_model, include_extras=True)
+    checked = {}
+    for key, value in arguments.items():
+        if key not in known:
+            close = get_close_matches(key, known, n=1)
+            hint = f"Did you mean `{close[0]}`?" if close else f"Known: {', '.join(known) or 'none'}."
+            raise DefinitionError(f"model `{name}`: there is no argument `{key}`. {hint}")
+        try:
+            # As JSON, in which an array may stand for a tuple, strictly otherwise: the rule for problem files.
+            checked[key] = TypeAdapter(hints.get(key, Any)).validate_json(json.dumps(value), strict=True)
+        except (TypeError, ValidationError) as error:
+            must = error.errors()[0]["msg"] if isinstance(error, ValidationError) else "Input should be plain data"
+            raise DefinitionError(f"model `{name}`: `{key}`: {must}. Received: {key}={value!r}") from error
+    return checked

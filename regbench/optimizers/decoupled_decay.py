@@ -1,0 +1,98 @@
+"""Weight decay decoupled from the gradient."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import keras
+from keras import ops
+
+from regbench.optimizers.tunable import Tunable
+from regbench.optimizers.wrapper import OptimizerWrapper, Selection
+
+COUPLINGS = ("decoupled", "decoupled_momentum", "decoupled_constant")
+
+
+@keras.saving.register_keras_serializable(package="regbench")
+class DecoupledDecay(OptimizerWrapper):
+    """Shrinks the weights before each step of the inner optimizer.
+
+        w <- w - factor * w,  then the step with the gradient at the old w
+
+    | coupling | factor | known as |
+    |--|--|--|
+    | `decoupled` | lr_t * strength | AdamW in Keras and PyTorch; `_scaled` of Norridge 2022 |
+    | `decoupled_momentum` | lr_t / (1 - mu) * strength | `_momscaled` of Norridge 2022 |
+    | `decoupled_constant` | strength | SGDW and AdamW of Loshchilov & Hutter, constant schedule multiplier |
+
+    `strength=0` is the inner optimizer itself. With plain SGD at a constant rate, `decoupled` is L2 regularization
+    by strength / 2 * sum(w**2). With heavy-ball or Nesterov momentum it is `decoupled_momentum` that has the stationary
+    points of that regularization: mu gives every gradient the weight lr / (1 - mu) in the long run, and the decay with it.
+
+    mu is `momentum` of the innermost optimizer (SGD, RMSprop), else its `beta_1` (Adam and its relatives), else 0. For a
+    `beta_1` the factor is a convention only: the first moment of Adam is an average and amplifies nothing.
+
+    Example:
+        >>> momentum = keras.optimizers.SGD(learning_rate=1e-3, momentum=0.9)
+        >>> optimizer = DecoupledDecay(momentum, strength=2e-3, coupling="decoupled_momentum")
+
+    Args:
+        inner_optimizer: The optimizer whose steps are preceded by the decay.
+        strength: Non-negative. May be changed between steps: `optimizer.strength = 1e-4`.
+        coupling: `"decoupled"`, `"decoupled_momentum"` or `"decoupled_constant"`.
+        apply_to: `"kernels"` (default), `"all"` or a function of a variable; see `OptimizerWrapper`.
+        name: Name of the optimizer.
+        **kwargs: See `OptimizerWrapper`.
+
+    Reference:
+        Loshchilov & Hutter, "Decoupled weight decay regularization", 2019, Algorithms 1 and 2,
+        https://arxiv.org/abs/1711.05101; Norridge, 2022, https://arxiv.org/abs/2207.12505
+
+    Departure:
+        Keras's own `weight_decay` decays every variable; here, by default, kernels only.
+    """
+
+    strength = Tunable(lambda strength: 0 <= strength < float("inf"), must_be="non-negative and finite")
+
+    def __init__(
+        self,
+        inner_optimizer: keras.optimizers.Optimizer | str | dict[str, Any],
+        strength: float,
+        coupling: Literal["decoupled", "decoupled_momentum", "decoupled_constant"] = "decoupled",
+        apply_to: Selection = "kernels",
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(inner_optimizer, apply_to=apply_to, name=name, **kwargs)
+        if coupling not in COUPLINGS:
+            raise ValueError(f"`coupling` must be one of {COUPLINGS}. Received: coupling={coupling!r}")
+        momentum = _innermost_momentum(self.inner_optimizer)
+        if coupling == "decoupled_momentum" and momentum >= 1:
+            raise ValueError(
+                f'Momentum must be below 1 with coupling="decoupled_momentum". Received: momentum={momentum}'
+            )
+        self.strength = strength
+        self.coupling = coupling
+
+    def before_step(self, variable: Any, learning_rate: Any) -> None:
+        """Shrinks the variable."""
+        # w <- w - factor * w
+        factor = ops.cast(self._factor(learning_rate), variable.dtype)
+        self.assign_sub(variable, factor * variable)
+
+    def _factor(self, learning_rate: Any) -> Any:
+        if self.coupling == "decoupled_constant":
+            return self.strength
+        if self.coupling == "decoupled_momentum":
+            return learning_rate * self.strength / (1 - _innermost_momentum(self.inner_optimizer))
+        return learning_rate * self.strength
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments."""
+        return super().get_config() | {"coupling": self.coupling}
+
+
+def _innermost_momentum(optimizer: Any) -> float:
+    while hasattr(optimizer, "inner_optimizer"):
+        optimizer = optimizer.inner_optimizer
+    return getattr(optimizer, "momentum", getattr(optimizer, "beta_1", 0.0))

@@ -1,0 +1,367 @@
+"""The plain data that travel between the parts of regbench: TOML -> Problem, Candidate -> RunSpec -> RunResult.
+
+All records are frozen and hold only what JSON can hold, so that a run can be sent to another machine, written down and
+told apart from every other run by a digest.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Scalar = bool | int | float | str
+
+
+class Outcome(StrEnum):
+    """How a run ended."""
+
+    COMPLETED = "completed"
+    DIVERGED = "diverged"
+    TIMED_OUT = "timed_out"
+    FAILED = "failed"
+
+
+class Coupling(StrEnum):
+    """Where the decay of the weights acts.
+
+    `none`: nowhere. `l2`: strength/2 * sum w^2 is part of the loss (DeepOBS's convention; Keras's `L2(l)` has no 1/2).
+    `decoupled`: w <- w - learning_rate * strength * w before the step (AdamW as in Keras).
+    `decoupled_momentum`: w <- w - learning_rate / (1 - momentum) * strength * w before the step (Norridge 2022).
+    `decoupled_constant`: w <- w - strength * w before the step (Loshchilov and Hutter 2019).
+    """
+
+    NONE = "none"
+    L2 = "l2"
+    DECOUPLED = "decoupled"
+    DECOUPLED_MOMENTUM = "decoupled_momentum"
+    DECOUPLED_CONSTANT = "decoupled_constant"
+
+
+class Record(BaseModel):
+    """A frozen record: no conversion of types, no unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class Range(Record):
+    """An interval from which a hyperparameter is drawn.
+
+    Args:
+        low: lower end, included.
+        high: upper end, included for integers.
+        log: draw the logarithm uniformly; `low` must be positive.
+        log10: the two exponents, instead of `low`, `high` and `log`: 10**uniform(a, b).
+        integer: draw a whole number.
+        one_minus: the value is 1 minus the draw (momentum near 1 is searched on its distance to 1).
+        default: the value where nothing is searched.
+    """
+
+    low: float | None = None
+    high: float | None = None
+    log: bool = False
+    log10: tuple[float, float] | None = None
+    integer: bool = False
+    one_minus: bool = False
+    default: float | int | None = None
+
+    @model_validator(mode="after")
+    def _holds_together(self) -> Self:
+        if self.log10 is not None:
+            if self.low is not None or self.high is not None or self.log or self.integer:
+                raise ValueError("`log10` stands instead of `low`, `high`, `log` and `integer`")
+            if not self.log10[0] < self.log10[1]:
+                raise ValueError(f"`log10` must be two rising exponents. Received: log10={list(self.log10)}")
+            return self
+        if self.low is None or self.high is None:
+            raise ValueError("a range needs `low` and `high` (or `log10`)")
+        if not self.low < self.high:
+            raise ValueError(f"`low` must be below `high`. Received: low={self.low}, high={self.high}")
+        if self.log and self.low <= 0:
+            raise ValueError(f"`low` must be positive where `log` is true. Received: low={self.low}")
+        if self.integer and not (self.low.is_integer() and self.high.is_integer()):
+            raise ValueError(f"an integer range needs whole ends. Received: low={self.low}, high={self.high}")
+        return self
+
+
+class Choices(Record):
+    """A finite set from which a hyperparameter is drawn, each with the same probability."""
+
+    choices: tuple[Scalar, ...] = Field(min_length=1)
+    default: Scalar | None = None
+
+    @model_validator(mode="after")
+    def _default_is_a_choice(self) -> Self:
+        if self.default is not None and self.default not in self.choices:
+            raise ValueError(f"`default` must be one of {list(self.choices)}. Received: default={self.default!r}")
+        return self
+
+
+class Part(Record):
+    """A named thing with arguments: an optimizer, a regularizer, a model. Arguments may hold ranges and further parts."""
+
+    name: str
+    arguments: dict[str, "Argument"] = {}
+
+
+Searched = Range | Choices
+Argument = Scalar | list[Scalar] | Range | Choices | Part
+
+
+class Decay(Record):
+    """How strongly the weights decay, and where (see `Coupling`).
+
+    `strength` may be "problem": the factor of the problem's own L2.
+    """
+
+    coupling: Annotated[Coupling, Field(strict=False)] = Coupling.NONE
+    strength: float | Range | Literal["problem"] = 0.0
+
+    @model_validator(mode="after")
+    def _strength_fits_coupling(self) -> Self:
+        if isinstance(self.strength, float) and self.strength < 0:
+            raise ValueError(f"`strength` must not be negative. Received: strength={self.strength}")
+        if self.coupling == Coupling.NONE and self.strength != 0.0:
+            raise ValueError(f"`strength` needs a `coupling` other than none. Received: strength={self.strength}")
+        return self
+
+
+class Problem(Record):
+    """A data set, a model, a loss and their defaults: one file `testproblems/<name>.toml`.
+
+    Args:
+        metric: what the search looks at, on the validation split: "accuracy" or "loss".
+        goal: the direction of `metric`.
+        chance: the score of guessing; what the search is told when a run diverges.
+        l2: the problem's own L2 factor (DeepOBS's convention), applied only when a candidate asks for it.
+        l2_on: the kernels that decay and L2 act on: all, or those of convolutions only (VGG in DeepOBS).
+        convergence: the test metric that counts as converged (DeepOBS's convergence performance), if known.
+    """
+
+    name: str
+    summary: str
+    source: str
+    dataset: str
+    model: Part
+    loss: Literal["sparse_categorical_crossentropy", "model_output"]
+    metric: Literal["accuracy", "loss"]
+    goal: Literal["maximize", "minimize"]
+    chance: float
+    batch_size: int = Field(gt=0)
+    epochs: int = Field(gt=0)
+    l2: float = Field(default=0.0, ge=0)
+    l2_on: Literal["kernels", "convolution_kernels"] = "kernels"
+    convergence: float | None = None
+
+    @property
+    def has_accuracy(self) -> bool:
+        """Whether predictions can be right or wrong, so that there are accuracies."""
+        return self.loss != "model_output"
+
+
+class Candidate(Record):
+    """What is compared: an optimizer, a regularizer, a decay, and which of their values are searched."""
+
+    name: str
+    summary: str
+    source: str
+    optimizer: Part
+    regularizer: Part | None = None
+    decay: Decay = Decay()
+
+    def searched(self) -> dict[str, Searched]:
+        """The searched values by dotted name (`optimizer.inner.momentum`), in the order in which they are drawn."""
+        found = dict(_searched_in("optimizer", self.optimizer))
+        if self.regularizer is not None:
+            found |= dict(_searched_in("regularizer", self.regularizer))
+        if isinstance(self.decay.strength, Range):
+            found["decay.strength"] = self.decay.strength
+        return found
+
+
+def _searched_in(prefix: str, part: Part) -> Iterator[tuple[str, Searched]]:
+    for key, argument in part.arguments.items():
+        name = f"{prefix}.{key}"
+        if isinstance(argument, Part):
+            yield from _searched_in(name, argument)
+        elif isinstance(argument, Range | Choices):
+            yield name, argument
+
+
+class Protocol(Record):
+    """Evaluation rules.
+
+    Args:
+        validation: hold a validation split out of the training data and choose the winner by it, else by the test split.
+        reshuffle: a new order of the training data every epoch, instead of one order per seed.
+        every_sample: evaluate incomplete batches too, instead of dropping them.
+        augmented_train_evaluation: evaluate the training loss on augmented samples, as DeepOBS does.
+        reruns: how many further seeds the winner is run with.
+        tuning_seed_counts: whether the run with the tuning seed is one of the reported seeds.
+    """
+
+    name: str
+    summary: str
+    validation: bool
+    reshuffle: bool
+    every_sample: bool
+    augmented_train_evaluation: bool
+    reruns: int
+    tuning_seed_counts: bool
+
+
+class Schedule(Record):
+    """A learning-rate schedule: the factor on the learning rate in each epoch.
+
+    `epochs` and `factors` belong to `step` only: from epoch `epochs[i]` on (counting from 0) the factor is `factors[i]`.
+    """
+
+    name: Literal["none", "cosine", "cosine_wr", "ltr", "step"] = "none"
+    epochs: tuple[int, ...] = ()
+    factors: tuple[float, ...] = ()
+
+    @model_validator(mode="after")
+    def _steps_fit(self) -> Self:
+        if self.name != "step" and (self.epochs or self.factors):
+            raise ValueError(f"epochs and factors belong to the schedule step. Received: {self.name}")
+        if self.name == "step" and not self.epochs:
+            raise ValueError("the schedule step needs epochs and factors")
+        if len(self.epochs) != len(self.factors):
+            raise ValueError(f"as many factors as epochs. Received: epochs={self.epochs}, factors={self.factors}")
+        if any(b <= a for a, b in zip((0, *self.epochs), self.epochs, strict=False)):
+            raise ValueError(f"epochs must be positive and rise. Received: epochs={self.epochs}")
+        if any(factor < 0 for factor in self.factors):
+            raise ValueError(f"factors must not be negative. Received: factors={self.factors}")
+        return self
+
+
+class RunSpec(Record):
+    """Everything that determines one training: problem x setting x seed x protocol.
+
+    Args:
+        setting: the chosen values of what the candidate searches, by dotted name.
+        optimizer: the optimizer with every value chosen (no ranges left); likewise `regularizer` and `decay`.
+    """
+
+    problem: Problem
+    candidate: str
+    setting: dict[str, Scalar]
+    optimizer: Part
+    regularizer: Part | None
+    decay: Decay
+    seed: int
+    protocol: Protocol
+    epochs: int = Field(ge=0)
+    batch_size: int = Field(gt=0)
+    schedule: Schedule = Schedule()
+
+    def identity(self) -> dict[str, Any]:
+        """What tells this run from others, as plain JSON data: no summaries, no sources, nothing that cannot change a curve."""
+        return self.model_dump(
+            mode="json",
+            exclude={
+                "setting": True,
+                "problem": {"summary", "source", "batch_size", "epochs", "l2", "convergence", "chance", "metric", "goal"},
+                "protocol": {"summary", "reruns", "tuning_seed_counts"},
+            },
+        )
+
+    def digest(self) -> str:
+        """SHA-256 of the canonical JSON of `identity()`, in hexadecimal."""
+        return _digest(self.identity())
+
+    def setting_digest(self) -> str:
+        """The same without the seed: equal for runs of one setting."""
+        identity = self.identity()
+        del identity["seed"]
+        return _digest(identity)
+
+
+def _digest(data: dict[str, Any]) -> str:
+    canonical = json.dumps(data, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+class Timings(Record):
+    """Wall seconds of one run; compiling counts neither as training nor as evaluation."""
+
+    compile_seconds: float
+    training_seconds: float
+    evaluation_seconds: float
+    total_seconds: float
+
+
+Measured = Annotated[float, Field(allow_inf_nan=True)]  # a loss may overflow; a definition may not
+
+
+class RunResult(Record):
+    """What came of a run.
+
+    Args:
+        curves: by DeepOBS's names (`train_losses`, `valid_losses`, `test_losses`, `*_accuracies`), each with a value before
+            training and one after each epoch; losses with the penalty term. `minibatch_train_losses`: one value a step.
+        losses_without_penalty: `train_losses`, `valid_losses`, `test_losses` without the penalty term.
+        diverged_epoch: the epoch (counting from 1) in which the run diverged. From there on the curves hold the values
+            before training, as DeepOBS fills them.
+        reason: one line on why the outcome is not `completed`.
+        shrinkage: the product over all steps of what decoupled decay leaves of a weight; None for other couplings.
+        data_digest: of the data set, as read.
+        final_weight_norm: Euclidean norm over all trainable variables after training; None where it is not finite.
+        environment: versions, device, threads, peak memory.
+    """
+
+    spec: RunSpec
+    outcome: Annotated[Outcome, Field(strict=False)]
+    curves: dict[str, list[Measured]]
+    losses_without_penalty: dict[str, list[Measured]]
+    diverged_epoch: int | None = None
+    reason: str = ""
+    shrinkage: float | None = None
+    final_weight_norm: float | None = None
+    data_digest: str = ""
+    timings: Timings
+    environment: dict[str, Scalar]
+
+    def score(self) -> float:
+        """The final value of the problem's metric on the split by which the protocol chooses; `chance` where the run diverged."""
+        problem = self.spec.problem
+        if self.outcome == Outcome.DIVERGED:
+            return problem.chance
+        split = "valid" if self.spec.protocol.validation else "test"
+        name = "accuracies" if problem.metric == "accuracy" else "losses"
+        return self.curves[f"{split}_{name}"][-1]
+
+
+class Standing(Record):
+    """How one candidate did on one problem.
+
+    Args:
+        setting: the winner's; None where no trial completed. `decay`: its strength.
+        seeds: of the runs that are reported.
+        valid_mean: final validation metric, mean over the seeds; None without validation split. `valid_sd`: with ddof 1;
+            None for a single seed. `test_mean`, `test_sd`: likewise.
+        diverged_seeds: how many of the reported runs diverged; they count with their values before training.
+        unfinished: trials and re-runs that failed or timed out.
+        seconds: wall seconds of all runs, whenever they were made.
+    """
+
+    problem: str
+    candidate: str
+    setting: dict[str, Scalar] | None
+    coupling: Annotated[Coupling, Field(strict=False)]
+    decay: float | None
+    protocol: str
+    metric: str
+    goal: str
+    seeds: list[int]
+    valid_mean: Measured | None
+    valid_sd: Measured | None
+    test_mean: Measured | None
+    test_sd: Measured | None
+    trials: int
+    diverged_trials: int
+    diverged_seeds: int
+    unfinished: int
+    seconds: float

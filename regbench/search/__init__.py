@@ -1,0 +1,5 @@
+"""Which settings a search tries.
+
+`space` says what a candidate searches and what a setting makes of it; `draws` holds the points of a budget that are
+known before the first run; `tune` is the search itself, and the only module that needs Optuna.
+"""

@@ -1,0 +1,1 @@
+"""The results tree: DeepOBS's folders and files, and one object `regbench` in each file."""

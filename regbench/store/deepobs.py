@@ -1,0 +1,187 @@
+"""The content of a result file: DeepOBS 1.2's keys, and one object `regbench` with all that DeepOBS has no word for.
+
+`load` takes the bytes of any result file, `read` goes on from there with a file of ours.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import ValidationError
+
+from regbench.errors import ResultsError
+from regbench.records import Argument, Coupling, Outcome, Part, RunResult, RunSpec
+
+FORMAT_VERSION = 1
+MINIBATCH = "minibatch_train_losses"
+CURVES = (
+    "train_losses",
+    "valid_losses",
+    "test_losses",
+    "train_accuracies",
+    "valid_accuracies",
+    "test_accuracies",
+    MINIBATCH,
+)
+RESULT_FIELDS = tuple(name for name in RunResult.model_fields if name not in ("spec", "curves"))
+
+_MINIBATCH_KEY = json.dumps(MINIBATCH).encode()
+_LIST_BEGINS = re.compile(rb"[ \t\r\n]*:[ \t\r\n]*\[")
+_CUT = "regbench: this list was cut out"
+
+
+def hyperparameters(spec: RunSpec) -> dict[str, Any]:
+    """The chosen values of a run as one flat table, as DeepOBS has them.
+
+    The optimizer's own and those of the optimizers it wraps go by their last name (`learning_rate`, whatever wraps the
+    optimizer that has it); where two share it, the inner one keeps its full name (`inner.momentum`). A regularizer's
+    begin with `regularizer.`; a decay outside the loss is `decay.strength`.
+    """
+    flat: dict[str, Any] = {}
+    for path, value in sorted(_leaves((), spec.optimizer), key=lambda leaf: len(leaf[0])):
+        flat[path[-1] if path[-1] not in flat else ".".join(path)] = value
+    if spec.regularizer is not None:
+        flat |= {".".join(path): value for path, value in _leaves(("regularizer",), spec.regularizer)}
+    if spec.decay.coupling not in (Coupling.NONE, Coupling.L2):
+        flat["decay.strength"] = _decay_strength(spec)
+    return flat
+
+
+def l2_factor(spec: RunSpec) -> float | None:
+    """The factor of the L2 term in the loss (DeepOBS's convention), None where decay acts elsewhere or not at all."""
+    return _decay_strength(spec) if spec.decay.coupling == Coupling.L2 else None
+
+
+def write_json(result: RunResult) -> bytes:
+    """A run as the bytes of its result file; NaN and Infinity stand as Python writes them.
+
+    Raises:
+        ResultsError: a curve has a name that DeepOBS does not know.
+    """
+    unknown = sorted(set(result.curves) - set(CURVES))
+    if unknown:
+        raise ResultsError(f"A curve must be one of {', '.join(CURVES)}. Received: {', '.join(unknown)}")
+    spec = result.spec
+    table = {
+        "testproblem": spec.problem.name,
+        "batch_size": spec.batch_size,
+        "num_epochs": spec.epochs,
+        "random_seed": spec.seed,
+        "weight_decay": l2_factor(spec),
+        "optimizer_name": spec.candidate,
+        "optimizer_hyperparams": hyperparameters(spec),
+        "training_params": _training_parameters(spec),
+        **{name: result.curves[name] for name in CURVES if name in result.curves},
+        "regbench": _about(spec) | result.model_dump(include=set(RESULT_FIELDS)),
+    }
+    return json.dumps(table).encode()
+
+
+def write_failure(spec: RunSpec, reason: str) -> bytes:
+    """What is known of a run that crashed, as JSON."""
+    return json.dumps({"regbench": _about(spec) | {"outcome": Outcome.FAILED, "reason": reason}}).encode()
+
+
+def load(data: bytes, *, minibatch: bool = True) -> dict[str, Any]:
+    """The object in a result file of any dialect.
+
+    Args:
+        data: the bytes of the file.
+        minibatch: also read `minibatch_train_losses`, which is most of a file; without it reading is many times faster.
+
+    Raises:
+        ResultsError: the bytes are no JSON object.
+    """
+    try:
+        table = json.loads(data) if minibatch else _load_without_minibatch(data)
+    except (ValueError, RecursionError) as error:
+        raise ResultsError(f"not valid JSON: {error}") from error
+    if not isinstance(table, dict):
+        raise ResultsError(f"a result file must hold a JSON object. Received: {type(table).__name__}")
+    return table
+
+
+def read(data: bytes, *, minibatch: bool = True) -> RunResult:
+    """The run in a file that `write_json` wrote; arguments as for `load`.
+
+    Raises:
+        ResultsError: the bytes are not such a file.
+    """
+    table = load(data, minibatch=minibatch)
+    ours = table.get("regbench")
+    if not isinstance(ours, dict):
+        raise ResultsError("there is no object `regbench`: regbench did not write this file")
+    if ours.get("format_version") != FORMAT_VERSION:
+        raise ResultsError(f"`format_version` must be {FORMAT_VERSION}. Received: {ours.get('format_version')!r}")
+    try:
+        # As JSON, because only there may lists stand for tuples.
+        spec = RunSpec.model_validate_json(json.dumps(ours.get("spec")))
+        fields = {name: ours[name] for name in RESULT_FIELDS if name in ours}
+        curves = {name: table[name] for name in CURVES if name in table}
+        result = RunResult(spec=spec, curves=curves, **fields)
+    except ValidationError as invalid:
+        error = invalid.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in error["loc"]) or "spec"
+        raise ResultsError(f"`{where}` does not fit: {error['msg']}") from invalid
+    if ours.get("digest") != spec.digest():
+        raise ResultsError("`digest` must be the digest of `spec`: the file was changed after the run")
+    return result
+
+
+def _about(spec: RunSpec) -> dict[str, Any]:
+    return {
+        "format_version": FORMAT_VERSION,
+        "digest": spec.digest(),
+        "setting_digest": spec.setting_digest(),
+        "spec": spec.model_dump(mode="json"),
+        "decay": {
+            "coupling": spec.decay.coupling,
+            "strength": _decay_strength(spec),
+            "mask": spec.problem.l2_on,
+        },
+    }
+
+
+def _decay_strength(spec: RunSpec) -> Any:
+    return spec.problem.l2 if spec.decay.strength == "problem" else spec.decay.strength
+
+
+def _training_parameters(spec: RunSpec) -> dict[str, Any]:
+    schedule = spec.schedule
+    if schedule.name == "step":
+        return {"lr_sched_epochs": list(schedule.epochs), "lr_sched_factors": list(schedule.factors)}
+    named = {} if schedule.name == "none" else {"lr_schedule": schedule.name}
+    return {"lr_sched_epochs": None, "lr_sched_factors": None, **named}
+
+
+def _leaves(prefix: tuple[str, ...], part: Part) -> Iterator[tuple[tuple[str, ...], Argument]]:
+    for key, argument in part.arguments.items():
+        if isinstance(argument, Part):
+            yield from _leaves((*prefix, key), argument)
+        else:
+            yield (*prefix, key), argument
+
+
+def _load_without_minibatch(data: bytes) -> Any:
+    """Like `json.loads`, less the list of minibatch losses at the top level; whatever looks unusual is read in full."""
+    cut = _cut_minibatch(data)
+    table = json.loads(data if cut is None else cut)
+    if cut is not None and not (isinstance(table, dict) and table.get(MINIBATCH) == _CUT):
+        table = json.loads(data)  # what was cut belongs to a nested object, or the key stands twice
+    if isinstance(table, dict):
+        table.pop(MINIBATCH, None)
+    return table
+
+
+def _cut_minibatch(data: bytes) -> bytes | None:
+    """The bytes with a short string in place of the list, None where there is no plain list of numbers."""
+    key = data.find(_MINIBATCH_KEY)
+    begin = _LIST_BEGINS.match(data, key + len(_MINIBATCH_KEY)) if key >= 0 else None
+    if begin is None:
+        return None
+    end = data.find(b"]", begin.end())
+    # A flat list of numbers has neither brackets nor strings before its closing bracket.
+    if end < 0 or data.find(b"[", begin.end(), end) >= 0 or data.find(b'"', begin.end(), end) >= 0:
+        return None
+    return data[: begin.end() - 1] + json.dumps(_CUT).encode() + data[end + 1 :]

@@ -1,0 +1,209 @@
+"""A results tree on disk: finds the run of a spec, writes runs whole or not at all, never overwrites or deletes one."""
+
+import errno
+import os
+import secrets
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from regbench.errors import ResultsError
+from regbench.records import Outcome, RunResult, RunSpec
+from regbench.store import deepobs, paths
+
+RUN_SUFFIX = ".json"
+FAILURE_SUFFIX = ".failed"  # readers of DeepOBS trees take only files with "json" in the name
+
+_NO_HARD_LINKS = (errno.EPERM, errno.EACCES, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.EINVAL)
+_CANNOT_SYNC_FOLDERS = (errno.EACCES, errno.EINVAL, errno.ENOTSUP)
+
+
+class Folder:
+    """A results tree: `<results>/<testproblem>/<candidate>/<setting>/random_seed__<seed>__<time>.json`.
+
+    Several processes may use the same tree at the same time.
+
+    Args:
+        results_path: the folder; it need not exist yet.
+
+    Attributes:
+        path: the folder.
+        warnings: one line for each file or folder that was skipped, with the reason.
+    """
+
+    def __init__(self, results_path: str | Path) -> None:
+        """Touch nothing yet."""
+        self.path = Path(results_path)
+        self.warnings: list[str] = []
+
+    def check_writable(self) -> None:
+        """Make sure early that runs can be written, creating the folder where it is missing.
+
+        Raises:
+            ResultsError: the path is a file, cannot be created or is read-only.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            _write_temporary(self.path, b"").unlink()
+        except OSError as error:
+            must = "the results folder must be a folder that can be created and written to"
+            raise ResultsError(f"{self.path}: {must}. Received: {_came(error)}") from error
+
+    def write(self, result: RunResult) -> Path:
+        """Write a run under a name of its own; a run with outcome failed goes to `record_failure`.
+
+        Returns:
+            The path of the new file.
+
+        Raises:
+            ResultsError: the disk is full, or the permission is missing; nothing is left behind.
+        """
+        if result.outcome == Outcome.FAILED:
+            return self.record_failure(result.spec, result.reason)
+        return self._write(result.spec, RUN_SUFFIX, deepobs.write_json(result))
+
+    def record_failure(self, spec: RunSpec, reason: str) -> Path:
+        """Note that a run crashed, beside the runs of its setting; `find` does not see it. Errors as for `write`."""
+        return self._write(spec, FAILURE_SUFFIX, deepobs.write_failure(spec, reason))
+
+    def find(self, spec: RunSpec, *, minibatch: bool = False) -> RunResult | None:
+        """The newest run of exactly this spec, None where there is none; one that timed out only where no other is.
+
+        Args:
+            spec: the run that is looked for.
+            minibatch: also read `minibatch_train_losses`, which is most of a file.
+        """
+        folder = self.path / paths.run_folder(spec)
+        prefix, digest = paths.seed_prefix(spec.seed), spec.digest()
+        timed_out = None
+        for path in reversed(self._entries(folder)):
+            if not (path.name.startswith(prefix) and path.name.endswith(RUN_SUFFIX)):
+                continue
+            result = self._read(path, minibatch)
+            if result is None or result.outcome == Outcome.FAILED:
+                continue
+            if result.spec.digest() != digest:
+                self._warn(path, "it holds another run than its name and folder say")
+            elif result.outcome != Outcome.TIMED_OUT:
+                return result
+            else:
+                timed_out = timed_out or result
+        return timed_out
+
+    def runs(self, *, minibatch: bool = False) -> Iterator[RunResult]:
+        """All runs in the tree that regbench wrote, in the order of their paths; `minibatch` as for `find`."""
+        folders = [self.path]
+        for _level in ("testproblem", "candidate", "setting"):
+            folders = [path for folder in folders for path in self._entries(folder)]
+        for folder in folders:
+            for path in self._entries(folder):
+                result = self._read(path, minibatch) if path.name.endswith(RUN_SUFFIX) else None
+                if result is not None:
+                    yield result
+
+    def _write(self, spec: RunSpec, suffix: str, data: bytes) -> Path:
+        folder = self.path / paths.run_folder(spec)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            return _write_new(folder, spec.seed, suffix, data)
+        except OSError as error:
+            raise ResultsError(f"{folder}: the run cannot be written here: {_came(error)}") from error
+
+    def _entries(self, folder: Path) -> list[Path]:
+        try:
+            return sorted(folder.iterdir())
+        except OSError as error:
+            is_stray_file = isinstance(error, NotADirectoryError) and folder != self.path
+            if not (is_stray_file or isinstance(error, FileNotFoundError)):
+                self._warn(folder, f"it cannot be listed: {_came(error)}")
+            return []
+
+    def _read(self, path: Path, minibatch: bool) -> RunResult | None:
+        try:
+            return deepobs.read(path.read_bytes(), minibatch=minibatch)
+        except OSError as error:
+            self._warn(path, f"it cannot be read: {_came(error)}")
+        except ResultsError as error:
+            self._warn(path, str(error))
+        return None
+
+    def _warn(self, path: Path, reason: str) -> None:
+        line = " ".join(f"{path}: skipped: {reason}".split())
+        if line not in self.warnings:
+            self.warnings.append(line)
+
+
+def _write_new(folder: Path, seed: int, suffix: str, data: bytes) -> Path:
+    """Write a file under a name that no file has yet: the current second, or the next that is free."""
+    temporary = _write_temporary(folder, data)
+    try:
+        moment = datetime.now().astimezone()
+        while True:
+            path = folder / paths.run_name(seed, moment, suffix)
+            try:
+                _publish(temporary, path)
+            except FileExistsError:
+                moment += timedelta(seconds=1)
+            else:
+                break
+    finally:
+        temporary.unlink(missing_ok=True)
+    _sync_folder(folder)
+    return path
+
+
+def _write_temporary(folder: Path, data: bytes) -> Path:
+    path = folder / f".{secrets.token_hex(8)}.tmp"
+    with path.open("xb") as file:
+        try:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        except BaseException:
+            path.unlink()
+            raise
+    return path
+
+
+def _publish(temporary: Path, path: Path) -> None:
+    """Give a whole file its name, which no other file may have.
+
+    Raises:
+        FileExistsError: another file has the name.
+    """
+    try:
+        path.hardlink_to(temporary)
+    except OSError as error:
+        if error.errno not in _NO_HARD_LINKS:
+            raise
+        _publish_by_renaming(temporary, path)
+
+
+def _publish_by_renaming(temporary: Path, path: Path) -> None:
+    # A rename overwrites in silence, so the name is first reserved among all who write into this folder.
+    reservation = path.with_suffix(".lock")
+    reservation.touch(exist_ok=False)
+    try:
+        if path.exists():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+        temporary.replace(path)
+    finally:
+        reservation.unlink()
+
+
+def _sync_folder(folder: Path) -> None:
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        if error.errno not in _CANNOT_SYNC_FOLDERS:
+            raise
+
+
+def _came(error: OSError) -> str:
+    if isinstance(error, FileExistsError | NotADirectoryError):
+        return f"a file ({error.filename})"
+    return error.strerror or str(error)

@@ -1,0 +1,152 @@
+"""The models that are a loss, against independent formulas in float64."""
+
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from regbench import models
+
+EPSILON = float(np.finfo(np.float32).eps)
+# A loss is reached by at most 100 sums and some products in float32, relative to the largest term.
+TOLERANCE = 100 * EPSILON
+
+QUADRATIC = {"counts": [90, 10], "lows": [0.0, 30.0], "highs": [1.0, 60.0], "seed": 42}
+
+Function = Callable[[float, float], float]
+
+
+def beale(u: float, v: float) -> float:
+    return sum((constant - u + u * v**power) ** 2 for power, constant in ((1, 1.5), (2, 2.25), (3, 2.625)))
+
+
+def branin(u: float, v: float) -> float:
+    a, b, c, r, s, t = 1, 5.1 / (4 * np.pi**2), 5 / np.pi, 6, 10, 1 / (8 * np.pi)
+    return a * (v - b * u**2 + c * u - r) ** 2 + s * (1 - t) * np.cos(u) + s
+
+
+def rosenbrock(u: float, v: float) -> float:
+    return (1 - u) ** 2 + 100 * (v - u**2) ** 2
+
+
+# Function, start of DeepOBS, and a known minimum with its value (Surjanovic and Bingham).
+TWO_D: dict[str, tuple[Function, tuple[float, float], tuple[float, float], float]] = {
+    "beale": (beale, (-4.5, 4.5), (3, 0.5), 0.0),
+    "branin": (branin, (2.5, 12.5), (np.pi, 2.275), 0.397887),
+    "rosenbrock": (rosenbrock, (-0.5, 1.5), (1, 1), 0.0),
+}
+POINTS = [(-4.5, 4.5), (2.5, 12.5), (-0.5, 1.5), (0.3, -0.7)]
+
+
+def differentiate(model: keras.Model, inputs: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
+    variables = [variable.value for variable in model.trainable_variables]
+    with tf.GradientTape() as tape:
+        losses = model(inputs)
+        mean_loss = tf.reduce_mean(losses)
+    return losses.numpy(), [gradient.numpy() for gradient in tape.gradient(mean_loss, variables)]
+
+
+def central_difference(function: Callable[[np.ndarray], float], point: np.ndarray, step: float) -> np.ndarray:
+    gradient = np.empty_like(point)
+    for index in np.ndindex(point.shape):
+        shift = np.zeros_like(point)
+        shift[index] = step
+        gradient[index] = (function(point + shift) - function(point - shift)) / (2 * step)
+    return gradient
+
+
+@pytest.mark.parametrize(("seed", "published"), [(43, 353.4468), (44, 353.8128)])
+def test_quadratic_deep_starts_at_the_published_test_and_validation_loss(seed: int, published: float) -> None:
+    model = models.build("quadratic", QUADRATIC, (100,), 0)
+    inputs = np.random.RandomState(seed).normal(0, 0.6, (1000, 100)).astype(np.float32)
+    # 896: the seven whole batches of 128. Tolerance: the last published digit and the rounding of float32.
+    losses = model(inputs[:896]).numpy()
+    assert losses.mean(dtype=np.float64) == pytest.approx(published, abs=1e-4 + TOLERANCE * published)
+
+
+def test_quadratic_has_the_prescribed_spectrum() -> None:
+    hessian = models.build("quadratic", QUADRATIC, (100,), 0).get_layer("quadratic").hessian.astype(np.float64)
+    stream = np.random.RandomState(42)
+    eigenvalues = np.concatenate([stream.uniform(0, 1, 90), stream.uniform(30, 60, 10)])
+    # Rounding each entry to float32 is a perturbation of at most epsilon/2 times the Frobenius norm (Weyl).
+    np.testing.assert_allclose(
+        np.linalg.eigvalsh((hessian + hessian.T) / 2),
+        np.sort(eigenvalues),
+        rtol=0,
+        atol=EPSILON * np.linalg.norm(eigenvalues),
+    )
+    np.testing.assert_allclose(hessian, hessian.T, rtol=0, atol=EPSILON * np.abs(hessian).max())
+
+
+def test_quadratic_has_the_loss_and_gradient_of_its_formula() -> None:
+    model = models.build("quadratic", QUADRATIC, (100,), 0)
+    generator = np.random.default_rng(0)
+    theta = generator.normal(size=(1, 100)).astype(np.float32)
+    inputs = generator.normal(size=(3, 100)).astype(np.float32)
+    model.set_weights([theta])
+    hessian = model.get_layer("quadratic").hessian.astype(np.float64)
+
+    def loss(theta: np.ndarray, x: np.ndarray) -> float:
+        return 0.5 * ((theta - x) @ hessian @ (theta - x).T).item()
+
+    losses, (gradient,) = differentiate(model, inputs)
+    expected = [loss(theta.astype(np.float64), x[np.newaxis]) for x in inputs.astype(np.float64)]
+    np.testing.assert_allclose(losses, expected, rtol=TOLERANCE)
+    # A central difference of a quadratic has no truncation error, so the step may be 1.
+    difference = central_difference(
+        lambda point: np.mean([loss(point, x[np.newaxis]) for x in inputs.astype(np.float64)]),
+        theta.astype(np.float64),
+        1.0,
+    )
+    np.testing.assert_allclose(gradient, difference, rtol=0, atol=TOLERANCE * np.abs(difference).max())
+
+
+def test_quadratic_is_determined_by_its_seed() -> None:
+    first, again, other = (
+        models.build("quadratic", {"counts": [4, 1], "seed": seed}, (5,), 0).get_layer("quadratic").hessian
+        for seed in (1, 1, 2)
+    )
+    np.testing.assert_array_equal(first, again)
+    assert not np.allclose(first, other)
+
+
+def test_quadratic_of_two_dimensions_is_a_rotated_pair_of_eigenvalues() -> None:
+    arguments = {"counts": [1, 1], "lows": [2.0, 8.0], "highs": [2.0, 8.0]}
+    hessian = models.build("quadratic", arguments, (2,), 0).get_layer("quadratic").hessian
+    # Trace and determinant do not change with the rotation.
+    assert np.trace(hessian) == pytest.approx(10, rel=4 * EPSILON)
+    assert np.linalg.det(hessian.astype(np.float64)) == pytest.approx(16, rel=16 * EPSILON)
+
+
+@pytest.mark.parametrize("function", TWO_D)
+@pytest.mark.parametrize("point", POINTS)
+def test_two_d_has_the_loss_and_gradient_of_its_formula(function: str, point: tuple[float, float]) -> None:
+    formula = TWO_D[function][0]
+    model = models.build("two_d", {"function": function}, (2,), 0)
+    model.set_weights([np.float32(value) for value in point])
+    inputs = np.random.default_rng(0).normal(size=(5, 2)).astype(np.float32)
+    start = np.array([np.float32(value) for value in point], np.float64)
+
+    losses, gradient = differentiate(model, inputs)
+    expected = formula(*start) + inputs.astype(np.float64) @ start
+    np.testing.assert_allclose(losses, expected, rtol=0, atol=TOLERANCE * np.abs(expected).max())
+
+    # Truncation h^2/6 f''' and rounding 1e-16 f/h are both far below float32 at h = 1e-4.
+    difference = central_difference(lambda p: formula(*p) + inputs.astype(np.float64).mean(axis=0) @ p, start, 1e-4)
+    np.testing.assert_allclose(gradient, difference, rtol=0, atol=TOLERANCE * np.abs(difference).max())
+
+
+@pytest.mark.parametrize("function", TWO_D)
+def test_two_d_starts_where_deepobs_starts_and_has_the_known_minimum(function: str) -> None:
+    _, start, minimum, value = TWO_D[function]
+    model = models.build("two_d", {"function": function}, (2,), 0)
+    assert tuple(float(weight) for weight in model.get_weights()) == start
+
+    model.set_weights([np.float32(coordinate) for coordinate in minimum])
+    losses, gradient = differentiate(model, np.zeros((1, 2), np.float32))
+    # The published minimum of Branin has six digits; near a minimum the rounded place matters only in second order.
+    assert losses[0] == pytest.approx(value, abs=5e-6)
+    # The coordinates are rounded to float32 (3e-7 at most), times second derivatives of at most 802 (Rosenbrock).
+    assert np.abs(gradient).max() < 802 * 3e-7

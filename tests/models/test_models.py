@@ -1,0 +1,244 @@
+"""The registry of models, and what holds for the networks without deepobs (see tests/oracles for the comparison)."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from regbench import models
+from regbench.errors import DefinitionError, UnknownNameError
+
+EPSILON = float(np.finfo(np.float32).eps)
+# Standard deviation of a normal distribution truncated at two standard deviations, relative to that before truncation.
+TRUNCATED = 0.8796
+
+# One small case of every model: arguments, shape of one sample, classes.
+SMALL: dict[str, tuple[dict[str, Any], tuple[int, ...], int]] = {
+    "logreg": ({}, (4, 4, 1), 3),
+    "mlp": ({"units": [6, 5]}, (4, 4, 1), 3),
+    "conv_2c2d": ({"filters": [2, 3], "units": 5}, (8, 8, 1), 3),
+    "conv_3c3d": ({"filters": [2, 3, 4], "units": [6, 5]}, (16, 16, 3), 3),
+    "vgg16": ({"image_size": 32, "filters": [2, 2, 3, 3, 3], "units": 5, "dropout": 0.0}, (8, 8, 3), 3),
+    "quadratic": ({"counts": [4, 1]}, (5,), 0),
+    "two_d": ({"function": "branin"}, (2,), 0),
+}
+
+
+def build(name: str) -> keras.Model:
+    arguments, input_shape, classes = SMALL[name]
+    keras.utils.set_random_seed(7)
+    return models.build(name, arguments, input_shape, classes)
+
+
+def draw_inputs(name: str, size: int = 6) -> np.ndarray:
+    return np.random.default_rng(3).normal(size=(size, *SMALL[name][1])).astype(np.float32)
+
+
+def test_listing_models_loads_neither_keras_nor_numpy() -> None:
+    program = """
+import sys
+from regbench import models
+models.names()
+print(sorted({"keras", "tensorflow", "numpy"} & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_every_file_is_a_model_and_every_model_has_a_small_case() -> None:
+    files = {path.stem for path in Path(models.__file__).parent.glob("*.py")} - {"__init__"}
+    assert models.names() == tuple(sorted(files)) == tuple(sorted(SMALL))
+
+
+def test_unknown_model_is_told_with_what_was_meant() -> None:
+    with pytest.raises(UnknownNameError, match=r"no model `conv_3c2d`\. Did you mean `conv_3c3d`"):
+        models.build("conv_3c2d", {}, (32, 32, 3), 10)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "message"),
+    [
+        ("mlp", {"unit": 3}, "model `mlp`: there is no argument `unit`. Did you mean `units`"),
+        ("mlp", {"units": 3}, "model `mlp`: `units`: .*array. Received: units=3"),
+        ("mlp", {"units": [64, 0]}, "model `mlp`: `units`: .*greater than 0"),
+        ("mlp", {"stddev": "wide"}, "model `mlp`: `stddev`: .*number. Received: stddev='wide'"),
+        ("conv_2c2d", {"filters": [1, 2, 3]}, "model `conv_2c2d`: `filters`"),
+        ("conv_2c2d", {"units": 1.5}, "model `conv_2c2d`: `units`: .*integer"),
+        ("vgg16", {"dropout": 1.0}, "model `vgg16`: `dropout`: .*less than 1"),
+        ("quadratic", {"counts": [3, 2], "lows": [0.0]}, "model `quadratic`: .*equally long"),
+        ("quadratic", {"counts": [3, 3]}, "model `quadratic`: .*must sum to the number of inputs"),
+        ("quadratic", {"seed": 2**32}, "model `quadratic`: `seed`"),
+        ("two_d", {"function": "bale"}, "model `two_d`: `function`: .*'beale', 'branin' or 'rosenbrock'"),
+        ("logreg", {"units": 3}, "model `logreg`: there is no argument `units`. Known: none"),
+    ],
+)
+def test_wrong_argument_is_told_with_model_and_key(name: str, arguments: dict[str, Any], message: str) -> None:
+    _, input_shape, classes = SMALL[name]
+    with pytest.raises(DefinitionError, match=message):
+        models.build(name, arguments, input_shape, classes)
+
+
+@pytest.mark.parametrize(
+    ("name", "input_shape", "classes"), [("conv_2c2d", (100,), 10), ("mlp", (4, 4, 1), 0), ("two_d", (3,), 0)]
+)
+def test_model_that_does_not_fit_the_data_is_told_on_one_line(
+    name: str, input_shape: tuple[int, ...], classes: int
+) -> None:
+    with pytest.raises(DefinitionError, match=f"model `{name}`: cannot be built for inputs of shape") as caught:
+        models.build(name, {}, input_shape, classes)
+    assert "\n" not in str(caught.value)
+
+
+def test_own_model_is_reached_by_module_and_function() -> None:
+    model = models.build("regbench.models.mlp:build", {"units": [7]}, (3,), 2)
+    assert [tuple(weight.shape) for weight in model.weights] == [(3, 7), (7,), (7, 2), (2,)]
+
+
+@pytest.mark.parametrize("name", ["regbench.models.mlp:make", "no_such_package:build"])
+def test_own_model_that_cannot_be_imported_is_told(name: str) -> None:
+    with pytest.raises(DefinitionError, match=f"model `{name}`: cannot be imported"):
+        models.build(name, {}, (3,), 2)
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_output_is_logits_or_one_loss_an_example(name: str) -> None:
+    classes = SMALL[name][2]
+    assert build(name)(draw_inputs(name)).shape == ((6, classes) if classes else (6,))
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_variables_are_kernel_then_bias_in_the_order_of_layers(name: str) -> None:
+    model = build(name)
+    names = [variable.path.split("/", 1)[-1] for variable in model.trainable_variables]
+    if name == "quadratic":
+        assert names == ["theta"]
+    elif name == "two_d":
+        assert names == ["u", "v"]
+    else:
+        layers = [layer.name for layer in model.layers if layer.weights]
+        assert names == [f"{layer}/{variable}" for layer in layers for variable in ("kernel", "bias")]
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_same_seed_gives_the_same_weights_and_names(name: str) -> None:
+    first, second = build(name), build(name)
+    assert [variable.path for variable in first.weights] == [variable.path for variable in second.weights]
+    for a, b in zip(first.get_weights(), second.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_compiled_with_xla_it_gives_the_same_output_and_gradients(name: str) -> None:
+    model = build(name)
+    # Weights of size 1, so that no output vanishes; logistic regression starts at 0.
+    generator = np.random.default_rng(5)
+    model.set_weights([w + generator.normal(0, 0.3, w.shape).astype(w.dtype) for w in model.get_weights()])
+    variables = [variable.value for variable in model.trainable_variables]
+
+    def differentiate(inputs: tf.Tensor) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        with tf.GradientTape() as tape:
+            outputs = model(inputs, training=True)
+            objective = tf.reduce_mean(tf.square(outputs))
+        return outputs, tape.gradient(objective, variables)
+
+    inputs = tf.constant(draw_inputs(name))
+    outputs, gradients = differentiate(inputs)
+    compiled_outputs, compiled_gradients = tf.function(differentiate, jit_compile=True)(inputs)
+    for plain, compiled in zip([outputs, *gradients], [compiled_outputs, *compiled_gradients], strict=True):
+        # Sums of at most some hundred float32 products in another order, through 16 layers at most.
+        magnitude = float(tf.reduce_max(tf.abs(plain)))
+        assert magnitude > 0
+        np.testing.assert_allclose(compiled, plain, rtol=0, atol=200 * EPSILON * magnitude)
+
+
+@pytest.mark.parametrize(
+    ("name", "input_shape", "classes", "count"),
+    [
+        ("logreg", (28, 28, 1), 10, 785 * 10),
+        ("mlp", (28, 28, 1), 10, 785 * 1000 + 1001 * 500 + 501 * 100 + 101 * 10),
+        ("conv_2c2d", (28, 28, 1), 10, 26 * 32 + 801 * 64 + (7 * 7 * 64 + 1) * 1024 + 1025 * 10),
+        ("conv_3c3d", (32, 32, 3), 10, 76 * 64 + 577 * 96 + 865 * 128 + 1153 * 512 + 513 * 256 + 257 * 10),
+        ("quadratic", (100,), 0, 100),
+        ("two_d", (2,), 0, 2),
+    ],
+)
+def test_without_arguments_it_is_the_published_network(
+    name: str, input_shape: tuple[int, ...], classes: int, count: int
+) -> None:
+    assert models.build(name, {}, input_shape, classes).count_params() == count
+
+
+def test_logistic_regression_starts_at_zero() -> None:
+    assert all(np.all(weight == 0) for weight in build("logreg").get_weights())
+
+
+@pytest.mark.parametrize(("name", "stddev", "bias"), [("mlp", 0.03, 0.0), ("conv_2c2d", 0.05, 0.05)])
+def test_kernels_start_from_a_truncated_normal_distribution(name: str, stddev: float, bias: float) -> None:
+    keras.utils.set_random_seed(11)
+    weights = models.build(name, {}, (28, 28, 1), 10).get_weights()
+    for kernel in weights[::2]:
+        assert np.abs(kernel).max() <= 2 * stddev
+        # Five standard errors of s for a normal distribution, s/sqrt(2n); without tails they are smaller.
+        assert kernel.std() == pytest.approx(TRUNCATED * stddev, rel=5 / np.sqrt(2 * kernel.size))
+        assert abs(kernel.mean()) < 5 * stddev / np.sqrt(kernel.size)
+    assert all(np.all(offset == np.float32(bias)) for offset in weights[1::2])
+
+
+@pytest.mark.parametrize("name", ["conv_3c3d", "vgg16"])
+def test_kernels_start_glorot_normal_and_glorot_uniform(name: str) -> None:
+    keras.utils.set_random_seed(11)
+    arguments = {"filters": [16, 16, 16, 16, 16], "units": 64, "image_size": 32} if name == "vgg16" else {}
+    weights = models.build(name, arguments, (32, 32, 3), 10).get_weights()
+    for kernel in weights[::2]:
+        field = np.prod(kernel.shape[:-2])
+        stddev = np.sqrt(2 / (field * (kernel.shape[-2] + kernel.shape[-1])))
+        # In units of the standard deviation the truncated normal distribution ends at 2/0.8796, the uniform at sqrt(3).
+        end = 2 / TRUNCATED if kernel.ndim == 4 else np.sqrt(3)
+        assert kernel.std() == pytest.approx(stddev, rel=5 / np.sqrt(2 * kernel.size))
+        assert 0.9 * end < np.abs(kernel).max() / stddev < 1.001 * end
+    assert all(np.all(bias == 0) for bias in weights[1::2])
+
+
+def test_layers_of_one_shape_start_with_different_weights() -> None:
+    # One initializer object shared by two layers would give both the same numbers.
+    weights = models.build("mlp", {"units": [8, 8]}, (8,), 8).get_weights()
+    assert not np.array_equal(weights[0], weights[2])
+    assert not np.array_equal(weights[2], weights[4])
+
+
+def test_convolutions_and_poolings_have_the_published_sizes() -> None:
+    model = models.build("conv_3c3d", {}, (32, 32, 3), 10)
+    sizes = [layer.output.shape[1:] for layer in model.layers if len(layer.output.shape) == 4]
+    assert sizes == [(28, 28, 64), (14, 14, 64), (12, 12, 96), (6, 6, 96), (6, 6, 128), (3, 3, 128)]
+
+
+@pytest.mark.parametrize(("side", "image_size"), [(8, 32), (6, 15), (9, 4)])
+def test_vgg_resizes_by_linear_interpolation_from_the_corner(side: int, image_size: int) -> None:
+    arguments = {"image_size": image_size, "filters": [1, 1, 1, 1, 1], "units": 1}
+    model = models.build("vgg16", arguments, (side, side, 2), 2)
+    images = np.random.default_rng(0).uniform(size=(2, side, side, 2)).astype(np.float32)
+    # Output pixel i lies at i*side/image_size; beyond the last pixel np.interp repeats the edge.
+    places = np.arange(image_size) * side / image_size
+    grid = np.arange(side)
+    expected = np.apply_along_axis(lambda row: np.interp(places, grid, row), 2, images.astype(np.float64))
+    expected = np.apply_along_axis(lambda column: np.interp(places, grid, column), 1, expected)
+    # The position, up to 9, is rounded to float32, so the interpolated value is off by 9 epsilon, and some operations.
+    np.testing.assert_allclose(model.get_layer("resizing")(images), expected, rtol=0, atol=20 * EPSILON)
+
+
+def test_vgg_drops_half_of_both_hidden_layers_in_training_only() -> None:
+    model = models.build("vgg16", SMALL["vgg16"][0] | {"dropout": 0.5}, (8, 8, 3), 3)
+    names = [layer.name for layer in model.layers][-6:]
+    assert names == ["flatten", "dense_1", "dropout_1", "dense_2", "dropout_2", "logits"]
+    for name in ("dropout_1", "dropout_2"):
+        ones = np.ones((1, 10_000), np.float32)
+        kept = np.asarray(model.get_layer(name)(ones, training=True))
+        assert set(np.unique(kept)) == {0.0, 2.0}
+        # Five standard errors of a share of one half among 10,000.
+        assert (kept == 0).mean() == pytest.approx(0.5, abs=0.025)
+        np.testing.assert_array_equal(model.get_layer(name)(ones, training=False), ones)

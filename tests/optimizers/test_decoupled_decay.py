@@ -1,0 +1,164 @@
+"""Three couplings of decoupled decay, and what they have in common with L2 regularization."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+from keras.optimizers import SGD, Adadelta, Adam, AdamW, RMSprop
+
+from regbench.optimizers import DecoupledDecay, SignedPower
+
+COUPLINGS = ["decoupled", "decoupled_momentum", "decoupled_constant"]
+
+
+def factor(coupling, strength, learning_rate, momentum):
+    return {
+        "decoupled": learning_rate * strength,
+        "decoupled_momentum": learning_rate / (1 - momentum) * strength,
+        "decoupled_constant": strength,
+    }[coupling]
+
+
+def reference(weights, gradients, decay, learning_rate, momentum):
+    """Decays kernels (rank 2 and more) by `decay` before each step of heavy-ball momentum."""
+    weights = [array.copy() for array in weights]
+    velocities = [np.zeros_like(array) for array in weights]
+    course = []
+    for step, arrays in enumerate(gradients):
+        rate = learning_rate(step)
+        for weight, velocity, array in zip(weights, velocities, arrays, strict=True):
+            if weight.ndim >= 2:
+                weight -= decay(rate) * weight
+            velocity[...] = momentum * velocity - rate * array
+            weight += velocity
+        course.append([array.copy() for array in weights])
+    return course
+
+
+@pytest.mark.parametrize("coupling", COUPLINGS)
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_steps_follow_the_formula(coupling, momentum, weights, gradients, trajectory, assert_agrees):
+    optimizer = DecoupledDecay(SGD(0.25, momentum=momentum), strength=0.1, coupling=coupling)
+    expected = reference(
+        weights, gradients, lambda rate: factor(coupling, 0.1, rate, momentum), lambda step: 0.25, momentum
+    )
+    assert_agrees(trajectory(optimizer, weights, gradients), expected)
+
+
+@pytest.mark.parametrize("coupling", COUPLINGS)
+def test_decay_follows_the_schedule_of_the_learning_rate(coupling, weights, gradients, trajectory, assert_agrees):
+    schedule = keras.optimizers.schedules.PiecewiseConstantDecay([2, 5], [0.5, 0.25, 0.125])
+    optimizer = DecoupledDecay(SGD(schedule, momentum=0.5), strength=0.1, coupling=coupling)
+
+    def rate(step):
+        return 0.5 if step <= 2 else 0.25 if step <= 5 else 0.125
+
+    expected = reference(weights, gradients, lambda lr: factor(coupling, 0.1, lr, 0.5), rate, 0.5)
+    assert_agrees(trajectory(optimizer, weights, gradients), expected)
+
+
+@pytest.mark.parametrize("coupling", COUPLINGS)
+def test_strength_zero_is_the_inner_optimizer_to_the_bit(coupling, weights, gradients, trajectory, assert_identical):
+    plain = trajectory(SGD(0.25, momentum=0.9), weights, gradients)
+    wrapped = DecoupledDecay(SGD(0.25, momentum=0.9), strength=0.0, coupling=coupling, apply_to="all")
+    assert_identical(trajectory(wrapped, weights, gradients), plain)
+
+
+def test_decoupled_is_the_weight_decay_of_keras_adamw(weights, gradients, trajectory, assert_agrees):
+    adamw = trajectory(AdamW(0.1, weight_decay=0.5), weights, gradients)
+    wrapped = DecoupledDecay(Adam(0.1), strength=0.5, apply_to="all")
+    assert_agrees(trajectory(wrapped, weights, gradients), adamw)
+
+
+def train_quadratic(optimizer, l2=0.0, steps=50):
+    """Minimises (w - 1)' Q (w - 1) / 2 + l2 / 2 * sum(w**2) over w of shape (1, 3) from w = (2, -1, 0.5)."""
+    curvature = np.array([1.0, 0.5, 0.1], "float32")
+    theta = keras.Variable([[2.0, -1.0, 0.5]])
+    for _ in range(steps):
+        value = np.asarray(theta)
+        gradient = curvature * (value - 1) + l2 * value
+        optimizer.apply([keras.ops.convert_to_tensor(gradient)], [theta])
+    return np.asarray(theta)[0].astype("float64")
+
+
+def test_l2_and_decoupled_are_one_trajectory_for_plain_sgd_at_a_constant_rate():
+    # w - lr (g + l w) = (w - lr l w) - lr g. Rounded differently: 50 steps of 6 roundings, half a unit of |w| <= 2 each;
+    # the contraction of the quadratic does not let them grow.
+    l2 = train_quadratic(SGD(0.1), l2=0.2)
+    decoupled = train_quadratic(DecoupledDecay(SGD(0.1), strength=0.2))
+    np.testing.assert_allclose(decoupled, l2, rtol=0, atol=50 * 6 * 2 * np.finfo("float32").eps / 2)
+
+
+@pytest.mark.parametrize("nesterov", [False, True])
+def test_decoupled_momentum_has_the_stationary_point_of_l2_under_momentum(nesterov):
+    # L2 rests where g + l w = 0, for every mu. With decay factor s and velocity v, w rests where s w = v and
+    # v = mu v - lr g, so s w = -lr g / (1 - mu): with s = lr l / (1 - mu) again g + l w = 0. Nesterov's step is
+    # mu v - lr g = v at rest, the same. With s = lr l ("decoupled") it is g + (1 - mu) l w = 0: a tenth of the decay.
+    # Here g = q (w - 1), so w = q / (q + l).
+    curvature, strength = np.array([1.0, 0.5, 0.1]), 0.2
+
+    def final(coupling):
+        inner = SGD(0.1, momentum=0.9, nesterov=nesterov)
+        return train_quadratic(DecoupledDecay(inner, strength=strength, coupling=coupling), steps=800)
+
+    # Slowest mode after 800 steps: (1 - 0.1 * (0.1 + 0.2) / 0.1)**800 or sqrt(0.9)**800, both below 1e-18: only
+    # rounding is left, a unit or so of w over the distance 1 - sqrt(0.9) = 0.05 by which a step contracts.
+    tolerance = 40 * np.finfo("float32").eps
+    np.testing.assert_allclose(final("decoupled_momentum"), curvature / (curvature + strength), atol=tolerance)
+    np.testing.assert_allclose(final("decoupled"), curvature / (curvature + 0.1 * strength), atol=tolerance)
+
+
+def test_decoupled_momentum_shrinks_like_l2_where_the_gradient_is_flat(trajectory):
+    # Heavy ball on l/2 w**2 alone: w_{t+1} = (1 + mu - e) w_t - mu w_{t-1} with e = lr l, whose slow root is
+    # z = 1 - e / (1 - mu) - mu e**2 / (1 - mu)**3 + O(e**3). Decoupled: 1 - e / (1 - mu) exactly.
+    rate, momentum, strength, steps = 0.01, 0.9, 0.05, 400
+    e = rate * strength
+    flat = [[np.zeros((1, 1))]] * steps
+    optimizer = DecoupledDecay(SGD(rate, momentum=momentum), strength=strength, coupling="decoupled_momentum")
+    course = [arrays[0].item() for arrays in trajectory(optimizer, [np.ones((1, 1))], flat)]
+    decoupled = np.log(course[-1] / course[steps // 2 - 1]) / (steps // 2)
+
+    weight, velocity, l2_course = 1.0, 0.0, []
+    for _ in range(steps):
+        velocity = momentum * velocity - rate * strength * weight
+        weight += velocity
+        l2_course.append(weight)
+    l2 = np.log(l2_course[-1] / l2_course[steps // 2 - 1]) / (steps // 2)  # past the transient mu**200 = 7e-10
+
+    second_order = momentum * e**2 / (1 - momentum) ** 3
+    assert abs(decoupled - l2) < 1.2 * second_order < 0.06 * abs(l2)
+
+
+@pytest.mark.parametrize(
+    ("inner", "momentum"),
+    [
+        (SGD(0.5, momentum=0.75), 0.75),
+        (RMSprop(0.5, momentum=0.5), 0.5),
+        (Adam(0.5, beta_1=0.875), 0.875),
+        (Adadelta(0.5), 0.0),
+        (SignedPower(SGD(0.5, momentum=0.75)), 0.75),
+    ],
+    ids=["sgd", "rmsprop", "adam", "adadelta", "wrapped"],
+)
+def test_momentum_is_that_of_the_innermost_optimizer(inner, momentum, trajectory):
+    optimizer = DecoupledDecay(inner, strength=0.0625, coupling="decoupled_momentum")
+    ((after,),) = trajectory(optimizer, [np.ones((1, 1))], [[np.zeros((1, 1))]])
+    assert after.item() == 1 - 0.5 / (1 - momentum) * 0.0625  # powers of two: exact
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"strength": -0.1}, "`strength` must be non-negative and finite. Received: strength=-0.1"),
+        ({"strength": 0.1, "coupling": "l2"}, "`coupling` must be one of .*'decoupled_constant'.*Received: coupling='l2'"),
+    ],
+)
+def test_arguments_are_validated(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        DecoupledDecay(SGD(), **arguments)
+
+
+def test_momentum_one_has_no_momentum_scaled_decay():
+    with pytest.raises(ValueError, match="Momentum must be below 1"):
+        DecoupledDecay(SGD(momentum=1.0), strength=0.1, coupling="decoupled_momentum")

@@ -1,0 +1,120 @@
+"""The bundled problem files: what they say holds together with data sets, models and DeepOBS."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from regbench import catalog, datasets, models
+from regbench.records import Problem
+
+CLASSIFICATIONS = [
+    "cifar100_3c3d",
+    "cifar10_3c3d",
+    "cifar10_vgg16",
+    "digits_2c2d",
+    "digits_mlp",
+    "fmnist_2c2d",
+    "fmnist_logreg",
+    "fmnist_mlp",
+    "mnist_2c2d",
+    "mnist_logreg",
+    "mnist_mlp",
+    "svhn_3c3d",
+]
+LOSSES = ["quadratic_deep", "two_d_beale", "two_d_branin", "two_d_rosenbrock"]
+SOME_BUILDS = [
+    pytest.param(name, marks=pytest.mark.slow) if name == "cifar10_vgg16" else name for name in CLASSIFICATIONS + LOSSES
+]
+
+
+def build(problem: Problem) -> keras.Model:
+    dataset = datasets.get(problem.dataset)
+    return models.build(problem.model.name, problem.model.arguments, dataset.input_shape, dataset.classes)
+
+
+def test_bundled_problems_are_those_listed_here() -> None:
+    bundled = [path.stem for path in catalog.data_folder("testproblems").glob("*.toml")]
+    assert sorted(bundled) == sorted(CLASSIFICATIONS + LOSSES)
+
+
+@pytest.mark.parametrize("name", SOME_BUILDS)
+def test_model_of_the_problem_fits_its_data_set(name: str) -> None:
+    problem = catalog.problem(name)
+    dataset = datasets.get(problem.dataset)
+    expected = (None, dataset.classes) if problem.has_accuracy else (None,)
+    assert build(problem).output_shape == expected
+
+
+@pytest.mark.parametrize("name", CLASSIFICATIONS)
+def test_classification_is_scored_by_accuracy_and_guesses_one_class_among_all(name: str) -> None:
+    problem = catalog.problem(name)
+    assert (problem.has_accuracy, problem.metric, problem.goal) == (True, "accuracy", "maximize")
+    assert problem.chance == 1 / datasets.get(problem.dataset).classes
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_chance_of_a_loss_is_the_validation_loss_before_training(name: str) -> None:
+    problem = catalog.problem(name)
+    assert (problem.has_accuracy, problem.metric, problem.goal) == (False, "loss", "minimize")
+    inputs = datasets.load(problem.dataset).validation_inputs
+    whole_batches = len(inputs) // problem.batch_size * problem.batch_size
+    losses = build(problem)(inputs[:whole_batches]).numpy()
+    # Files give four decimals; each loss has some float32 roundings of its own.
+    rounding = 100 * float(np.finfo(np.float32).eps)
+    assert problem.chance == pytest.approx(losses.mean(dtype=np.float64), rel=rounding, abs=5e-5)
+
+
+# DeepOBS 1.2 (DEFAULT_TEST_PROBLEMS_SETTINGS and convergence performances); L2 factors from the problems' classes.
+@pytest.mark.parametrize(
+    ("name", "epochs", "batch_size", "l2", "convergence"),
+    [
+        ("quadratic_deep", 100, 128, 0.0, 87.7032),
+        ("mnist_logreg", 50, 128, 0.0, None),
+        ("mnist_mlp", 100, 128, 0.0, None),
+        ("mnist_2c2d", 100, 128, 0.0, None),
+        ("fmnist_logreg", 50, 128, 0.0, None),
+        ("fmnist_mlp", 100, 128, 0.0, None),
+        ("fmnist_2c2d", 100, 128, 0.0, 0.919809),
+        ("cifar10_3c3d", 100, 128, 0.002, 0.828331),
+        ("svhn_3c3d", 100, 128, 0.002, None),
+        ("cifar100_3c3d", 100, 128, 0.002, None),
+        ("cifar10_vgg16", 100, 128, 0.0005, None),
+    ],
+)
+def test_defaults_are_those_of_deepobs(
+    name: str, epochs: int, batch_size: int, l2: float, convergence: float | None
+) -> None:
+    problem = catalog.problem(name)
+    assert (problem.epochs, problem.batch_size) == (epochs, batch_size)
+    assert (problem.l2, problem.convergence) == (l2, convergence)
+
+
+def test_readme_documents_every_key_and_model() -> None:
+    readme = (catalog.data_folder("testproblems") / "README.md").read_text(encoding="utf-8")
+    rows = {line.split("`")[1] for line in readme.splitlines() if line.startswith("| `")}
+    # `name` is no key: it is the name of the file.
+    assert rows == (set(Problem.model_fields) - {"name"}) | set(models.names())
+
+
+def test_example_in_the_readme_is_a_problem(tmp_path: Path) -> None:
+    readme = (catalog.data_folder("testproblems") / "README.md").read_text(encoding="utf-8")
+    path = tmp_path / "example.toml"
+    path.write_text(readme.split("```toml\n")[1].split("```")[0], encoding="utf-8")
+    problem = catalog.read_problem(path)
+    assert build(problem).output_shape == (None, 10)
+
+
+@pytest.mark.parametrize("name", ["digits_mlp", pytest.param("digits_2c2d", marks=pytest.mark.slow)])
+def test_plain_sgd_learns_the_digits_in_one_default_run(name: str) -> None:
+    problem = catalog.problem(name)
+    data = datasets.load(problem.dataset)
+    keras.utils.set_random_seed(0)
+    model = build(problem)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.SGD(0.2), loss, metrics=["accuracy"], jit_compile=name == "digits_mlp")
+    model.fit(data.train_inputs, data.train_targets, problem.batch_size, problem.epochs, verbose=0)
+    accuracy = model.evaluate(data.test_inputs, data.test_targets, verbose=0)[1]
+    # 0.95 expected, less four standard errors of a share of 0.95 among 300.
+    assert accuracy > 0.9
