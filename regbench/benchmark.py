@@ -5,6 +5,7 @@ is made again.
 """
 
 import itertools
+import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -55,7 +56,7 @@ class Event:
 
     Attributes:
         candidate: its name.
-        phase: "trials" or "re-runs".
+        phase: "trials" or "re-runs"; "run" where it is a single one.
         done: how many runs of the phase are there.
         total: how many there will be.
         result: the run.
@@ -71,6 +72,7 @@ class Event:
 
 
 Progress = Callable[[Event], None]
+Warn = Callable[[str], None]
 
 
 def run(
@@ -86,6 +88,8 @@ def run(
     output: str | Path = "results",
     data_dir: str | Path | None = None,
     max_seconds: float | None = None,
+    progress: Progress | None = None,
+    warn: Warn | None = None,
 ) -> RunResult:
     """Train a candidate once, with its defaults where `setting` gives no value.
 
@@ -100,6 +104,8 @@ def run(
         output: results tree; a run that is in it is returned, not run again.
         data_dir: data folder; None searches the usual places.
         max_seconds: give up after the epoch that ends later than this.
+        progress: called when the run is there.
+        warn: called with a line on every file in the results tree that had to be skipped.
 
     Returns:
         The run; a divergence, a time-out or a crash is its outcome.
@@ -108,11 +114,13 @@ def run(
         RegbenchError: the input is at fault; the message says what, in one line.
     """
     task = _task(problem, candidate, protocol, schedule, epochs, batch_size)
-    spec = task.spec(space.defaults(task.candidate) | dict(setting or {}), _checked_seed(seed))
-    folder = Folder(output)
+    chosen = dict(setting or {})
+    spec = task.spec(space.defaults(space.override(task.candidate, chosen)) | chosen, _checked_seed(seed))
+    _check_data(task, data_dir)
+    folder = Folder(output, warn)
     folder.check_writable()
     with execution.machine(0, _path(data_dir), max_seconds) as machine:
-        return _run_all([spec], folder, machine, lambda *_: None, minibatch=True)[0]
+        return _run_all([spec], folder, machine, _numbered(progress, task, "run", 1), minibatch=True)[0]
 
 
 def search(
@@ -132,6 +140,7 @@ def search(
     data_dir: str | Path | None = None,
     max_seconds: float | None = None,
     progress: Progress | None = None,
+    warn: Warn | None = None,
 ) -> list[Standing]:
     """Give every candidate the same tuning budget on a problem, and rank the winners over further seeds.
 
@@ -150,6 +159,7 @@ def search(
         data_dir: data folder; None searches the usual places.
         max_seconds: give up a run after the epoch that ends later than this.
         progress: called with every run that is there.
+        warn: called with a line on every file in the results tree that had to be skipped.
 
     Returns:
         One standing a candidate, best first.
@@ -168,26 +178,37 @@ def search(
     studies = [tune.Study(task.candidate, task.problem.goal, sampler, seed, trials) for task in tasks]
     for task, study in zip(tasks, studies, strict=True):
         task.spec(study.ask(0), seed)
-    if datasets.get(tasks[0].problem.dataset).files:
-        datasets.locate(tasks[0].problem.dataset, _path(data_dir))
-    folder = Folder(output)
+    _check_data(tasks[0], data_dir)
+    folder = Folder(output, warn)
     folder.check_writable()
     with execution.machine(workers, _path(data_dir), max_seconds) as machine:
         standings = [
-            _search_one(task, study, seed, reruns, folder, machine, progress or (lambda _: None))
+            _search_one(task, study, seed, reruns, folder, machine, progress)
             for task, study in zip(tasks, studies, strict=True)
         ]
     return ranked(standings)
 
 
 def ranked(standings: Sequence[Standing]) -> list[Standing]:
-    """Best mean test metric first; candidates without a winner last."""
-    sign = -1 if standings[0].goal == "maximize" else 1
-    return sorted(standings, key=lambda s: (s.test_mean is None, sign * (s.test_mean or 0.0)))
+    """Best mean test metric first; candidates without one, or with one that is not finite, last."""
+
+    def rank(standing: Standing) -> tuple[bool, float]:
+        mean = standing.test_mean
+        if mean is None or not math.isfinite(mean):
+            return True, 0.0
+        return False, -mean if standing.goal == "maximize" else mean
+
+    return sorted(standings, key=rank)
 
 
 def _search_one(
-    task: Task, study: tune.Study, seed: int, reruns: int | None, folder: Folder, machine: Machine, progress: Progress
+    task: Task,
+    study: tune.Study,
+    seed: int,
+    reruns: int | None,
+    folder: Folder,
+    machine: Machine,
+    progress: Progress | None,
 ) -> Standing:
     """Tune, choose, re-run."""
     trials = _tune(task, study, seed, folder, machine, _numbered(progress, task, "trials", study.trials))
@@ -223,7 +244,7 @@ def standing(trials: Sequence[RunResult], winner: RunResult | None, again: Seque
     """The row of one candidate, from its trials, its winner and the winner's runs with further seeds."""
     spec = trials[0].spec
     problem = spec.problem
-    reported = [run for run in again if run.curves]
+    reported = [run for run in again if run.outcome in (Outcome.COMPLETED, Outcome.DIVERGED)]
     if winner is not None and (spec.protocol.tuning_seed_counts or not again):
         reported = [winner, *reported]
     name = "accuracies" if problem.metric == "accuracy" else "losses"
@@ -235,27 +256,36 @@ def standing(trials: Sequence[RunResult], winner: RunResult | None, again: Seque
         candidate=spec.candidate,
         setting=winner.spec.setting if winner else None,
         coupling=spec.decay.coupling,
-        decay=winner.spec.decay.strength if winner else None,
+        decay=winner.spec.decay_strength if winner else None,
         protocol=spec.protocol.name,
         metric=problem.metric,
         goal=problem.goal,
         seeds=[run.spec.seed for run in reported],
         valid_mean=statistics.fmean(valid) if valid else None,
-        valid_sd=statistics.stdev(valid) if len(valid) > 1 else None,
+        valid_sd=_standard_deviation(valid),
         test_mean=statistics.fmean(test) if test else None,
-        test_sd=statistics.stdev(test) if len(test) > 1 else None,
+        test_sd=_standard_deviation(test),
         trials=len(trials),
         diverged_trials=sum(run.outcome == Outcome.DIVERGED for run in trials),
         diverged_seeds=sum(run.outcome == Outcome.DIVERGED for run in reported),
         unfinished=sum(run.outcome in (Outcome.FAILED, Outcome.TIMED_OUT) for run in runs),
         seconds=sum(run.timings.total_seconds for run in runs),
+        runs=reported,
     )
+
+
+def _standard_deviation(values: Sequence[float]) -> float | None:
+    if len(values) < 2:
+        return None
+    return statistics.stdev(values) if all(math.isfinite(value) for value in values) else math.nan
 
 
 Report = Callable[[RunResult, bool], None]
 
 
-def _numbered(progress: Progress, task: Task, phase: str, total: int) -> Report:
+def _numbered(progress: Progress | None, task: Task, phase: str, total: int) -> Report:
+    if progress is None:
+        return lambda *_: None
     counter = itertools.count(1)
     return lambda result, was_found: progress(
         Event(task.candidate.name, phase, next(counter), total, result, was_found)
@@ -279,8 +309,9 @@ def _run_all(
         if found is None:
             missing[digest] = spec
         else:
-            results[digest] = found
-            report(found, True)
+            # What cannot change a curve may have changed since: the metric by which a run is scored, say.
+            results[digest] = found.model_copy(update={"spec": spec})
+            report(results[digest], True)
     for result in machine.compute(list(missing.values())):
         folder.write(result)
         results[result.spec.digest()] = result
@@ -308,6 +339,12 @@ def _task(
         epochs=chosen.epochs if epochs is None else epochs,
         batch_size=batch_size or chosen.batch_size,
     )
+
+
+def _check_data(task: Task, data_dir: str | Path | None) -> None:
+    """Make sure early that the files of the data set are there."""
+    if datasets.get(task.problem.dataset).files:
+        datasets.locate(task.problem.dataset, _path(data_dir))
 
 
 def _checked_seed(seed: int) -> int:

@@ -5,6 +5,7 @@ them. A name exists once: the same name with another content in both places is a
 """
 
 import json
+import math
 import tomllib
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
@@ -116,11 +117,12 @@ def candidate(name: str) -> Candidate:
 
 def budget_trials(budget: str | int) -> int:
     """The number of trials of a budget given by name or as a positive number."""
-    if isinstance(budget, str) and not budget.lstrip("-").isdigit():
-        if budget not in BUDGETS:
-            raise UnknownNameError("budget", budget, BUDGETS)
-        return BUDGETS[budget]
-    trials = int(budget)
+    if budget in BUDGETS:
+        return BUDGETS[str(budget)]
+    try:
+        trials = int(budget)
+    except ValueError as error:
+        raise UnknownNameError("budget", str(budget), BUDGETS) from error
     if trials < 1:
         raise DefinitionError(f"A budget must be at least 1 trial. Received: {budget}")
     return trials
@@ -197,6 +199,8 @@ def _argument(path: Path, key: str, value: object) -> Any:
     scalars = value if isinstance(value, list) else [value]
     if not all(isinstance(scalar, bool | int | float | str) for scalar in scalars):
         _refuse(path, key, "must be a number, a string, a truth value, a range or a part", value)
+    if not all(math.isfinite(scalar) for scalar in scalars if isinstance(scalar, float)):
+        _refuse(path, key, "must be finite", value)
     return value
 
 

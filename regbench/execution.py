@@ -1,6 +1,5 @@
 """Where runs are computed: in this process, or by worker processes on this machine (Dask)."""
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from contextlib import contextmanager
@@ -8,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from regbench.engine.cores import available_cores
 from regbench.errors import DefinitionError, RegbenchError
 from regbench.records import Outcome, RunResult, RunSpec, Timings
 
@@ -63,16 +63,24 @@ def compute(spec: RunSpec, data_dir: Path | None, max_seconds: float | None, con
 
 def failed(spec: RunSpec, error: BaseException) -> RunResult:
     """The result of a run that crashed."""
-    lines = str(error).strip().splitlines()
     return RunResult(
         spec=spec,
         outcome=Outcome.FAILED,
-        reason=f"{type(error).__name__}: {lines[0] if lines else 'no message'}",
+        reason=_reason(error),
         curves={},
         losses_without_penalty={},
         timings=Timings(compile_seconds=0.0, training_seconds=0.0, evaluation_seconds=0.0, total_seconds=0.0),
         environment={},
     )
+
+
+def _reason(error: BaseException) -> str:
+    """What was raised, on one line."""
+    message = str(error).strip()
+    if message.startswith("in user code:"):
+        # TensorFlow's account of what went wrong while it traced a step: a traceback, then what was raised.
+        return " ".join(message.rsplit("\n\n", maxsplit=1)[-1].split())
+    return f"{type(error).__name__}: {message.splitlines()[0] if message else 'no message'}"
 
 
 class InProcess(Executor):
@@ -103,10 +111,10 @@ def machine(workers: int = 0, data_dir: Path | None = None, max_seconds: float |
     import dask
     from distributed import Client, LocalCluster
 
-    threads = max(1, len(os.sched_getaffinity(0)) // workers)
+    threads = max(1, available_cores() // workers)
     settings = {
         # A run that kills its worker twice is at fault itself; runs that only shared the worker are tried again.
-        "distributed.scheduler.allowed-failures": 2,
+        "distributed.scheduler.allowed-failures": 1,
         # A worker holds no run in reserve, so that a killed one takes only what it was computing with it.
         "distributed.scheduler.worker-saturation": 1.0,
     }
@@ -114,7 +122,12 @@ def machine(workers: int = 0, data_dir: Path | None = None, max_seconds: float |
     with (
         dask.config.set(settings),
         LocalCluster(
-            n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None, env=environment
+            n_workers=workers,
+            threads_per_worker=1,
+            processes=True,
+            memory_limit=0,  # Dask would stop giving runs to a worker that holds much memory, and the search would hang
+            dashboard_address=None,
+            env=environment,
         ) as cluster,
         Client(cluster) as client,
     ):

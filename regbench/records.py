@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from enum import StrEnum
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, cast
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -121,8 +121,9 @@ class Decay(Record):
 
     @model_validator(mode="after")
     def _strength_fits_coupling(self) -> Self:
-        if isinstance(self.strength, float) and self.strength < 0:
-            raise ValueError(f"`strength` must not be negative. Received: strength={self.strength}")
+        least = self.strength.low if isinstance(self.strength, Range) else self.strength
+        if isinstance(least, float) and least < 0:
+            raise ValueError(f"`strength` must not be negative. Received: {least}")
         if self.coupling == Coupling.NONE and self.strength != 0.0:
             raise ValueError(f"`strength` needs a `coupling` other than none. Received: strength={self.strength}")
         return self
@@ -154,6 +155,12 @@ class Problem(Record):
     l2: float = Field(default=0.0, ge=0)
     l2_on: Literal["kernels", "convolution_kernels"] = "kernels"
     convergence: float | None = None
+
+    @model_validator(mode="after")
+    def _metric_exists(self) -> Self:
+        if self.metric == "accuracy" and not self.has_accuracy:
+            raise ValueError(f"`metric` must be loss where the loss is {self.loss}. Received: metric={self.metric}")
+        return self
 
     @property
     def has_accuracy(self) -> bool:
@@ -257,6 +264,21 @@ class RunSpec(Record):
     batch_size: int = Field(gt=0)
     schedule: Schedule = Schedule()
 
+    @model_validator(mode="after")
+    def _everything_is_chosen(self) -> Self:
+        if not isinstance(self.decay.strength, float):
+            raise ValueError(f"`decay.strength` must be a number in a run. Received: strength={self.decay.strength!r}")
+        parts = [("optimizer", self.optimizer)] + ([("regularizer", self.regularizer)] if self.regularizer else [])
+        for prefix, part in parts:
+            for name, _ in _searched_in(prefix, part):
+                raise ValueError(f"`{name}` must have one value in a run. Received: a range")
+        return self
+
+    @property
+    def decay_strength(self) -> float:
+        """The factor of L2 or decay; a number in every run."""
+        return cast(float, self.decay.strength)
+
     def identity(self) -> dict[str, Any]:
         """What tells this run from others, as plain JSON data: no summaries, no sources, nothing that cannot change a curve."""
         return self.model_dump(
@@ -345,6 +367,7 @@ class Standing(Record):
         diverged_seeds: how many of the reported runs diverged; they count with their values before training.
         unfinished: trials and re-runs that failed or timed out.
         seconds: wall seconds of all runs, whenever they were made.
+        runs: the reported runs, one a seed; not part of the JSON form.
     """
 
     problem: str
@@ -365,3 +388,4 @@ class Standing(Record):
     diverged_seeds: int
     unfinished: int
     seconds: float
+    runs: list[RunResult] = Field(default=[], exclude=True, repr=False)

@@ -41,10 +41,11 @@ def build_optimizer(spec: RunSpec) -> keras.optimizers.Optimizer:
         raise DefinitionError(
             f"candidate {spec.candidate}: optimizer.name: must be a Keras optimizer. Received: {spec.optimizer.name}"
         )
-    decay = spec.decay
-    if decay.coupling not in (Coupling.NONE, Coupling.L2) and decay.strength != 0:
-        mask = decays(spec.problem)
-        optimizer = DecoupledDecay(optimizer, decay.strength, coupling=decay.coupling.value, apply_to=mask)
+    coupling = spec.decay.coupling
+    if coupling not in (Coupling.NONE, Coupling.L2) and spec.decay_strength != 0:
+        optimizer = DecoupledDecay(
+            optimizer, spec.decay_strength, coupling=coupling.value, apply_to=decays(spec.problem)
+        )
     return optimizer
 
 
@@ -73,9 +74,12 @@ def _instance(key: str, part: Part, known: dict[str, type]) -> Any:
         for name, value in part.arguments.items()
     }
     parameters = inspect.signature(target).parameters
-    if "weight_decay" in arguments:
-        raise DefinitionError(f"{key}.weight_decay: decay belongs into [decay], where its coupling is stated")
-    for name in ("weight_decay", "adam_weight_decay"):  # Keras's own decay, where it is on by default, acts on biases too
+    for name in (
+        "weight_decay",
+        "adam_weight_decay",
+    ):  # Keras's own decay, where it is on by default, acts on biases too
+        if arguments.get(name):
+            raise DefinitionError(f"{key}.{name}: decay belongs into [decay], where its coupling is stated")
         if name in parameters:
             arguments[name] = None
     takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())

@@ -1,27 +1,57 @@
 """The only place that sets global state: threads, seeds, devices; and tells what a run ran on."""
 
+import contextlib
 import os
 import platform
+import re
 import resource
 import sys
+import tempfile
+from collections.abc import Iterator
 from importlib.metadata import version
 
-os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
-import keras
-import tensorflow as tf
-
+from regbench.engine.cores import available_cores
+from regbench.errors import DefinitionError
 from regbench.records import Scalar
 
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+if os.environ.setdefault("KERAS_BACKEND", "tensorflow") != "tensorflow":
+    backend = os.environ["KERAS_BACKEND"]
+    raise DefinitionError(f"KERAS_BACKEND in the environment must be tensorflow, or not be set. Received: {backend}")
 
-def use_threads(threads: int) -> None:
-    """Let every run of this process compute with this many threads; must come before the first run.
 
-    The curves of a network depend on it in the last digits, because sums are split among threads.
+@contextlib.contextmanager
+def _without_log_noise() -> Iterator[None]:
+    """Drop what TensorFlow's libraries log as information while they are loaded, which no setting of theirs can do.
+
+    They write to the file descriptor; all other lines written there meanwhile are passed on afterwards.
     """
-    tf.config.threading.set_intra_op_parallelism_threads(threads)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
+    stderr = os.dup(2)
+    with tempfile.TemporaryFile() as written:
+        os.dup2(written.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+            written.seek(0)
+            os.write(2, b"".join(line for line in written if not _LOG_NOISE.match(line)))
+
+
+_LOG_NOISE = re.compile(rb"I[0-9]{4} |WARNING: All log messages before absl::InitializeLog")
+
+with _without_log_noise():
+    import keras
+    import tensorflow as tf
+
+# On GPUs TensorFlow multiplies float32 matrices with 10 bits of mantissa by default; losses that are compared with
+# published ones need all 23.
+tf.config.experimental.enable_tensor_float_32_execution(False)
+
+# Take the memory of a GPU as needed, not all at once, so that several workers can share it.
+for _gpu in tf.config.list_physical_devices("GPU"):
+    with contextlib.suppress(RuntimeError):  # whoever imports us has used the GPU already, and settled it
+        tf.config.experimental.set_memory_growth(_gpu, True)
 
 
 def use_seed(seed: int) -> None:
@@ -30,12 +60,8 @@ def use_seed(seed: int) -> None:
 
 
 def has_gpu() -> bool:
-    """Whether TensorFlow sees a GPU; its memory is then taken as needed, not all at once."""
-    gpus = tf.config.list_physical_devices("GPU")
-    for gpu in gpus:
-        if not tf.config.experimental.get_memory_growth(gpu):
-            tf.config.experimental.set_memory_growth(gpu, True)
-    return bool(gpus)
+    """Whether TensorFlow sees a GPU."""
+    return bool(tf.config.list_physical_devices("GPU"))
 
 
 def describe(concurrent_runs: int) -> dict[str, Scalar]:
@@ -49,10 +75,15 @@ def describe(concurrent_runs: int) -> dict[str, Scalar]:
         "numpy": version("numpy"),
         "platform": platform.platform(),
         "device": tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU") if gpus else _cpu_name(),
-        "threads": tf.config.threading.get_intra_op_parallelism_threads() or len(os.sched_getaffinity(0)),
+        "threads": _threads(),
         "concurrent_runs": concurrent_runs,
         "peak_memory_mib": round(_peak_memory_bytes() / 2**20),
     }
+
+
+def _threads() -> int:
+    from_environment = int(os.environ.get("TF_NUM_INTRAOP_THREADS", "0"))
+    return tf.config.threading.get_intra_op_parallelism_threads() or from_environment or available_cores()
 
 
 def _cpu_name() -> str:

@@ -48,7 +48,7 @@ class Objective:
         for variable, fresh in zip(self.model.variables, model.variables, strict=True):
             variable.assign(fresh)
         if self._has_l2:
-            self._l2.assign(spec.decay.strength)
+            self._l2.assign(spec.decay_strength)
 
     def prepare(self, inputs: tf.Tensor, augmented: bool, seed: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
         """From stored inputs (n, ...) to what the network takes; augmented with draws that depend on seed and step."""
@@ -68,6 +68,8 @@ class Objective:
     def penalty(self) -> tf.Tensor:
         """L2 term and regularizer over the kernels, a scalar."""
         penalty = tf.constant(0.0)
+        if not self._kernels:
+            return penalty
         if self._has_l2:
             penalty += self._l2 * tf.add_n([tf.nn.l2_loss(kernel.value) for kernel in self._kernels])
         if self._regularizer is not None:
@@ -81,7 +83,7 @@ class Objective:
 
 def has_l2(spec: RunSpec) -> bool:
     """Whether the loss has an L2 term."""
-    return spec.decay.coupling == Coupling.L2 and spec.decay.strength != 0
+    return spec.decay.coupling == Coupling.L2 and spec.decay_strength != 0
 
 
 def has_convolutions(model: keras.Model) -> bool:

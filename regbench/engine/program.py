@@ -34,7 +34,7 @@ class Program:
 
     def training(self, spec: RunSpec) -> Training:
         """The training with the spec's optimizer: the last one, where only variables differ, else a new one."""
-        key = json.dumps([baked_arguments(spec), spec.decay.coupling, spec.decay.strength != 0], sort_keys=True)
+        key = json.dumps([baked_arguments(spec), spec.decay.coupling, spec.decay_strength != 0], sort_keys=True)
         if key not in self._trainings:
             self._trainings = {key: Training(self.objective, build_optimizer(spec))}
         return self._trainings[key]
@@ -63,6 +63,11 @@ class PreparedRun:
     def steps(self) -> int:
         """Steps in an epoch."""
         return self._batches.steps
+
+    @property
+    def learning_rate(self) -> float:
+        """Before any schedule, as the optimizer holds it (float32)."""
+        return self._training.learning_rate
 
     def compile(self) -> None:
         """Compile what is not compiled yet; changes no variable."""

@@ -60,7 +60,7 @@ def run(
         diverged_epoch=curves.diverged_epoch,
         curves=_curves(spec, curves),
         losses_without_penalty=curves.values("losses", lambda split: split.loss, spec.epochs),
-        shrinkage=_shrinkage(spec, prepared.steps),
+        shrinkage=_shrinkage(spec, prepared.steps, prepared.learning_rate),
         final_weight_norm=_finite(prepared.weight_norm()),
         data_digest=splits.digest,
         timings=clock.timings(),
@@ -89,7 +89,9 @@ class Clock:
 
     def timings(self) -> Timings:
         """The record of them."""
-        return Timings(**{f"{what}_seconds": seconds for what, seconds in self._seconds.items()}, total_seconds=self.total())
+        return Timings(
+            **{f"{what}_seconds": seconds for what, seconds in self._seconds.items()}, total_seconds=self.total()
+        )
 
 
 def _outcome(curves: Curves, timed_out: bool, max_seconds: float | None) -> tuple[Outcome, str]:
@@ -107,19 +109,20 @@ def _curves(spec: RunSpec, curves: Curves) -> dict[str, list[float]]:
     return by_name | {"minibatch_train_losses": curves.minibatch_losses}
 
 
-def _shrinkage(spec: RunSpec, steps: int) -> float | None:
+def _shrinkage(spec: RunSpec, steps: int, learning_rate: float) -> float | None:
     """What the decay alone leaves of a weight over the planned run: the product of 1 - factor over all steps.
 
-    None where the decay passes through the optimizer (l2), or depends on its momentum.
+    None where the decay passes through the optimizer (l2), or depends on its momentum, or where the product overflows.
     """
-    strength = spec.decay.strength
-    learning_rate = spec.setting.get("optimizer.learning_rate", spec.optimizer.arguments.get("learning_rate"))
     if spec.decay.coupling == Coupling.DECOUPLED_CONSTANT:
-        return float((1 - strength) ** (steps * spec.epochs))
-    if spec.decay.coupling != Coupling.DECOUPLED or not isinstance(learning_rate, float):
+        rates = np.ones(spec.epochs)
+    elif spec.decay.coupling == Coupling.DECOUPLED:
+        factors = [learning_rate_factor(spec.schedule, epoch, spec.epochs) for epoch in range(spec.epochs)]
+        rates = learning_rate * np.array(factors)
+    else:
         return None
-    rates = [learning_rate * learning_rate_factor(spec.schedule, epoch, spec.epochs) for epoch in range(spec.epochs)]
-    return float(np.prod([(1 - rate * strength) ** steps for rate in rates]))
+    with np.errstate(over="ignore", invalid="ignore"):
+        return _finite(float(np.prod((1 - rates * spec.decay_strength) ** steps)))
 
 
 def _finite(number: float) -> float | None:

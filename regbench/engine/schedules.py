@@ -26,7 +26,9 @@ def learning_rate_factor(schedule: Schedule, epoch: int, epochs: int) -> float:
             ramp = epochs / 10
             return max(0.0, min(1.0, epoch / ramp, (epochs - epoch) / ramp))
         case "step":
-            reached = [factor for start, factor in zip(schedule.epochs, schedule.factors, strict=True) if epoch >= start]
+            reached = [
+                factor for start, factor in zip(schedule.epochs, schedule.factors, strict=True) if epoch >= start
+            ]
             return reached[-1] if reached else 1.0
         case _:
             return 1.0

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from regbench import datasets
+from regbench.errors import DefinitionError
 from regbench.records import Protocol
 
 
@@ -77,6 +78,8 @@ class Batches:
     def __init__(self, train: Samples, batch_size: int, seed: int, reshuffle: bool) -> None:
         """Remember the sizes; orders are drawn on request."""
         self.steps = len(train) // batch_size
+        if self.steps == 0:
+            raise _too_large(batch_size, len(train), "training samples")
         self._train, self._batch_size, self._seed, self._reshuffle = train, batch_size, seed, reshuffle
         self._places = np.random.default_rng(seed).permutation(len(train))
 
@@ -100,10 +103,19 @@ def evaluated(splits: Splits, protocol: Protocol, batch_size: int, first_epoch: 
 
     The training loss is evaluated on as many training samples as the test set has, the first ones of the first epoch;
     incomplete batches are dropped unless the protocol evaluates every sample.
+
+    Raises:
+        DefinitionError: a batch is larger than a split, so that nothing would be evaluated.
     """
 
     def whole_batches(count: int) -> int:
-        return count if protocol.every_sample else count // batch_size * batch_size
+        if protocol.every_sample:
+            return count
+        if count < batch_size:
+            raise _too_large(
+                batch_size, count, f"samples of a split that protocol {protocol.name} evaluates in batches"
+            )
+        return count // batch_size * batch_size
 
     train_positions = first_epoch.reshape(-1)[: whole_batches(len(splits.test))]
     chosen = {"train": splits.train.take(train_positions)}
@@ -111,3 +123,9 @@ def evaluated(splits: Splits, protocol: Protocol, batch_size: int, first_epoch: 
         chosen["valid"] = splits.valid.take(np.arange(whole_batches(len(splits.valid))))
     chosen["test"] = splits.test.take(np.arange(whole_batches(len(splits.test))))
     return chosen
+
+
+def _too_large(batch_size: int, count: int, what: str) -> DefinitionError:
+    return DefinitionError(
+        f"`batch_size` must be at most {count}, the number of {what}. Received: batch_size={batch_size}"
+    )

@@ -13,6 +13,9 @@ class Training:
 
     What the compiled step reads from variables (weights, learning rate, tunable hyperparameters) may change between
     runs; what Keras bakes into it as Python numbers may not.
+
+    Attributes:
+        learning_rate: with which the present run started.
     """
 
     def __init__(self, objective: Objective, optimizer: keras.optimizers.Optimizer) -> None:
@@ -27,7 +30,7 @@ class Training:
         optimizer.build(self._objective.model.trainable_variables)
         for variable, fresh in zip(self._optimizer.variables, optimizer.variables, strict=True):
             variable.assign(fresh)
-        self._learning_rate = float(optimizer.learning_rate)
+        self.learning_rate = float(optimizer.learning_rate)
 
     def compile(self, train: Samples, batches: np.ndarray) -> None:
         """Compile for samples and batches of these shapes; trains nothing."""
@@ -47,7 +50,7 @@ class Training:
         Returns:
             The loss with the penalty term before each step, float32 (steps,).
         """
-        self._optimizer.learning_rate.assign(self._learning_rate * learning_rate_factor)
+        self._optimizer.learning_rate.assign(self.learning_rate * learning_rate_factor)
         return self._call(train, batches, len(batches), seed).numpy()
 
     def _call(self, train: Samples, batches: np.ndarray, steps: int, seed: tuple[int, int]) -> tf.Tensor:

@@ -75,6 +75,7 @@ def _rotation(dimension: int, stream: np.random.RandomState) -> np.ndarray:
     """Return a random orthogonal matrix, built up one dimension at a time (subgroup algorithm).
 
     Reference: Diaconis and Shahshahani 1987, "The subgroup algorithm for generating uniform random variables".
+    Departure: the sign is not changed at the end; R and -R give the same Q.
     """
     angle = 2 * np.pi * stream.uniform()
     rotation = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
@@ -87,4 +88,4 @@ def _rotation(dimension: int, stream: np.random.RandomState) -> np.ndarray:
         embedded = np.eye(size)
         embedded[1:, 1:] = rotation
         rotation = embedded - 2 * np.outer(normal, normal @ embedded)
-    return -rotation
+    return rotation

@@ -17,17 +17,18 @@ class AdaBelief(keras.optimizers.Optimizer):
 
         m_t = beta_1 m_{t-1} + (1 - beta_1) g_t
         s_t = beta_2 s_{t-1} + (1 - beta_2) (g_t - m_t)**2 + epsilon
-        w_t = w_{t-1} - lr mhat_t / (sqrt(shat_t) + epsilon),  mhat_t = m_t / (1 - beta_1**t), shat_t = s_t / (1 - beta_2**t)
+        mhat_t = m_t / (1 - beta_1**t),    shat_t = s_t / (1 - beta_2**t)
+        w_t = w_{t-1} - lr mhat_t / (sqrt(shat_t) + epsilon)
 
-    A gradient near its average is believed and makes a large step. With beta_1 = 0 and epsilon -> 0 nothing deviates, and
-    every step is as large as epsilon allows.
+    A gradient near its average is believed and makes a large step. With beta_1 = 0 nothing deviates, and every step is
+    as large as `epsilon` allows.
 
     Args:
         learning_rate: A float, a schedule or a callable.
         beta_1: Decay rate of the first moment, in [0, 1).
         beta_2: Decay rate of the second moment, in [0, 1).
         epsilon: Positive, added inside and outside of the root, at every step. It accumulates inside: s_t >= epsilon
-            (1 - beta_2**t) / (1 - beta_2). Much larger values than the default change the algorithm.
+            (1 - beta_2**t) / (1 - beta_2). Must not be rounded to 0 in the dtype of the variables (float16: 1e-7).
         name: Name of the optimizer.
         **kwargs: Arguments of `keras.optimizers.Optimizer`.
 

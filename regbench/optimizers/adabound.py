@@ -38,9 +38,9 @@ class AdaBound(keras.optimizers.Optimizer):
         https://arxiv.org/abs/1902.09843
 
     Departure:
-        As in the authors' code, unlike Algorithm 2: Adam's bias correction, `epsilon`, bounds that follow the learning rate's
-        schedule, and no further division of eta_t by sqrt(t); beta_1 is constant. The paper's experiments have
-        gamma = 1 - beta_2. No projection onto a feasible set.
+        As in the authors' code, unlike Algorithm 2: Adam's bias correction, `epsilon`, bounds that follow the schedule
+        of the learning rate, and no further division of eta_t by sqrt(t). beta_1 is constant. No projection onto
+        a feasible set. The paper's own bounds are those of gamma = 1 - beta_2 and final_learning_rate = 0.1.
     """
 
     def __init__(

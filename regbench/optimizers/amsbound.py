@@ -19,7 +19,7 @@ class AMSBound(AdaBound):
     For second moments that never fall, it is `AdaBound`. All arguments are those of `AdaBound`.
 
     Reference:
-        Luo et al., "Adaptive gradient methods with dynamic bound of learning rate", 2019, Algorithm 3 (appendix),
+        Luo et al., "Adaptive gradient methods with dynamic bound of learning rate", 2019, appendix,
         https://arxiv.org/abs/1902.09843
 
     Departure:

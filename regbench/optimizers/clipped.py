@@ -65,7 +65,7 @@ class Clipped(OptimizerWrapper):
         gradient = densified(gradient, variable)
         norm = gradient_norm(self.norm, gradient)
         threshold = ops.cast(self.threshold, norm.dtype)
-        # g * c / N(g)  where N(g) >= c
+        # g <- g * threshold / N(g)  where N(g) >= threshold
         clipped = ops.cast(ops.multiply(gradient, threshold / norm), gradient.dtype)
         return ops.where(norm >= threshold, clipped, gradient)
 

@@ -27,10 +27,11 @@ class DecoupledDecay(OptimizerWrapper):
 
     `strength=0` is the inner optimizer itself. With plain SGD at a constant rate, `decoupled` is L2 regularization
     by strength / 2 * sum(w**2). With heavy-ball or Nesterov momentum it is `decoupled_momentum` that has the stationary
-    points of that regularization: mu gives every gradient the weight lr / (1 - mu) in the long run, and the decay with it.
+    points of that regularization: in the long run momentum gives every gradient the weight lr / (1 - mu).
 
-    mu is `momentum` of the innermost optimizer (SGD, RMSprop), else its `beta_1` (Adam and its relatives), else 0. For a
-    `beta_1` the factor is a convention only: the first moment of Adam is an average and amplifies nothing.
+    mu is the `momentum` of the innermost optimizer (SGD, RMSprop), else its `beta_1` (Adam and its relatives), else 0.
+    With a `beta_1` the factor is a convention and matches nothing: Adam's first moment is an average, whose weights add
+    up to 1.
 
     Example:
         >>> momentum = keras.optimizers.SGD(learning_rate=1e-3, momentum=0.9)
@@ -46,7 +47,8 @@ class DecoupledDecay(OptimizerWrapper):
 
     Reference:
         Loshchilov & Hutter, "Decoupled weight decay regularization", 2019, Algorithms 1 and 2,
-        https://arxiv.org/abs/1711.05101; Norridge, 2022, https://arxiv.org/abs/2207.12505
+        https://arxiv.org/abs/1711.05101; Norridge, "On the benefits of non-linear weight updates", 2022,
+        https://arxiv.org/abs/2207.12505
 
     Departure:
         Keras's own `weight_decay` decays every variable; here, by default, kernels only.

@@ -41,7 +41,9 @@ class Lookahead(OptimizerWrapper):
         `sync_period` steps; as in the common implementations, nothing is swapped for an evaluation in between.
     """
 
-    sync_period = Tunable(lambda period: period >= 1 and period == int(period), must_be="a positive integer", dtype="int")
+    sync_period = Tunable(
+        lambda period: period >= 1 and period == int(period), must_be="a positive integer", dtype="int"
+    )
     slow_step_size = Tunable(lambda alpha: 0 < alpha <= 1, must_be="in (0, 1]")
 
     def __init__(

@@ -17,7 +17,7 @@ def check_decay_rates(beta_1: float, beta_2: float) -> None:
 
 
 def step_number(iterations: Any) -> Any:
-    """t = 1, 2, ... as a float of at least 32 bits, whatever the variables have."""
+    """The step t = 1, 2, ... as a float of at least 32 bits, whatever the variables have."""
     return ops.cast(iterations + 1, keras.backend.result_type(keras.config.floatx(), "float32"))
 
 

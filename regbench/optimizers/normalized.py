@@ -67,7 +67,7 @@ class Normalized(OptimizerWrapper):
         """Returns the normalized gradient."""
         gradient = densified(gradient, variable)
         norm = gradient_norm(self.norm, gradient)
-        # g / N(g)
+        # The inner optimizer gets g / N(g).
         return ops.cast(ops.divide(gradient, norm), gradient.dtype)
 
     def get_config(self) -> dict[str, Any]:

@@ -19,7 +19,8 @@ class RAdam(keras.optimizers.Optimizer):
         m_t = beta_1 m_{t-1} + (1 - beta_1) g_t,    v_t = beta_2 v_{t-1} + (1 - beta_2) g_t**2
         rho_t = rho_inf - 2 t beta_2**t / (1 - beta_2**t),    rho_inf = 2 / (1 - beta_2) - 1
         r_t = sqrt((rho_t - 4) (rho_t - 2) rho_inf / ((rho_inf - 4) (rho_inf - 2) rho_t))
-        w_t = w_{t-1} - lr m_t / (1 - beta_1**t) * (r_t sqrt(1 - beta_2**t) / (sqrt(v_t) + epsilon)  if rho_t > 4  else 1)
+        l_t = sqrt(1 - beta_2**t) / (sqrt(v_t) + epsilon)
+        w_t = w_{t-1} - lr / (1 - beta_1**t) * (m_t r_t l_t  where rho_t > 4,  else m_t)
 
     For t -> infinity r_t -> 1: Adam. For beta_2 <= 0.6, rho_inf <= 4: momentum for ever.
 

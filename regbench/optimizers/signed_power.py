@@ -35,7 +35,7 @@ class SignedPower(OptimizerWrapper):
         **kwargs: See `OptimizerWrapper`.
 
     Reference:
-        Norridge, "Non-linear weight updates", 2022, https://arxiv.org/abs/2207.12505
+        Norridge, "On the benefits of non-linear weight updates", 2022, https://arxiv.org/abs/2207.12505
 
     Departure:
         The author finds kernels by their name, which misses those that a layer calls otherwise; here the rank decides.

@@ -90,7 +90,9 @@ class OptimizerWrapper(keras.optimizers.Optimizer):
     def _backend_update_step(self, grads: list[Any], trainable_variables: list[Any], learning_rate: Any) -> None:
         # The one hook that Keras runs once a step for all variables, after accumulation, clipping and unscaling.
         selected = [self._is_selected[self._get_variable_index(variable)] for variable in trainable_variables]
-        concerned = [variable for variable, is_selected in zip(trainable_variables, selected, strict=True) if is_selected]
+        concerned = [
+            variable for variable, is_selected in zip(trainable_variables, selected, strict=True) if is_selected
+        ]
         for variable in concerned:
             self.before_step(variable, learning_rate)
         gradients = [

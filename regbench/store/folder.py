@@ -3,7 +3,7 @@
 import errno
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -25,16 +25,18 @@ class Folder:
 
     Args:
         results_path: the folder; it need not exist yet.
+        warn: called with every new line of `warnings`.
 
     Attributes:
         path: the folder.
         warnings: one line for each file or folder that was skipped, with the reason.
     """
 
-    def __init__(self, results_path: str | Path) -> None:
+    def __init__(self, results_path: str | Path, warn: Callable[[str], None] | None = None) -> None:
         """Touch nothing yet."""
         self.path = Path(results_path)
         self.warnings: list[str] = []
+        self._tell = warn
 
     def check_writable(self) -> None:
         """Make sure early that runs can be written, creating the folder where it is missing.
@@ -73,6 +75,18 @@ class Folder:
             spec: the run that is looked for.
             minibatch: also read `minibatch_train_losses`, which is most of a file.
         """
+        found = self._find(spec, minibatch)
+        return None if found is None else found[1]
+
+    def path_of(self, spec: RunSpec) -> Path | None:
+        """The file of the run that `find` gives; where there is none, that of the last failure."""
+        found = self._find(spec, minibatch=False)
+        if found is not None:
+            return found[0]
+        failures = (self.path / paths.run_folder(spec)).glob(f"{paths.seed_prefix(spec.seed)}*{FAILURE_SUFFIX}")
+        return max(failures, default=None)
+
+    def _find(self, spec: RunSpec, minibatch: bool) -> tuple[Path, RunResult] | None:
         folder = self.path / paths.run_folder(spec)
         prefix, digest = paths.seed_prefix(spec.seed), spec.digest()
         timed_out = None
@@ -85,9 +99,9 @@ class Folder:
             if result.spec.digest() != digest:
                 self._warn(path, "it holds another run than its name and folder say")
             elif result.outcome != Outcome.TIMED_OUT:
-                return result
+                return path, result
             else:
-                timed_out = timed_out or result
+                timed_out = timed_out or (path, result)
         return timed_out
 
     def runs(self, *, minibatch: bool = False) -> Iterator[RunResult]:
@@ -131,6 +145,8 @@ class Folder:
         line = " ".join(f"{path}: skipped: {reason}".split())
         if line not in self.warnings:
             self.warnings.append(line)
+            if self._tell is not None:
+                self._tell(line)
 
 
 def _write_new(folder: Path, seed: int, suffix: str, data: bytes) -> Path:

@@ -90,7 +90,9 @@ def trajectory() -> Callable[..., list[Arrays]]:
         variables = [keras.Variable(array, dtype=dtype, name=f"weight_{i}") for i, array in enumerate(weights)]
         course = []
         for arrays in gradients:
-            optimizer.apply([keras.ops.convert_to_tensor(array.astype("float32"), dtype) for array in arrays], variables)
+            optimizer.apply(
+                [keras.ops.convert_to_tensor(array.astype("float32"), dtype) for array in arrays], variables
+            )
             course.append([np.asarray(variable, "float64") for variable in variables])
         return course
 

@@ -58,9 +58,7 @@ def test_learning_rate_of_zero_stands_still_and_is_not_taken_for_the_first_one(t
 
 
 def test_ams_differs_once_the_second_moment_falls(weights, gradients, trajectory):
-    plain, ams = (
-        trajectory(c(0.25, beta_2=0.5, gamma=1e-6), weights, gradients)[-1] for c in (AdaBound, AMSBound)
-    )
+    plain, ams = (trajectory(c(0.25, beta_2=0.5, gamma=1e-6), weights, gradients)[-1] for c in (AdaBound, AMSBound))
     assert any(np.abs(one - other).max() > 0.01 for one, other in zip(plain, ams, strict=True))
 
 

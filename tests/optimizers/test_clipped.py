@@ -55,5 +55,5 @@ def test_l2_is_the_clipnorm_of_keras(weights, gradients, trajectory, assert_agre
 
 @pytest.mark.parametrize("threshold", [0.0, -1.0, float("nan")])
 def test_threshold_must_be_positive(threshold):
-    with pytest.raises(ValueError, match="`threshold` must be positive. Received: threshold="):
+    with pytest.raises(ValueError, match=r"`threshold` must be positive. Received: threshold="):
         Clipped(SGD(), threshold=threshold)

@@ -72,7 +72,7 @@ def test_decoupled_is_the_weight_decay_of_keras_adamw(weights, gradients, trajec
 
 
 def train_quadratic(optimizer, l2=0.0, steps=50):
-    """Minimises (w - 1)' Q (w - 1) / 2 + l2 / 2 * sum(w**2) over w of shape (1, 3) from w = (2, -1, 0.5)."""
+    """Minimises a quadratic around 1, plus l2 / 2 * sum(w**2), over w of shape (1, 3)."""
     curvature = np.array([1.0, 0.5, 0.1], "float32")
     theta = keras.Variable([[2.0, -1.0, 0.5]])
     for _ in range(steps):
@@ -83,8 +83,8 @@ def train_quadratic(optimizer, l2=0.0, steps=50):
 
 
 def test_l2_and_decoupled_are_one_trajectory_for_plain_sgd_at_a_constant_rate():
-    # w - lr (g + l w) = (w - lr l w) - lr g. Rounded differently: 50 steps of 6 roundings, half a unit of |w| <= 2 each;
-    # the contraction of the quadratic does not let them grow.
+    # w - lr (g + l w) = (w - lr l w) - lr g. Rounded differently: 50 steps of 6 roundings, half a unit of |w| <= 2
+    # each; the contraction of the quadratic does not let them grow.
     l2 = train_quadratic(SGD(0.1), l2=0.2)
     decoupled = train_quadratic(DecoupledDecay(SGD(0.1), strength=0.2))
     np.testing.assert_allclose(decoupled, l2, rtol=0, atol=50 * 6 * 2 * np.finfo("float32").eps / 2)
@@ -102,8 +102,9 @@ def test_decoupled_momentum_has_the_stationary_point_of_l2_under_momentum(nester
         inner = SGD(0.1, momentum=0.9, nesterov=nesterov)
         return train_quadratic(DecoupledDecay(inner, strength=strength, coupling=coupling), steps=800)
 
-    # Slowest mode after 800 steps: (1 - 0.1 * (0.1 + 0.2) / 0.1)**800 or sqrt(0.9)**800, both below 1e-18: only
-    # rounding is left, a unit or so of w over the distance 1 - sqrt(0.9) = 0.05 by which a step contracts.
+    # (w, v) is multiplied by a matrix of determinant mu (1 - s) with complex eigenvalues, of modulus sqrt(0.9) or less:
+    # 5e-19 after 800 steps (Nesterov less). What is left is rounding, a unit or so of w a step, which adds up over
+    # the 1 / (1 - sqrt(0.9)) = 20 steps that the iteration remembers.
     tolerance = 40 * np.finfo("float32").eps
     np.testing.assert_allclose(final("decoupled_momentum"), curvature / (curvature + strength), atol=tolerance)
     np.testing.assert_allclose(final("decoupled"), curvature / (curvature + 0.1 * strength), atol=tolerance)
@@ -151,7 +152,10 @@ def test_momentum_is_that_of_the_innermost_optimizer(inner, momentum, trajectory
     ("arguments", "message"),
     [
         ({"strength": -0.1}, "`strength` must be non-negative and finite. Received: strength=-0.1"),
-        ({"strength": 0.1, "coupling": "l2"}, "`coupling` must be one of .*'decoupled_constant'.*Received: coupling='l2'"),
+        (
+            {"strength": 0.1, "coupling": "l2"},
+            "`coupling` must be one of .*'decoupled_constant'.*Received: coupling='l2'",
+        ),
     ],
 )
 def test_arguments_are_validated(arguments, message):

@@ -49,7 +49,7 @@ def test_slow_weights_start_as_the_weights_at_the_first_step_not_at_build():
 
 @pytest.mark.parametrize("period", [0, -1, 2.5])
 def test_sync_period_must_be_a_positive_integer(period):
-    with pytest.raises(ValueError, match="`sync_period` must be a positive integer. Received: sync_period="):
+    with pytest.raises(ValueError, match=r"`sync_period` must be a positive integer. Received: sync_period="):
         Lookahead(SGD(), sync_period=period)
 
 

@@ -92,5 +92,5 @@ def test_unknown_norm_is_an_error_that_lists_the_known_ones(wrapper, registered_
 
 
 def test_bundled_norm_cannot_be_replaced():
-    with pytest.raises(ValueError, match="`name` must not be that of a bundled norm. Received: name='l2'"):
+    with pytest.raises(ValueError, match=r"`name` must not be that of a bundled norm. Received: name='l2'"):
         register_norm("l2", keras.ops.max)

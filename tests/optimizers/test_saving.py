@@ -72,7 +72,9 @@ def test_infinite_threshold_survives_saving(build_model, regression_data, tmp_pa
 def test_registered_function_is_saved_and_another_one_refused():
     config = DecoupledDecay(SGD(), 0.1, apply_to=is_wide).get_config()
     assert DecoupledDecay.from_config(config).apply_to is is_wide
-    with pytest.raises(ValueError, match="`apply_to` must be registered with `keras.saving.register_keras_serializable`"):
+    with pytest.raises(
+        ValueError, match=r"`apply_to` must be registered with `keras.saving.register_keras_serializable`"
+    ):
         DecoupledDecay(SGD(), 0.1, apply_to=lambda variable: True).get_config()
 
 
@@ -81,7 +83,7 @@ def test_loading_without_registering_the_norm_first_says_so(monkeypatch):
     register_norm("median", lambda gradient: keras.ops.median(keras.ops.abs(gradient)))
     config = Normalized(SGD(), norm="median").get_config()
     monkeypatch.setattr(norms, "_registered_norms", {})
-    with pytest.raises(ValueError, match="registered first with .*register_norm.*Received: norm='median'"):
+    with pytest.raises(ValueError, match=r"registered first with .*register_norm.*Received: norm='median'"):
         Normalized.from_config(config)
 
 

@@ -167,9 +167,10 @@ def test_clipping_acts_where_it_is_set(trajectory):
     assert after(SignedPower(SGD(1.0), power=0.5, clipvalue=9.0)) == -3.0  # 16 clipped to 9, its root
 
 
-# In mixed precision Keras itself uses the stateless form there, which `test_every_optimizer_trains_in_mixed_precision` covers.
+# Keras itself uses the stateless form there, which `test_every_optimizer_trains_in_mixed_precision` covers.
 not_on_jax = pytest.mark.skipif(
-    keras.backend.backend() == "jax", reason="Keras's LossScaleOptimizer cannot step outside of a stateless scope on JAX"
+    keras.backend.backend() == "jax",
+    reason="Keras's LossScaleOptimizer cannot step outside of a stateless scope on JAX",
 )
 
 
@@ -263,7 +264,10 @@ def test_set_weights_reaches_the_inner_optimizer(weights, gradients, trajectory,
     ("inner", "message"),
     [
         (lambda: LossScaleOptimizer(SGD()), "`LossScaleOptimizer` must be outermost"),
-        (lambda: SGD(gradient_accumulation_steps=2), "`gradient_accumulation_steps` must be set on the outermost wrapper"),
+        (
+            lambda: SGD(gradient_accumulation_steps=2),
+            "`gradient_accumulation_steps` must be set on the outermost wrapper",
+        ),
         (lambda: SignedPower(SGD(), gradient_accumulation_steps=2), "with gradient_accumulation_steps=2"),
         (lambda: SGD(loss_scale_factor=8.0), "`loss_scale_factor` must be set on the outermost wrapper"),
         (lambda: None, "`inner_optimizer` must be a Keras optimizer. Received: inner_optimizer=None"),

@@ -1,0 +1,1 @@
+"""Figures: one file each, all in the style of `style.py`. matplotlib and seaborn live here only."""

@@ -1,0 +1,105 @@
+"""Kernels as matrices, and two norms of matrices with gradients that are finite everywhere."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from keras import ops
+
+BLOCK = 8
+"""Vectors that the power method carries along. The first is the vector of ones."""
+
+SQUARINGS = 12
+"""The dominant eigenvector of a small matrix T is read off T**(2**12): an error of 1e-3 in the eigenvalue at most."""
+
+
+def as_matrix(kernel: Any) -> Any:
+    """Flattens a kernel to one column per output: (h, w, in, out) becomes (h*w*in, out), a matrix stays as it is."""
+    if len(kernel.shape) < 2:
+        raise ValueError(f"`kernel` must have at least two axes. Received: shape={tuple(kernel.shape)}")
+    return ops.reshape(kernel, (-1, kernel.shape[-1]))
+
+
+def euclidean_norm(tensor: Any) -> Any:
+    """The root of the sum of squares; at zero its gradient is zero, where that of a plain root would be NaN."""
+    square = ops.sum(ops.square(tensor))
+    is_zero = ops.equal(square, 0)
+    return ops.where(is_zero, 0.0, ops.sqrt(ops.where(is_zero, 1.0, square)))
+
+
+def spectral_norm(matrix: Any, iterations: int = 9) -> Any:
+    """The largest singular value, from below.
+
+    A block power method with the Rayleigh-Ritz procedure: `iterations` products of A'A with a block of eight vectors
+    span a space; v is the unit vector in it for which `|Av|` is largest; the result is `|Av|`. A or its transpose is
+    taken, whichever has fewer columns; if these are at most `8 * (iterations + 1)`, the space is everything.
+
+    The gradient is that of `|Av|` with v held fixed, u v' with u = Av / |Av|. Since |Av| <= |A| for every A, it is a
+    subgradient of the spectral norm up to the error of the value: |B| >= |Av| + <u v', B - A> for every B.
+
+    Args:
+        matrix: Any size, also all zeros (norm and gradient are 0). Not finite where an entry is not finite.
+        iterations: Products with A'A, at least 1.
+    """
+    rows, columns = matrix.shape
+    tall = matrix if rows >= columns else ops.transpose(matrix)
+    # Squares of squares are taken below: without scaling, entries above 1e9 or so would overflow float32.
+    scale = ops.max(ops.abs(ops.stop_gradient(tall)))
+    scale = ops.where(ops.equal(scale, 0), 1.0, scale)
+    tall = tall / scale
+    direction = ops.stop_gradient(_dominant_direction(ops.stop_gradient(tall), iterations))
+    return scale * euclidean_norm(ops.matmul(tall, direction))
+
+
+def _dominant_direction(matrix: Any, iterations: int) -> Any:
+    """The unit vector v with the largest |Av| in the Krylov space; zeros for a matrix of zeros."""
+    if matrix.shape[1] <= BLOCK * (iterations + 1):
+        direction = _dominant_eigenvector(_gram(matrix))
+    else:
+        basis = _krylov_basis(matrix, iterations)
+        direction = ops.matmul(basis, _dominant_eigenvector(_gram(ops.matmul(matrix, basis))))
+    norm = euclidean_norm(direction)
+    return direction / ops.where(ops.equal(norm, 0), 1.0, norm)
+
+
+def _krylov_basis(matrix: Any, iterations: int) -> Any:
+    """An orthonormal basis of the span of S, A'A S, (A'A)**2 S ..., for a fixed block S of eight vectors."""
+    columns = matrix.shape[1]
+    # The waves cos(j i), of which j = 0 are the ones, are orthogonal to no kernel that a training would come upon. The
+    # ones alone are: the outputs of a softmax layer that started at zero add up to zero for ever.
+    phases = ops.outer(ops.arange(columns, dtype=matrix.dtype), ops.arange(BLOCK, dtype=matrix.dtype))
+    block, _ = ops.qr(ops.cos(phases))
+    basis = ops.concatenate([block, ops.zeros((columns, BLOCK * iterations), dtype=matrix.dtype)], axis=1)
+
+    # A loop of the backend, not of Python: XLA compiles the unrolled one for ten seconds.
+    def extend(iteration: Any, state: tuple[Any, Any]) -> tuple[Any, Any]:
+        block, basis = state
+        block = ops.matmul(ops.transpose(matrix), ops.matmul(matrix, block))
+        # Twice, because what is left after the first time may be small and consist of rounding errors.
+        for _ in range(2):
+            block = block - ops.matmul(basis, ops.matmul(ops.transpose(basis), block))
+            block, _ = ops.qr(block)
+        return block, ops.slice_update(basis, (0, BLOCK * (iteration + 1)), block)
+
+    _, basis = ops.fori_loop(0, iterations, extend, (block, basis))
+    return basis
+
+
+def _dominant_eigenvector(gram: Any) -> Any:
+    """A multiple of the dominant eigenvector of a positive semi-definite matrix, as a column.
+
+    Not by `eigh`, which raises on NaN: a training that diverges should end as such and not as a crash.
+    """
+
+    def square(_: Any, power: Any) -> Any:
+        trace = ops.trace(power)
+        power = power / ops.where(ops.equal(trace, 0), 1.0, trace)
+        return ops.matmul(power, power)
+
+    power = ops.fori_loop(0, SQUARINGS, square, gram)
+    column = ops.argmax(ops.diagonal(power))
+    return ops.expand_dims(ops.take(power, column, axis=1), axis=1)
+
+
+def _gram(matrix: Any) -> Any:
+    return ops.matmul(ops.transpose(matrix), matrix)

@@ -1,0 +1,162 @@
+"""Time regbench against the genuine DeepOBS runner, and against the speed at which this machine multiplies matrices.
+
+    python scripts/bench.py speed --data-dir DIR      the same work by both, in turn, each time in a fresh process
+    python scripts/bench.py machine --data-dir DIR    training beside a large float32 matrix product in one process
+
+MNIST and CIFAR-10 in DeepOBS's layout; `speed` needs the extra `deepobs`. Prints the tables of docs/fidelity.md; with
+--write it puts them there.
+"""
+
+import argparse
+import json
+import math
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from typing import Any
+
+import fidelity
+import genuine
+
+WORK = {
+    # problem: learning rate of plain SGD, epochs, what is compared
+    "quadratic_deep": (0.015848931925, 100, "whole run, 100 epochs"),
+    "mnist_mlp": (0.1, 3, "an epoch and its evaluations"),
+    "cifar10_3c3d": (0.02, 2, "an epoch and its evaluations"),
+}
+MATRIX_SIZE = 4096
+
+
+def speed(options: argparse.Namespace) -> str:
+    """Wall seconds of the same work by regbench and by deepobs."""
+    lines = [
+        "| problem | what | regbench, seconds | deepobs 1.1.2, seconds | ratio | regbench compiles, seconds |",
+        "|--|--|--|--|--|--|",
+    ]
+    for problem in options.problems:
+        learning_rate, epochs, what = WORK[problem]
+        ours, theirs, compiling = [], [], []
+        for _ in range(options.repeats):
+            timings = _in_fresh_process(problem, options)["timings"]
+            compiling.append(timings["compile_seconds"])
+            settings = {"optimizer": "sgd", "learning_rate": learning_rate, "epochs": epochs}
+            _, seconds = genuine.train(problem, options.data_dir, **settings)
+            if problem == "quadratic_deep":
+                ours.append(timings["training_seconds"] + timings["evaluation_seconds"])
+                theirs.append(seconds["run_seconds"])
+            else:
+                ours.append(timings["training_seconds"] / epochs + timings["evaluation_seconds"] / (epochs + 1))
+                # Its first epoch and first evaluations also set up the data pipeline: only later ones count.
+                phases = ("train_seconds", "train_eval_seconds", "test_seconds")
+                theirs.append(sum(statistics.fmean(seconds[phase][1:]) for phase in phases))
+        ratio = statistics.median(there / here for here, there in zip(ours, theirs, strict=True))
+        row = [problem, what, _median(ours), _median(theirs), f"{ratio:.1f}", _median(compiling)]
+        lines.append(f"| {' | '.join(row)} |")
+    return "\n".join(lines)
+
+
+def machine(options: argparse.Namespace) -> str:
+    """GFLOP/s of training beside those of a matrix product."""
+    lines = ["| problem | training, GFLOP/s | matrix product, GFLOP/s | share |", "|--|--|--|--|"]
+    for problem in options.problems:
+        if problem == "quadratic_deep":  # too small to be limited by arithmetic
+            continue
+        measured = [_in_fresh_process(problem, options) for _ in range(options.repeats)]
+        training = [one["training_gflops"] for one in measured]
+        product = [one["product_gflops"] for one in measured]
+        share = statistics.median(t / p for t, p in zip(training, product, strict=True))
+        lines.append(f"| {problem} | {statistics.median(training):.0f} | {statistics.median(product):.0f} | {share:.0%} |")
+    return "\n".join(lines)
+
+
+def measure(options: argparse.Namespace) -> str:
+    """One run with a matrix product before and after it, as JSON."""
+    import regbench
+
+    (problem,) = options.problems
+    learning_rate, epochs, _ = WORK[problem]
+    before = product_gflops()
+    with tempfile.TemporaryDirectory() as output:
+        run = regbench.run(
+            problem,
+            "sgd",
+            setting={"optimizer.learning_rate": learning_rate},
+            epochs=epochs,
+            protocol="deepobs-1.1",
+            output=output,
+            data_dir=options.data_dir,
+        )
+    steps = len(run.curves["minibatch_train_losses"])
+    operations = steps * operations_per_step(problem, run.spec.batch_size)
+    return json.dumps(
+        {
+            "timings": run.timings.model_dump(),
+            "training_gflops": operations / run.timings.training_seconds / 1e9,
+            "product_gflops": statistics.fmean([before, product_gflops()]),
+        }
+    )
+
+
+def product_gflops(repeats: int = 5) -> float:
+    """Speed of a product of two float32 matrices of 4096 rows and columns, the median of several."""
+    import tensorflow as tf
+
+    matrix = tf.random.stateless_normal((MATRIX_SIZE, MATRIX_SIZE), seed=(0, 0))
+    multiply = tf.function(lambda a, b: tf.reduce_sum(tf.matmul(a, b)))
+    float(multiply(matrix, matrix))
+    seconds = []
+    for _ in range(repeats):
+        started = time.perf_counter()
+        float(multiply(matrix, matrix))
+        seconds.append(time.perf_counter() - started)
+    return 2 * MATRIX_SIZE**3 / statistics.median(seconds) / 1e9
+
+
+def operations_per_step(problem: str, batch_size: int) -> float:
+    """Floating-point operations of one training step: 2 a weight and position forwards, 4 backwards.
+
+    The first layer needs no gradient of its inputs, so only 2 backwards. Activations, biases, pooling, augmentation and
+    the optimizer are not counted.
+    """
+    from regbench import catalog, datasets, models
+
+    definition = catalog.problem(problem)
+    dataset = datasets.get(definition.dataset)
+    model = models.build(definition.model.name, definition.model.arguments, dataset.input_shape, dataset.classes)
+    layers = [layer for layer in model.layers if hasattr(layer, "kernel")]
+    products = [math.prod(layer.kernel.shape) * math.prod(layer.output.shape[1:-1]) for layer in layers]
+    return batch_size * (6 * sum(products) - 2 * products[0])
+
+
+def _in_fresh_process(problem: str, options: argparse.Namespace) -> dict[str, Any]:
+    command = [sys.executable, __file__, "measure", "--problems", problem]
+    if options.data_dir:
+        command += ["--data-dir", options.data_dir]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(done.stderr[-2000:])
+    return json.loads(done.stdout)
+
+
+def _median(values: list[float]) -> str:
+    return f"{statistics.median(values):.2f}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("section", choices=("speed", "machine", "measure"))
+    parser.add_argument("--problems", nargs="+", choices=list(WORK), default=list(WORK))
+    parser.add_argument("--data-dir")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--write", action="store_true", help="put the table into docs/fidelity.md")
+    options = parser.parse_args()
+    table = {"speed": speed, "machine": machine, "measure": measure}[options.section](options)
+    print(table)
+    if options.write:
+        fidelity.write(options.section, table)
+
+
+if __name__ == "__main__":
+    main()
