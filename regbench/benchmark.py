@@ -1,12 +1,10 @@
 """The protocol: tune every candidate with the same budget, choose its winner, run the winner with further seeds.
 
-What was run is found in the results tree and not run again: a call that was interrupted goes on where it stopped when it
-is made again.
+What was run is found in the results tree and not run again: a call that was interrupted goes on where it stopped when
+it is made again.
 """
 
 import itertools
-import math
-import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +12,9 @@ from pathlib import Path
 from regbench import catalog, datasets, execution
 from regbench.errors import DefinitionError
 from regbench.execution import Machine
-from regbench.records import Candidate, Outcome, Problem, Protocol, RunResult, RunSpec, Scalar, Schedule, Standing
+from regbench.records import Candidate, Problem, Protocol, RunResult, RunSpec, Scalar, Schedule
 from regbench.search import space, tune
+from regbench.standings import Standing, ranked, standing
 from regbench.store.folder import Folder
 
 TUNING_SEED = 42
@@ -189,18 +188,6 @@ def search(
     return ranked(standings)
 
 
-def ranked(standings: Sequence[Standing]) -> list[Standing]:
-    """Best mean test metric first; candidates without one, or with one that is not finite, last."""
-
-    def rank(standing: Standing) -> tuple[bool, float]:
-        mean = standing.test_mean
-        if mean is None or not math.isfinite(mean):
-            return True, 0.0
-        return False, -mean if standing.goal == "maximize" else mean
-
-    return sorted(standings, key=rank)
-
-
 def _search_one(
     task: Task,
     study: tune.Study,
@@ -227,8 +214,8 @@ def _tune(
 ) -> list[RunResult]:
     """All trials, in their order.
 
-    A sampler that learns is asked for as many trials at a time as are computed at a time, and told of all of them before
-    it is asked again: so its questions do not depend on which worker was faster, or on an interruption.
+    A sampler that learns is asked for as many trials at a time as are computed at a time, and told of all of them
+    before it is asked again: so its questions do not depend on which worker was faster, or on an interruption.
     """
     results: list[RunResult] = []
     for numbers in study.rounds(machine.capacity):
@@ -238,46 +225,6 @@ def _tune(
             study.tell(number, setting, tune.score_of(result))
         results += of_round
     return results
-
-
-def standing(trials: Sequence[RunResult], winner: RunResult | None, again: Sequence[RunResult]) -> Standing:
-    """The row of one candidate, from its trials, its winner and the winner's runs with further seeds."""
-    spec = trials[0].spec
-    problem = spec.problem
-    reported = [run for run in again if run.outcome in (Outcome.COMPLETED, Outcome.DIVERGED)]
-    if winner is not None and (spec.protocol.tuning_seed_counts or not again):
-        reported = [winner, *reported]
-    name = "accuracies" if problem.metric == "accuracy" else "losses"
-    valid = [run.curves[f"valid_{name}"][-1] for run in reported if f"valid_{name}" in run.curves]
-    test = [run.curves[f"test_{name}"][-1] for run in reported]
-    runs = [*trials, *again]
-    return Standing(
-        problem=problem.name,
-        candidate=spec.candidate,
-        setting=winner.spec.setting if winner else None,
-        coupling=spec.decay.coupling,
-        decay=winner.spec.decay_strength if winner else None,
-        protocol=spec.protocol.name,
-        metric=problem.metric,
-        goal=problem.goal,
-        seeds=[run.spec.seed for run in reported],
-        valid_mean=statistics.fmean(valid) if valid else None,
-        valid_sd=_standard_deviation(valid),
-        test_mean=statistics.fmean(test) if test else None,
-        test_sd=_standard_deviation(test),
-        trials=len(trials),
-        diverged_trials=sum(run.outcome == Outcome.DIVERGED for run in trials),
-        diverged_seeds=sum(run.outcome == Outcome.DIVERGED for run in reported),
-        unfinished=sum(run.outcome in (Outcome.FAILED, Outcome.TIMED_OUT) for run in runs),
-        seconds=sum(run.timings.total_seconds for run in runs),
-        runs=reported,
-    )
-
-
-def _standard_deviation(values: Sequence[float]) -> float | None:
-    if len(values) < 2:
-        return None
-    return statistics.stdev(values) if all(math.isfinite(value) for value in values) else math.nan
 
 
 Report = Callable[[RunResult, bool], None]

@@ -242,7 +242,8 @@ def describe(invalid: ValidationError, record: type[Record], key: str = "") -> s
         return f"{where}: this key is required."
     message = error["msg"].removeprefix("Value error, ")
     message = message[0].upper() + message[1:]
-    return f"{where}: {message}." if error["type"] == "value_error" else f"{where}: {message}. Received: {error['input']!r}"
+    received = "" if error["type"] == "value_error" else f" Received: {error['input']!r}"
+    return f"{where}: {message}.{received}"
 
 
 def _refuse(path: Path, key: str, must: str, came: object) -> NoReturn:

@@ -35,7 +35,8 @@ class UnknownNameError(DefinitionError):
         """Build the message, with the closest known names."""
         known = sorted(known)
         close = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
-        hint = f" Did you mean {' or '.join(f'`{match}`' for match in close)}?" if close else f" Known: {', '.join(known)}."
+        alternatives = " or ".join(f"`{match}`" for match in close)
+        hint = f" Did you mean {alternatives}?" if close else f" Known: {', '.join(known)}."
         prefix = f"{where}: " if where else ""
         super().__init__(f"{prefix}There is no {kind} `{name}`.{hint}")
         self.name = name

@@ -67,7 +67,9 @@ def machine(options: argparse.Namespace) -> str:
         training = [one["training_gflops"] for one in measured]
         product = [one["product_gflops"] for one in measured]
         share = statistics.median(t / p for t, p in zip(training, product, strict=True))
-        lines.append(f"| {problem} | {statistics.median(training):.0f} | {statistics.median(product):.0f} | {share:.0%} |")
+        lines.append(
+            f"| {problem} | {statistics.median(training):.0f} | {statistics.median(product):.0f} | {share:.0%} |"
+        )
     return "\n".join(lines)
 
 
@@ -127,7 +129,7 @@ def operations_per_step(problem: str, batch_size: int) -> float:
     model = models.build(definition.model.name, definition.model.arguments, dataset.input_shape, dataset.classes)
     layers = [layer for layer in model.layers if hasattr(layer, "kernel")]
     products = [math.prod(layer.kernel.shape) * math.prod(layer.output.shape[1:-1]) for layer in layers]
-    return batch_size * (6 * sum(products) - 2 * products[0])
+    return batch_size * (6 * sum(products) - 2 * products[0]) if products else 0.0
 
 
 def _in_fresh_process(problem: str, options: argparse.Namespace) -> dict[str, Any]:

@@ -40,7 +40,9 @@ def quadratic(options: argparse.Namespace) -> str:
     for label, (candidate, setting, mean, sd) in PUBLISHED.items():
         for protocol in ("deepobs", "strict"):
             runs = [
-                regbench.run("quadratic_deep", candidate, setting=setting, seed=seed, protocol=protocol, output=options.results)
+                regbench.run(
+                    "quadratic_deep", candidate, setting=setting, seed=seed, protocol=protocol, output=options.results
+                )
                 for seed in PUBLISHED_SEEDS
             ]
             if protocol == "deepobs":

@@ -7,13 +7,12 @@ from typing import Any
 
 import keras
 
-from regbench import models
+from regbench import models, optimizers
 from regbench.datasets import Dataset
 from regbench.errors import DefinitionError, UnknownNameError
-from regbench.optimizers import DecoupledDecay, tunable_variables
 from regbench.records import Coupling, Part, Problem, RunSpec
 
-OPTIMIZERS = {
+OPTIMIZERS: dict[str, type] = {
     "sgd": keras.optimizers.SGD,
     "adam": keras.optimizers.Adam,
     "nadam": keras.optimizers.Nadam,
@@ -25,8 +24,18 @@ OPTIMIZERS = {
     "lion": keras.optimizers.Lion,
     "lamb": keras.optimizers.Lamb,
     "muon": keras.optimizers.Muon,
+    "signed_power": optimizers.SignedPower,
+    "normalized": optimizers.Normalized,
+    "clipped": optimizers.Clipped,
+    "lookahead": optimizers.Lookahead,
+    "radam": optimizers.RAdam,
+    "adabelief": optimizers.AdaBelief,
+    "adabound": optimizers.AdaBound,
+    "amsbound": optimizers.AMSBound,
 }
 REGULARIZERS: dict[str, type] = {}
+KERAS_DECAY = ("weight_decay", "adam_weight_decay")
+"""Keras's own decay: some optimizers have it on by default, and it acts on biases too."""
 
 
 def build_model(problem: Problem, dataset: Dataset) -> keras.Model:
@@ -43,7 +52,7 @@ def build_optimizer(spec: RunSpec) -> keras.optimizers.Optimizer:
         )
     coupling = spec.decay.coupling
     if coupling not in (Coupling.NONE, Coupling.L2) and spec.decay_strength != 0:
-        optimizer = DecoupledDecay(
+        optimizer = optimizers.DecoupledDecay(
             optimizer, spec.decay_strength, coupling=coupling.value, apply_to=decays(spec.problem)
         )
     return optimizer
@@ -51,7 +60,8 @@ def build_optimizer(spec: RunSpec) -> keras.optimizers.Optimizer:
 
 def baked_arguments(spec: RunSpec) -> dict[str, Any]:
     """The optimizer's name and arguments without those that a compiled step reads from variables."""
-    return _without("", spec.optimizer, set(tunable_variables(_instance("optimizer", spec.optimizer, OPTIMIZERS))))
+    tunable = optimizers.tunable_variables(_instance("optimizer", spec.optimizer, OPTIMIZERS))
+    return _without("", spec.optimizer, set(tunable))
 
 
 def build_regularizer(spec: RunSpec) -> Callable[[Any], Any] | None:
@@ -74,14 +84,11 @@ def _instance(key: str, part: Part, known: dict[str, type]) -> Any:
         for name, value in part.arguments.items()
     }
     parameters = inspect.signature(target).parameters
-    for name in (
-        "weight_decay",
-        "adam_weight_decay",
-    ):  # Keras's own decay, where it is on by default, acts on biases too
+    for name in KERAS_DECAY:
         if arguments.get(name):
             raise DefinitionError(f"{key}.{name}: decay belongs into [decay], where its coupling is stated")
         if name in parameters:
-            arguments[name] = None
+            arguments[name] = None if parameters[name].default is None else 0.0  # AdamW refuses None
     takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
     for name in arguments:
         if name not in parameters and not takes_any:
@@ -109,5 +116,5 @@ def _find_class(key: str, name: str, known: dict[str, type]) -> Any:
     module, _, attribute = name.partition(":")
     try:
         return getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
+    except (ImportError, AttributeError, ValueError) as error:
         raise DefinitionError(f"{key}.name: {name} cannot be imported: {error}") from error

@@ -1,8 +1,8 @@
-"""What happens to images inside the compiled step: scaling, and DeepOBS's augmentation, vectorised with a draw per sample.
+"""What happens to images inside the compiled step: scaling, and DeepOBS's augmentation, with draws for each sample.
 
 Recipe of DeepOBS for CIFAR, on pixels 0..255 as floats: pad by 2 with zeros, crop back at random, flip at random,
-brightness + uniform(-63/255, 63/255), saturation * uniform(0.5, 1.5), contrast * uniform(0.2, 1.8) about the mean of each
-channel, then standardize each image. For SVHN the same without the flip.
+brightness + uniform(-63/255, 63/255), saturation * uniform(0.5, 1.5), contrast * uniform(0.2, 1.8) about the mean of
+each channel, then standardize each image. For SVHN the same without the flip.
 """
 
 import tensorflow as tf
@@ -24,7 +24,7 @@ def preprocess(inputs: tf.Tensor, rule: Preprocessing) -> tf.Tensor:
 
 
 def standardize(images: tf.Tensor) -> tf.Tensor:
-    """Subtract the mean of each image and divide by its standard deviation, but at least by 1/sqrt(pixels * channels)."""
+    """Subtract the mean of each image and divide by its standard deviation, at least by 1/sqrt(pixels * channels)."""
     axes = [1, 2, 3]
     size = tf.cast(tf.reduce_prod(tf.shape(images)[1:]), tf.float32)
     mean, variance = tf.nn.moments(images, axes, keepdims=True)

@@ -1,4 +1,4 @@
-"""A network, its optimizer and its data, compiled; used again by runs that differ only in what is read from variables."""
+"""A network, its optimizer and its data, compiled; used again by runs that differ only in what variables hold."""
 
 import json
 

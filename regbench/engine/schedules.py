@@ -9,8 +9,8 @@ def learning_rate_factor(schedule: Schedule, epoch: int, epochs: int) -> float:
     """The factor in `epoch` (counting from 0) of a run of `epochs`.
 
     `cosine`: (1 + cos(pi t/T))/2. `cosine_wr`: the same over cycles, the first T/10 long, each twice as long as the one
-    before. `ltr`, a trapezoid: T/10 epochs up, flat, T/10 down. `step`: constant pieces. As in the published runs, epoch 0
-    is trained at the full rate whatever the schedule says: for `ltr` the ramp would begin with a rate of 0.
+    before. `ltr`, a trapezoid: T/10 epochs up, flat, T/10 down. `step`: constant pieces. As in the published runs,
+    epoch 0 is trained at the full rate whatever the schedule says: for `ltr` the ramp would begin with a rate of 0.
     """
     if epoch == 0:
         return 1.0

@@ -68,9 +68,9 @@ class Batches:
     """The order in which a run sees its training samples, from the seed alone.
 
     DeepOBS re-initialises its seeded iterator every epoch, so that each epoch replays the same batches in the same
-    order. Where a data set lies in several files, their order is drawn anew every epoch (its generator is not among those
-    that start again), so there only the place of a sample within its file is the same. With `reshuffle` every epoch has an
-    order of its own. Incomplete batches are dropped.
+    order. Where a data set lies in several files, their order is drawn anew every epoch (its generator is not among
+    those that start again), so there only the place of a sample within its file is the same. With `reshuffle` every
+    epoch has an order of its own. Incomplete batches are dropped.
 
     Departure: DeepOBS shuffles through a buffer of 20,000 samples; here every order is equally probable.
     """

@@ -16,7 +16,17 @@ class AMSBound(AdaBound):
 
         vmax_t = max(vmax_{t-1}, v_t) in place of v_t in the rate of `AdaBound`
 
-    For second moments that never fall, it is `AdaBound`. All arguments are those of `AdaBound`.
+    As long as no second moment falls, it is `AdaBound`.
+
+    Args:
+        learning_rate: A float, a schedule or a callable; see `AdaBound`.
+        beta_1: Decay rate of the first moment, in [0, 1).
+        beta_2: Decay rate of the second moment, in [0, 1).
+        final_learning_rate: Positive, where the bounds meet.
+        gamma: Positive, how fast they do.
+        epsilon: Non-negative, added to sqrt(vmax_t).
+        name: Name of the optimizer.
+        **kwargs: Arguments of `keras.optimizers.Optimizer`.
 
     Reference:
         Luo et al., "Adaptive gradient methods with dynamic bound of learning rate", 2019, appendix,

@@ -47,8 +47,9 @@ class Normalized(OptimizerWrapper):
         **kwargs: See `OptimizerWrapper`.
 
     Reference:
-        Yu et al., "Block-normalized gradient method", 2017, https://arxiv.org/abs/1707.04822 (with `l2`);
-        the further norms: Majumdar, https://github.com/titu1994/keras-normalized-optimizers
+        Yu et al., "Block-normalized gradient method: an empirical study for training deep neural network", 2017,
+        https://arxiv.org/abs/1707.04822, for `l2`; the other norms are those of Majumdar,
+        https://github.com/titu1994/keras-normalized-optimizers
     """
 
     def __init__(

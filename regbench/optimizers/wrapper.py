@@ -15,8 +15,8 @@ Selection = Literal["all", "kernels"] | Callable[[Any], bool]
 class OptimizerWrapper(keras.optimizers.Optimizer):
     """An optimizer that changes what happens around the step of an inner optimizer.
 
-    A subclass overrides one of `transform` (of a gradient), `before_step` and `after_step`; as it is, the wrapper
-    is the inner optimizer. Wrappers nest in any order, the outermost one sees the gradient first.
+    A subclass overrides `transform` (of a gradient), `before_step` or `after_step`; as it is, the wrapper is the inner
+    optimizer. Wrappers nest in any order; the outermost one sees the gradient first.
 
     Arguments of `keras.optimizers.Optimizer` act where they are set. On the inner optimizer, `clipnorm` clips
     the transformed gradient and `use_ema` averages the weights as the inner optimizer leaves them; on the wrapper, the

@@ -61,5 +61,5 @@ def _focus(axes: Axes, curve: str, winners: Winners) -> None:
     if curve.endswith("losses"):
         axes.set_yscale("log")
         return
-    last = min(np.mean([run.curves[curve][-1] for run in runs]) for runs in winners.values())
-    axes.set_ylim(max(0.0, 1 - 3 * (1 - last)), 1.0)
+    lowest = min(float(np.mean([run.curves[curve][-1] for run in runs])) for runs in winners.values())
+    axes.set_ylim(max(0.0, 1 - 3 * (1 - lowest)), 1.0)

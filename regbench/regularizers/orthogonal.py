@@ -71,7 +71,8 @@ class Orthogonal(Penalty):
         if self.form == "squared":
             return ops.sum(ops.square(deviation))
         if self.form == "mutual_coherence":
-            return ops.max(ops.abs(deviation))
+            # Written out, because the derivative of the absolute value at 0 differs between backends.
+            return ops.max(deviation * ops.stop_gradient(ops.sign(deviation)))
         return spectral_norm(deviation)
 
     def get_config(self) -> dict[str, Any]:

@@ -5,8 +5,8 @@ Neither package is a dependency. To run this file:
     pip install torch==2.13.0 pytorch-optimizer==4.1.0
     KERAS_BACKEND=torch pytest -W ignore::DeprecationWarning tests/optimizers/test_peers.py
 
-With these versions (CPU, Python 3.11, Keras 3.15.1) all of it passed, with KERAS_BACKEND=jax too. The warnings to ignore
-are of NumPy 2 about the way in which Keras reads variables of these back ends.
+With these versions (CPU, Python 3.11, Keras 3.15.1) all of it passed, with KERAS_BACKEND=jax too. The warnings to
+ignore are NumPy's about the way in which Keras reads the variables of these back ends.
 """
 
 from __future__ import annotations

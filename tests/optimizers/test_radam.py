@@ -61,6 +61,12 @@ def test_first_steps_are_momentum_and_the_fifth_is_adaptive_as_in_the_paper(traj
     np.testing.assert_allclose(sizes[4, 0], sizes[4, 1], rtol=2e-3)
 
 
+def test_gradient_of_zeros_moves_nothing_where_float16_is_too_coarse_for_the_ratio(trajectory):
+    # sqrt(1 - beta_2**t) / epsilon = 4e5 is beyond float16's 65504, and 0 times infinity would be no number.
+    course = trajectory(RAdam(0.1, beta_2=0.99), [np.ones(3)], [[np.zeros(3)]] * 20, dtype="float16")
+    np.testing.assert_array_equal(course[-1][0], np.ones(3))
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -53,16 +53,6 @@ def test_every_tunable_variable_is_a_variable_of_the_optimizer(build_optimizer):
 
 
 @compiled_backend
-def test_every_optimizer_traces_its_step_once(build_optimizer, build_model, regression_data):
-    loss = CountingLoss()
-    model = build_model(build_optimizer(), loss=loss)
-    model.fit(*regression_data, batch_size=16, epochs=1, verbose=0)
-    traces = loss.traces
-    model.fit(*regression_data, batch_size=16, epochs=3, verbose=0)
-    assert loss.traces == traces
-
-
-@compiled_backend
 def test_step_compiled_for_other_values_gives_the_steps_of_a_fresh_one(build_model, regression_data):
     def build(power, strength, threshold, period, alpha, rate):
         inner = SignedPower(SGD(rate, momentum=0.9), power=power)

@@ -33,13 +33,11 @@ def _from_file(folder: str, name: str, read: Callable[[str], Record]) -> dict[st
 
 
 KINDS = {
-    "problems": Kind(
-        "problem", catalog.problem_names, lambda name: _from_file("testproblems", name, catalog.problem)
-    ),
+    "problems": Kind("problem", catalog.problem_names, lambda name: _from_file("testproblems", name, catalog.problem)),
     "candidates": Kind(
         "candidate", catalog.candidate_names, lambda name: _from_file("search_spaces", name, catalog.candidate)
     ),
-    "datasets": Kind("data set", datasets.names, lambda name: _plain(datasets.get(name))),
+    "datasets": Kind("dataset", datasets.names, lambda name: _plain(datasets.get(name))),
     "budgets": Kind("budget", lambda: catalog.BUDGETS, lambda name: _budget(name)),
     "protocols": Kind("protocol", lambda: catalog.PROTOCOLS, lambda name: _plain(catalog.protocol(name))),
 }
@@ -51,7 +49,7 @@ def _budget(name: str) -> dict[str, Any]:
 
 
 def find(name: str) -> dict[str, dict[str, Any]]:
-    """Everything of a name, by what it is ("problem", "data set" ...).
+    """Everything of a name, by what it is ("problem", "dataset" ...).
 
     Raises:
         UnknownNameError: there is nothing of this name.
@@ -65,12 +63,15 @@ def find(name: str) -> dict[str, dict[str, Any]]:
     return found
 
 
-def to_toml(table: Mapping[str, Any]) -> str:
-    """Plain data as people write them in files: values first, then a section for each table."""
+def to_text(kind: str, entry: Mapping[str, Any]) -> str:
+    """One of those that `find` gives: as TOML, so that it can be the beginning of a file of one's own."""
+    place = f": {entry['file']}" if "file" in entry else ""
+    table = {key: value for key, value in entry.items() if key not in ("name", "file")}
     values = {key: value for key, value in table.items() if not isinstance(value, Mapping)}
     tables = {key: value for key, value in table.items() if isinstance(value, Mapping)}
-    sections = [_lines(values), *(f"[{_key(key)}]\n{_lines(inner)}" for key, inner in tables.items())]
-    return "\n\n".join(section for section in sections if section)
+    sections = [f"# {kind} {entry['name']}{place}\n{_lines(values)}"]
+    sections += [f"[{_key(key)}]\n{_lines(inner)}" for key, inner in tables.items()]
+    return "\n\n".join(sections)
 
 
 def _plain(value: object) -> Any:

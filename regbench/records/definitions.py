@@ -1,27 +1,12 @@
-"""The plain data that travel between the parts of regbench: TOML -> Problem, Candidate -> RunSpec -> RunResult.
+"""What problems, candidates, protocols and schedules are: the records that TOML files and tables are read into."""
 
-All records are frozen and hold only what JSON can hold, so that a run can be sent to another machine, written down and
-told apart from every other run by a digest.
-"""
-
-import hashlib
-import json
 from collections.abc import Iterator
 from enum import StrEnum
-from typing import Annotated, Any, Literal, Self, cast
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Scalar = bool | int | float | str
-
-
-class Outcome(StrEnum):
-    """How a run ended."""
-
-    COMPLETED = "completed"
-    DIVERGED = "diverged"
-    TIMED_OUT = "timed_out"
-    FAILED = "failed"
 
 
 class Coupling(StrEnum):
@@ -100,7 +85,10 @@ class Choices(Record):
 
 
 class Part(Record):
-    """A named thing with arguments: an optimizer, a regularizer, a model. Arguments may hold ranges and further parts."""
+    """A named thing with arguments: an optimizer, a regularizer, a model.
+
+    Arguments may hold ranges and further parts.
+    """
 
     name: str
     arguments: dict[str, "Argument"] = {}
@@ -180,19 +168,20 @@ class Candidate(Record):
 
     def searched(self) -> dict[str, Searched]:
         """The searched values by dotted name (`optimizer.inner.momentum`), in the order in which they are drawn."""
-        found = dict(_searched_in("optimizer", self.optimizer))
+        found = dict(searched_in("optimizer", self.optimizer))
         if self.regularizer is not None:
-            found |= dict(_searched_in("regularizer", self.regularizer))
+            found |= dict(searched_in("regularizer", self.regularizer))
         if isinstance(self.decay.strength, Range):
             found["decay.strength"] = self.decay.strength
         return found
 
 
-def _searched_in(prefix: str, part: Part) -> Iterator[tuple[str, Searched]]:
+def searched_in(prefix: str, part: Part) -> Iterator[tuple[str, Searched]]:
+    """The ranges and choices of a part and the parts in it, by dotted name, in their order."""
     for key, argument in part.arguments.items():
         name = f"{prefix}.{key}"
         if isinstance(argument, Part):
-            yield from _searched_in(name, argument)
+            yield from searched_in(name, argument)
         elif isinstance(argument, Range | Choices):
             yield name, argument
 
@@ -201,7 +190,8 @@ class Protocol(Record):
     """Evaluation rules.
 
     Args:
-        validation: hold a validation split out of the training data and choose the winner by it, else by the test split.
+        validation: hold a validation split out of the training data and choose the winner by it, else by the test
+            split.
         reshuffle: a new order of the training data every epoch, instead of one order per seed.
         every_sample: evaluate incomplete batches too, instead of dropping them.
         augmented_train_evaluation: evaluate the training loss on augmented samples, as DeepOBS does.
@@ -222,7 +212,8 @@ class Protocol(Record):
 class Schedule(Record):
     """A learning-rate schedule: the factor on the learning rate in each epoch.
 
-    `epochs` and `factors` belong to `step` only: from epoch `epochs[i]` on (counting from 0) the factor is `factors[i]`.
+    `epochs` and `factors` belong to `step` only: from epoch `epochs[i]` on (counting from 0) the factor is
+    `factors[i]`.
     """
 
     name: Literal["none", "cosine", "cosine_wr", "ltr", "step"] = "none"
@@ -242,150 +233,3 @@ class Schedule(Record):
         if any(factor < 0 for factor in self.factors):
             raise ValueError(f"factors must not be negative. Received: factors={self.factors}")
         return self
-
-
-class RunSpec(Record):
-    """Everything that determines one training: problem x setting x seed x protocol.
-
-    Args:
-        setting: the chosen values of what the candidate searches, by dotted name.
-        optimizer: the optimizer with every value chosen (no ranges left); likewise `regularizer` and `decay`.
-    """
-
-    problem: Problem
-    candidate: str
-    setting: dict[str, Scalar]
-    optimizer: Part
-    regularizer: Part | None
-    decay: Decay
-    seed: int
-    protocol: Protocol
-    epochs: int = Field(ge=0)
-    batch_size: int = Field(gt=0)
-    schedule: Schedule = Schedule()
-
-    @model_validator(mode="after")
-    def _everything_is_chosen(self) -> Self:
-        if not isinstance(self.decay.strength, float):
-            raise ValueError(f"`decay.strength` must be a number in a run. Received: strength={self.decay.strength!r}")
-        parts = [("optimizer", self.optimizer)] + ([("regularizer", self.regularizer)] if self.regularizer else [])
-        for prefix, part in parts:
-            for name, _ in _searched_in(prefix, part):
-                raise ValueError(f"`{name}` must have one value in a run. Received: a range")
-        return self
-
-    @property
-    def decay_strength(self) -> float:
-        """The factor of L2 or decay; a number in every run."""
-        return cast(float, self.decay.strength)
-
-    def identity(self) -> dict[str, Any]:
-        """What tells this run from others, as plain JSON data: no summaries, no sources, nothing that cannot change a curve."""
-        return self.model_dump(
-            mode="json",
-            exclude={
-                "setting": True,
-                "problem": {"summary", "source", "batch_size", "epochs", "l2", "convergence", "chance", "metric", "goal"},
-                "protocol": {"summary", "reruns", "tuning_seed_counts"},
-            },
-        )
-
-    def digest(self) -> str:
-        """SHA-256 of the canonical JSON of `identity()`, in hexadecimal."""
-        return _digest(self.identity())
-
-    def setting_digest(self) -> str:
-        """The same without the seed: equal for runs of one setting."""
-        identity = self.identity()
-        del identity["seed"]
-        return _digest(identity)
-
-
-def _digest(data: dict[str, Any]) -> str:
-    canonical = json.dumps(data, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(canonical.encode()).hexdigest()
-
-
-class Timings(Record):
-    """Wall seconds of one run; compiling counts neither as training nor as evaluation."""
-
-    compile_seconds: float
-    training_seconds: float
-    evaluation_seconds: float
-    total_seconds: float
-
-
-Measured = Annotated[float, Field(allow_inf_nan=True)]  # a loss may overflow; a definition may not
-
-
-class RunResult(Record):
-    """What came of a run.
-
-    Args:
-        curves: by DeepOBS's names (`train_losses`, `valid_losses`, `test_losses`, `*_accuracies`), each with a value before
-            training and one after each epoch; losses with the penalty term. `minibatch_train_losses`: one value a step.
-        losses_without_penalty: `train_losses`, `valid_losses`, `test_losses` without the penalty term.
-        diverged_epoch: the epoch (counting from 1) in which the run diverged. From there on the curves hold the values
-            before training, as DeepOBS fills them.
-        reason: one line on why the outcome is not `completed`.
-        shrinkage: the product over all steps of what decoupled decay leaves of a weight; None for other couplings.
-        data_digest: of the data set, as read.
-        final_weight_norm: Euclidean norm over all trainable variables after training; None where it is not finite.
-        environment: versions, device, threads, peak memory.
-    """
-
-    spec: RunSpec
-    outcome: Annotated[Outcome, Field(strict=False)]
-    curves: dict[str, list[Measured]]
-    losses_without_penalty: dict[str, list[Measured]]
-    diverged_epoch: int | None = None
-    reason: str = ""
-    shrinkage: float | None = None
-    final_weight_norm: float | None = None
-    data_digest: str = ""
-    timings: Timings
-    environment: dict[str, Scalar]
-
-    def score(self) -> float:
-        """The final value of the problem's metric on the split by which the protocol chooses; `chance` where the run diverged."""
-        problem = self.spec.problem
-        if self.outcome == Outcome.DIVERGED:
-            return problem.chance
-        split = "valid" if self.spec.protocol.validation else "test"
-        name = "accuracies" if problem.metric == "accuracy" else "losses"
-        return self.curves[f"{split}_{name}"][-1]
-
-
-class Standing(Record):
-    """How one candidate did on one problem.
-
-    Args:
-        setting: the winner's; None where no trial completed. `decay`: its strength.
-        seeds: of the runs that are reported.
-        valid_mean: final validation metric, mean over the seeds; None without validation split. `valid_sd`: with ddof 1;
-            None for a single seed. `test_mean`, `test_sd`: likewise.
-        diverged_seeds: how many of the reported runs diverged; they count with their values before training.
-        unfinished: trials and re-runs that failed or timed out.
-        seconds: wall seconds of all runs, whenever they were made.
-        runs: the reported runs, one a seed; not part of the JSON form.
-    """
-
-    problem: str
-    candidate: str
-    setting: dict[str, Scalar] | None
-    coupling: Annotated[Coupling, Field(strict=False)]
-    decay: float | None
-    protocol: str
-    metric: str
-    goal: str
-    seeds: list[int]
-    valid_mean: Measured | None
-    valid_sd: Measured | None
-    test_mean: Measured | None
-    test_sd: Measured | None
-    trials: int
-    diverged_trials: int
-    diverged_seeds: int
-    unfinished: int
-    seconds: float
-    runs: list[RunResult] = Field(default=[], exclude=True, repr=False)

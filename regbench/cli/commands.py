@@ -1,0 +1,204 @@
+"""The commands: `list`, `show`, `data`, `run` and `search`. Each returns its exit code."""
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from regbench import __version__, catalog, datasets
+from regbench.cli import inventory, options, progress, summaries, terminal
+from regbench.datasets import Finding, State
+from regbench.errors import DefinitionError, UnknownNameError
+from regbench.records import Outcome
+
+if TYPE_CHECKING:
+    from regbench.benchmark import Event
+
+DONE, SOME_FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+
+
+@click.group(
+    cls=options.Commands,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 done; 1 some runs failed or timed out, or data are damaged or missing; 2 bad input, which "
+    "includes data that cannot be read or fetched; 130 interrupted: the same command goes on from there.",
+)
+@click.version_option(__version__, prog_name="regbench", message="%(prog)s %(version)s")
+@click.pass_context
+def command_line(context: click.Context) -> None:
+    """Is this optimizer or weight regularizer better, once everyone gets the same tuning budget?"""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+
+
+@command_line.command("list")
+@click.argument("kind", required=False, metavar=f"[{'|'.join(inventory.KINDS)}]")
+@options.as_json
+def list_names(kind: str | None, as_json: bool) -> int:
+    """List what exists.
+
+    Files in ./testproblems and ./search_spaces are read beside the bundled ones.
+    """
+    if kind is not None and kind not in inventory.KINDS:
+        raise UnknownNameError("list of", kind, inventory.KINDS)
+    listed: dict[str, list[dict[str, str]]] = {}
+    errors = []
+    for plural in [kind] if kind else inventory.KINDS:
+        listed[plural] = []
+        for name in inventory.KINDS[plural].names():
+            try:
+                listed[plural].append({"name": name, "summary": inventory.KINDS[plural].describe(name)["summary"]})
+            except DefinitionError as error:
+                errors.append(error)
+    if as_json:
+        terminal.show_json(listed)
+    else:
+        for plural, entries in listed.items():
+            terminal.show_table([plural, ""], [*(tuple(entry.values()) for entry in entries), ("", "")])
+    for wrong in errors:
+        terminal.message(f"error: {wrong}")
+    return BAD_INPUT if errors else DONE
+
+
+@command_line.command()
+@click.argument("name")
+@options.as_json
+def show(name: str, as_json: bool) -> int:
+    """Show every key of a problem, candidate, data set, budget or protocol."""
+    found = inventory.find(name)
+    if as_json:
+        terminal.show_json(found)
+    else:
+        terminal.show_text("\n\n".join(inventory.to_text(kind, entry) for kind, entry in found.items()))
+    return DONE
+
+
+@command_line.group(cls=options.Commands, no_args_is_help=False)
+def data() -> None:
+    """Look after the data sets: all of them, or those that are named."""
+
+
+def _on_data_sets(command: Callable[..., int]) -> click.Command:
+    names = click.argument("names", nargs=-1, metavar="[DATASET...]")
+    return data.command(command.__name__)(names(options.data_dir(options.as_json(command))))
+
+
+@_on_data_sets
+def status(names: Sequence[str], data_dir: str | None, as_json: bool) -> int:
+    """Look which files are there, without reading them."""
+    summaries.show_findings(datasets.status(names or datasets.names(), _path(data_dir)), as_json)
+    return DONE
+
+
+@_on_data_sets
+def verify(names: Sequence[str], data_dir: str | None, as_json: bool) -> int:
+    """Read the files and compare them with what was published.
+
+    The exit code is 1 where files are damaged or incomplete, or a data set that was named is missing. Well-formed files
+    that differ from the published ones can be used, and are only noted.
+    """
+    with progress.Waiting("reading"):
+        findings = datasets.verify(names or datasets.names(), _path(data_dir))
+    summaries.show_findings(findings, as_json)
+    return _code(findings, {State.DAMAGED, State.INCOMPLETE} | ({State.MISSING} if names else set()))
+
+
+@_on_data_sets
+def fetch(names: Sequence[str], data_dir: str | None, as_json: bool) -> int:
+    """Download the files that are not there yet, and verify all.
+
+    A download that was cut off goes on where it ended. Files that exist are never changed. The exit code is 2 where a
+    file cannot be downloaded, 1 where files that existed are damaged.
+    """
+    with progress.Downloads() as downloads:
+        findings = datasets.fetch(names or datasets.names(), _path(data_dir), downloads)
+    summaries.show_findings(findings, as_json)
+    return _code(findings, {State.DAMAGED, State.INCOMPLETE, State.MISSING})
+
+
+@command_line.command()
+@click.argument("problem")
+@click.argument("candidate")
+@click.option(
+    "--set",
+    "assignments",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="A value instead of its default, e.g. optimizer.learning_rate=0.01; repeatable.",
+)
+@options.training
+def run(problem: str, candidate: str, assignments: Sequence[str], output: str, as_json: bool, **training: Any) -> int:
+    """Train a CANDIDATE on a PROBLEM once."""
+    setting, schedule = options.read_setting(assignments), options.take_schedule(training)
+    events: list[Event] = []
+    with progress.Waiting(f"{problem} with {candidate}") as waiting, contextlib.redirect_stdout(sys.stderr):
+        from regbench import benchmark
+        from regbench.store.folder import Folder
+
+        result = benchmark.run(
+            problem,
+            candidate,
+            setting=setting,
+            schedule=schedule,
+            output=output,
+            progress=events.append,
+            warn=waiting.warn,
+            **training,
+        )
+    path = Folder(output).path_of(result.spec)
+    summaries.show_run(result, path, any(event.was_found for event in events), as_json)
+    return SOME_FAILED if result.outcome in (Outcome.FAILED, Outcome.TIMED_OUT) else DONE
+
+
+@command_line.command()
+@click.argument("problem")
+@click.argument("candidates", nargs=-1, required=True, metavar="CANDIDATE...")
+@click.option(
+    "--budget",
+    default="medium",
+    show_default=True,
+    metavar="NAME|N",
+    help=f"Trials of each candidate: {', '.join(catalog.BUDGETS)}, or their number.",
+)
+@click.option(
+    "--sampler", default="random", show_default=True, metavar="NAME", help="Of settings: random, tpe, qmc, grid."
+)
+@click.option("--reruns", type=int, metavar="N", help="Further seeds of each winner.  [default: the protocol's]")
+@click.option(
+    "--workers", default=0, show_default=True, metavar="N", help="Processes that share the work; 0: only this one."
+)
+@options.training
+def search(
+    problem: str, candidates: Sequence[str], budget: str, reruns: int | None, as_json: bool, **others: Any
+) -> int:
+    """Tune each CANDIDATE on a PROBLEM with the same budget, and rank the winners over further seeds."""
+    schedule = options.take_schedule(others)
+    runs_again = catalog.protocol(others["protocol"]).reruns if reruns is None else reruns
+    watching = progress.Search(list(dict.fromkeys(candidates)), catalog.budget_trials(budget), runs_again)
+    with watching, contextlib.redirect_stdout(sys.stderr):
+        from regbench import benchmark
+
+        standings = benchmark.search(
+            problem,
+            candidates,
+            budget=budget,
+            reruns=reruns,
+            schedule=schedule,
+            progress=watching,
+            warn=watching.warn,
+            **others,
+        )
+    summaries.show_standings(standings, as_json)
+    return SOME_FAILED if any(standing.unfinished for standing in standings) else DONE
+
+
+def _code(findings: Iterable[Finding], bad: set[State]) -> int:
+    return SOME_FAILED if any(finding.state in bad for finding in findings) else DONE
+
+
+def _path(folder: str | None) -> Path | None:
+    return None if folder is None else Path(folder)

@@ -1,0 +1,161 @@
+"""What came of data sets, runs and searches: as plain data for JSON, and as text."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.filesize import decimal as readable_size
+
+from regbench.cli import terminal
+from regbench.datasets import Finding
+from regbench.records import Outcome, RunResult, Scalar
+from regbench.standings import Standing
+
+
+def show_findings(findings: Sequence[Finding], as_json: bool) -> None:
+    """Print how it stands with data sets."""
+    columns = ["data set", "state", "size", "folder", "details"]
+    if as_json:
+        terminal.show_json([_finding(finding) for finding in findings])
+        return
+    rows = [
+        (one.dataset, one.state, readable_size(one.size) if one.size else "", one.folder, "; ".join(one.details))
+        for one in findings
+    ]
+    terminal.show_table(columns, rows, right=["size"])
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    return {
+        "dataset": finding.dataset,
+        "state": finding.state,
+        "folder": None if finding.folder is None else str(finding.folder),
+        "size": finding.size,
+        "details": finding.details,
+    }
+
+
+def show_run(result: RunResult, path: Path | None, was_found: bool, as_json: bool) -> None:
+    """Print a run.
+
+    Args:
+        result: the run.
+        path: its file.
+        was_found: it lay in the results tree already.
+        as_json: as an object, else as text.
+    """
+    if as_json:
+        terminal.show_json(_run(result, path, was_found))
+        return
+    spec, outcome = result.spec, result.outcome.replace("_", " ")
+    lines = [
+        f"{spec.problem.name} with {spec.candidate}, seed {spec.seed}, protocol {spec.protocol.name}, "
+        f"{spec.epochs} epochs, batches of {spec.batch_size}: {outcome}{': ' if result.reason else ''}{result.reason}",
+        f"Setting: {_setting(spec.setting)}; decay: {spec.decay.coupling}, {terminal.number(spec.decay_strength)}",
+    ]
+    if result.outcome == Outcome.DIVERGED:
+        lines.append("A diverged run counts with its values before training:")
+    terminal.show_text("\n".join(lines))
+    if result.curves:
+        columns = ["split", "loss", "without penalty", "accuracy"]
+        rows = [
+            (split, *(terminal.number(values.get(name)) for name in ("loss", "loss_without_penalty", "accuracy")))
+            for split, values in _final_values(result).items()
+        ]
+        terminal.show_table(columns, rows, right=columns[1:])
+    timings = result.timings
+    found = ", found in the results and not run again" if was_found else ""
+    terminal.show_text(
+        f"{timings.total_seconds:.1f} s: training {timings.training_seconds:.1f} s, evaluation "
+        f"{timings.evaluation_seconds:.1f} s, compilation {timings.compile_seconds:.1f} s{found}\n{path}"
+    )
+
+
+def _run(result: RunResult, path: Path | None, was_found: bool) -> dict[str, Any]:
+    spec = result.spec
+    return {
+        "problem": spec.problem.name,
+        "candidate": spec.candidate,
+        "setting": spec.setting,
+        "decay": {"coupling": spec.decay.coupling, "strength": spec.decay_strength},
+        "seed": spec.seed,
+        "epochs": spec.epochs,
+        "batch_size": spec.batch_size,
+        "schedule": spec.schedule.model_dump(mode="json"),
+        "protocol": spec.protocol.name,
+        "outcome": result.outcome,
+        "reason": result.reason,
+        "diverged_epoch": result.diverged_epoch,
+        "final": {
+            split: {name: value if math.isfinite(value) else None for name, value in values.items()}
+            for split, values in _final_values(result).items()
+        },
+        "timings": result.timings.model_dump(),
+        "was_found": was_found,
+        "path": None if path is None else str(path),
+    }
+
+
+def _final_values(result: RunResult) -> dict[str, dict[str, float]]:
+    """The last value of each curve, by split and name."""
+    names = {"loss": result.curves, "loss_without_penalty": result.losses_without_penalty, "accuracy": result.curves}
+    final: dict[str, dict[str, float]] = {}
+    for split in ("train", "valid", "test"):
+        for name, curves in names.items():
+            curve = curves.get(f"{split}_{'accuracies' if name == 'accuracy' else 'losses'}")
+            if curve:
+                final.setdefault(split, {})[name] = curve[-1]
+    return final
+
+
+def show_standings(standings: Sequence[Standing], as_json: bool) -> None:
+    """Print a ranking, best first; in JSON a number that is not finite becomes null."""
+    if as_json:
+        rows = [{"rank": rank} | json.loads(one.model_dump_json()) for rank, one in enumerate(standings, 1)]
+        terminal.show_json(rows)
+        return
+    metrics = [f"{split} {standings[0].metric}" for split in ("valid", "test")]
+    columns = ["#", "candidate", "coupling", "best setting", *metrics, "diverged", "seconds"]
+    rows = [
+        (
+            rank,
+            one.candidate,
+            one.coupling,
+            "no trial completed" if one.setting is None else _setting(one.setting),
+            _mean_and_deviation(one.valid_mean, one.valid_sd),
+            _mean_and_deviation(one.test_mean, one.test_sd),
+            f"{one.diverged_trials}/{one.trials}",
+            f"{one.seconds:.1f}",
+        )
+        for rank, one in enumerate(standings, 1)
+    ]
+    terminal.show_table(columns, rows, right=["#", "diverged", "seconds"])
+    terminal.show_text(f"\nMean +- standard deviation over {_seeds(standings)}; diverged trials; seconds of all runs.")
+    for one in standings:
+        if one.diverged_seeds:
+            counts = f"{one.diverged_seeds} of {len(one.seeds)} seeds diverged"
+            terminal.show_text(f"{one.candidate}: {counts}, and count with their values before training.")
+        if one.unfinished:
+            terminal.show_text(f"{one.candidate}: {one.unfinished} runs failed or timed out.")
+
+
+def _seeds(standings: Sequence[Standing]) -> str:
+    counts = {one.candidate: len(one.seeds) for one in standings}
+    if len(set(counts.values())) == 1:
+        return f"{len(standings[0].seeds)} seeds"
+    return f"the seeds ({', '.join(f'{name} {count}' for name, count in counts.items())})"
+
+
+def _mean_and_deviation(mean: float | None, deviation: float | None) -> str:
+    return terminal.number(mean) + ("" if deviation is None else f" +- {deviation:.2g}")
+
+
+def _setting(setting: Mapping[str, Scalar]) -> str:
+    """Values by name; the optimizer's own go without its prefix."""
+    pairs = (
+        (name.removeprefix("optimizer."), terminal.number(value) if isinstance(value, float) else value)
+        for name, value in setting.items()
+    )
+    return ", ".join(f"{name} {value}" for name, value in pairs) or "nothing is searched"

@@ -1,0 +1,43 @@
+"""The plain data that travel between the parts of regbench: TOML -> Problem, Candidate -> RunSpec -> RunResult.
+
+All records are frozen and hold only what JSON can hold, so that a run can be sent to another machine, written down and
+told apart from every other run by a digest.
+"""
+
+from regbench.records.definitions import (
+    Argument,
+    Candidate,
+    Choices,
+    Coupling,
+    Decay,
+    Part,
+    Problem,
+    Protocol,
+    Range,
+    Record,
+    Scalar,
+    Schedule,
+    Searched,
+)
+from regbench.records.runs import Measured, Outcome, RunResult, RunSpec, Timings
+
+__all__ = [
+    "Argument",
+    "Candidate",
+    "Choices",
+    "Coupling",
+    "Decay",
+    "Measured",
+    "Outcome",
+    "Part",
+    "Problem",
+    "Protocol",
+    "Range",
+    "Record",
+    "RunResult",
+    "RunSpec",
+    "Scalar",
+    "Schedule",
+    "Searched",
+    "Timings",
+]

@@ -1,0 +1,144 @@
+"""What a run is before and after it was computed: its spec, which identifies it, and its result."""
+
+import hashlib
+import json
+from enum import StrEnum
+from typing import Annotated, Any, Self, cast
+
+from pydantic import Field, model_validator
+
+from regbench.records.definitions import Decay, Part, Problem, Protocol, Record, Scalar, Schedule, searched_in
+
+Measured = Annotated[float, Field(allow_inf_nan=True)]  # a loss may overflow; a definition may not
+
+
+class Outcome(StrEnum):
+    """How a run ended."""
+
+    COMPLETED = "completed"
+    DIVERGED = "diverged"
+    TIMED_OUT = "timed_out"
+    FAILED = "failed"
+
+
+class RunSpec(Record):
+    """Everything that determines one training: problem x setting x seed x protocol.
+
+    Args:
+        setting: the chosen values of what the candidate searches, by dotted name.
+        optimizer: the optimizer with every value chosen (no ranges left); likewise `regularizer` and `decay`.
+    """
+
+    problem: Problem
+    candidate: str
+    setting: dict[str, Scalar]
+    optimizer: Part
+    regularizer: Part | None
+    decay: Decay
+    seed: int
+    protocol: Protocol
+    epochs: int = Field(ge=0)
+    batch_size: int = Field(gt=0)
+    schedule: Schedule = Schedule()
+
+    @model_validator(mode="after")
+    def _everything_is_chosen(self) -> Self:
+        if not isinstance(self.decay.strength, float):
+            raise ValueError(f"`decay.strength` must be a number in a run. Received: strength={self.decay.strength!r}")
+        parts = [("optimizer", self.optimizer)] + ([("regularizer", self.regularizer)] if self.regularizer else [])
+        for prefix, part in parts:
+            for name, _ in searched_in(prefix, part):
+                raise ValueError(f"`{name}` must have one value in a run. Received: a range")
+        return self
+
+    @property
+    def decay_strength(self) -> float:
+        """The factor of L2 or decay; a number in every run."""
+        return cast(float, self.decay.strength)
+
+    def identity(self) -> dict[str, Any]:
+        """What tells this run from others, as plain JSON data: nothing that cannot change a curve."""
+        return self.model_dump(
+            mode="json",
+            exclude={
+                "setting": True,
+                "problem": {
+                    "summary",
+                    "source",
+                    "batch_size",
+                    "epochs",
+                    "l2",
+                    "convergence",
+                    "chance",
+                    "metric",
+                    "goal",
+                },
+                "protocol": {"summary", "reruns", "tuning_seed_counts"},
+            },
+        )
+
+    def digest(self) -> str:
+        """SHA-256 of the canonical JSON of `identity()`, in hexadecimal."""
+        return _digest(self.identity())
+
+    def setting_digest(self) -> str:
+        """The same without the seed: equal for runs of one setting."""
+        identity = self.identity()
+        del identity["seed"]
+        return _digest(identity)
+
+
+def _digest(data: dict[str, Any]) -> str:
+    canonical = json.dumps(data, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+class Timings(Record):
+    """Wall seconds of one run; compiling counts neither as training nor as evaluation."""
+
+    compile_seconds: float
+    training_seconds: float
+    evaluation_seconds: float
+    total_seconds: float
+
+
+class RunResult(Record):
+    """What came of a run.
+
+    Args:
+        curves: by DeepOBS's names (`train_losses`, `valid_losses`, `test_losses`, `*_accuracies`), each with a value
+            before training and one after each epoch; losses with the penalty term. `minibatch_train_losses`: one value
+            a step.
+        losses_without_penalty: `train_losses`, `valid_losses`, `test_losses` without the penalty term.
+        diverged_epoch: the epoch (counting from 1) in which the run diverged. From there on the curves hold the values
+            before training, as DeepOBS fills them.
+        reason: one line on why the outcome is not `completed`.
+        shrinkage: the product over all steps of what decoupled decay leaves of a weight; None for other couplings.
+        data_digest: of the data set, as read.
+        final_weight_norm: Euclidean norm over all trainable variables after training; None where it is not finite.
+        environment: versions, device, threads, peak memory.
+    """
+
+    spec: RunSpec
+    outcome: Annotated[Outcome, Field(strict=False)]
+    curves: dict[str, list[Measured]]
+    losses_without_penalty: dict[str, list[Measured]]
+    diverged_epoch: int | None = None
+    reason: str = ""
+    shrinkage: float | None = None
+    final_weight_norm: float | None = None
+    data_digest: str = ""
+    timings: Timings
+    environment: dict[str, Scalar]
+
+    def score(self) -> float:
+        """The final value of the problem's metric on the split by which the protocol chooses.
+
+        A run that diverged has the problem's `chance`.
+        """
+        problem = self.spec.problem
+        if self.outcome == Outcome.DIVERGED:
+            return problem.chance
+        split = "valid" if self.spec.protocol.validation else "test"
+        name = "accuracies" if problem.metric == "accuracy" else "losses"
+        return self.curves[f"{split}_{name}"][-1]

@@ -1,0 +1,97 @@
+"""How candidates did on a problem: the rows of the table that ends a search."""
+
+import math
+import statistics
+from collections.abc import Sequence
+from typing import Annotated
+
+from pydantic import Field
+
+from regbench.records import Coupling, Measured, Outcome, Record, RunResult, Scalar
+
+
+class Standing(Record):
+    """How one candidate did on one problem.
+
+    Args:
+        setting: the winner's; None where no trial completed. `decay`: its strength.
+        seeds: of the runs that are reported.
+        valid_mean: final validation metric, mean over the seeds; None without validation split. `valid_sd`: with ddof
+            1; None for a single seed. `test_mean`, `test_sd`: likewise.
+        diverged_seeds: how many of the reported runs diverged; they count with their values before training.
+        unfinished: trials and re-runs that failed or timed out.
+        seconds: wall seconds of all runs, whenever they were made.
+        runs: the reported runs, one a seed; not part of the JSON form.
+    """
+
+    problem: str
+    candidate: str
+    setting: dict[str, Scalar] | None
+    coupling: Annotated[Coupling, Field(strict=False)]
+    decay: float | None
+    protocol: str
+    metric: str
+    goal: str
+    seeds: list[int]
+    valid_mean: Measured | None
+    valid_sd: Measured | None
+    test_mean: Measured | None
+    test_sd: Measured | None
+    trials: int
+    diverged_trials: int
+    diverged_seeds: int
+    unfinished: int
+    seconds: float
+    runs: list[RunResult] = Field(default=[], exclude=True, repr=False)
+
+
+def standing(trials: Sequence[RunResult], winner: RunResult | None, again: Sequence[RunResult]) -> Standing:
+    """The row of one candidate, from its trials, its winner and the winner's runs with further seeds."""
+    spec = trials[0].spec
+    problem = spec.problem
+    reported = [run for run in again if run.outcome in (Outcome.COMPLETED, Outcome.DIVERGED)]
+    if winner is not None and (spec.protocol.tuning_seed_counts or not again):
+        reported = [winner, *reported]
+    name = "accuracies" if problem.metric == "accuracy" else "losses"
+    valid = [run.curves[f"valid_{name}"][-1] for run in reported if f"valid_{name}" in run.curves]
+    test = [run.curves[f"test_{name}"][-1] for run in reported]
+    runs = [*trials, *again]
+    return Standing(
+        problem=problem.name,
+        candidate=spec.candidate,
+        setting=winner.spec.setting if winner else None,
+        coupling=spec.decay.coupling,
+        decay=winner.spec.decay_strength if winner else None,
+        protocol=spec.protocol.name,
+        metric=problem.metric,
+        goal=problem.goal,
+        seeds=[run.spec.seed for run in reported],
+        valid_mean=statistics.fmean(valid) if valid else None,
+        valid_sd=_standard_deviation(valid),
+        test_mean=statistics.fmean(test) if test else None,
+        test_sd=_standard_deviation(test),
+        trials=len(trials),
+        diverged_trials=sum(run.outcome == Outcome.DIVERGED for run in trials),
+        diverged_seeds=sum(run.outcome == Outcome.DIVERGED for run in reported),
+        unfinished=sum(run.outcome in (Outcome.FAILED, Outcome.TIMED_OUT) for run in runs),
+        seconds=sum(run.timings.total_seconds for run in runs),
+        runs=reported,
+    )
+
+
+def _standard_deviation(values: Sequence[float]) -> float | None:
+    if len(values) < 2:
+        return None
+    return statistics.stdev(values) if all(math.isfinite(value) for value in values) else math.nan
+
+
+def ranked(standings: Sequence[Standing]) -> list[Standing]:
+    """Best mean test metric first; candidates without one, or with one that is not finite, last."""
+
+    def rank(standing: Standing) -> tuple[bool, float]:
+        mean = standing.test_mean
+        if mean is None or not math.isfinite(mean):
+            return True, 0.0
+        return False, -mean if standing.goal == "maximize" else mean
+
+    return sorted(standings, key=rank)

@@ -1,0 +1,163 @@
+"""From names and values to Keras objects."""
+
+import keras
+import numpy as np
+import pytest
+
+from regbench import optimizers
+from regbench.engine.build import baked_arguments, build_optimizer, build_regularizer, decays
+from regbench.errors import DefinitionError, UnknownNameError
+from regbench.records import Coupling, Decay, Part
+from regbench.search import space
+
+OWN_CLASSES = """
+import keras
+
+class Plain:
+    pass
+
+class Broken(keras.optimizers.SGD):
+    def __init__(self, **arguments):
+        raise ValueError("`power` must be in (0, 1]. Received: power=1.5")
+"""
+
+
+@pytest.fixture
+def make_spec(make_task, make_candidate):
+    """A run of an own candidate with its defaults."""
+
+    def make(optimizer, /, problem="digits_mlp", decay=None, regularizer=None, **arguments):
+        candidate = make_candidate(optimizer, decay=decay, regularizer=regularizer, **arguments)
+        return make_task(problem, candidate).spec(space.defaults(candidate), seed=42)
+
+    return make
+
+
+@pytest.fixture
+def own_module(tmp_path, monkeypatch):
+    (tmp_path / "own_classes_of_this_test.py").write_text(OWN_CLASSES)
+    monkeypatch.syspath_prepend(tmp_path)
+    return "own_classes_of_this_test"
+
+
+def test_arguments_reach_the_optimizer(make_spec):
+    optimizer = build_optimizer(make_spec("adam", learning_rate=0.25, beta_1=0.5, amsgrad=True, clipnorm=2.0))
+    assert type(optimizer) is keras.optimizers.Adam
+    config = optimizer.get_config()
+    assert {name: config[name] for name in ("learning_rate", "beta_1", "amsgrad", "clipnorm")} == {
+        "learning_rate": 0.25,
+        "beta_1": 0.5,
+        "amsgrad": True,
+        "clipnorm": 2.0,
+    }
+
+
+def test_inner_optimizers_are_built_first(make_spec):
+    inner = Part(name="sgd", arguments={"learning_rate": 0.25, "momentum": 0.5})
+    optimizer = build_optimizer(make_spec("regbench.optimizers:Lookahead", inner_optimizer=inner, sync_period=3))
+    assert type(optimizer) is optimizers.Lookahead
+    assert type(optimizer.inner_optimizer) is keras.optimizers.SGD
+    assert optimizer.inner_optimizer.momentum == 0.5
+
+
+def test_own_decay_of_keras_is_switched_off(make_spec):
+    for name in ("sgd", "lion", "muon", "keras.optimizers:AdamW"):
+        config = build_optimizer(make_spec(name, learning_rate=0.1)).get_config()
+        assert not config["weight_decay"]
+        assert not config.get("adam_weight_decay")
+
+
+@pytest.mark.parametrize("name", ["weight_decay", "adam_weight_decay"])
+def test_own_decay_of_keras_is_refused_unless_it_is_zero(name, make_spec):
+    assert build_optimizer(make_spec("muon", **{name: 0.0})).get_config()[name] == 0.0
+    with pytest.raises(DefinitionError, match=rf"^optimizer\.{name}: decay belongs into \[decay\]"):
+        build_optimizer(make_spec("muon", **{name: 0.1}))
+
+
+@pytest.mark.parametrize("coupling", [Coupling.NONE, Coupling.L2])
+def test_decay_in_the_loss_leaves_the_optimizer_alone(coupling, make_spec):
+    decay = Decay(coupling=coupling, strength=0.0 if coupling == Coupling.NONE else 0.1)
+    assert type(build_optimizer(make_spec("sgd", decay=decay))) is keras.optimizers.SGD
+
+
+@pytest.mark.parametrize("coupling", [Coupling.DECOUPLED, Coupling.DECOUPLED_MOMENTUM, Coupling.DECOUPLED_CONSTANT])
+def test_decoupled_decay_is_around_the_optimizer(coupling, make_spec):
+    optimizer = build_optimizer(make_spec("sgd", momentum=0.9, decay=Decay(coupling=coupling, strength=0.1)))
+    assert type(optimizer) is optimizers.DecoupledDecay
+    assert (optimizer.coupling, float(optimizer.strength)) == (coupling.value, np.float32(0.1))
+    assert type(optimizer.inner_optimizer) is keras.optimizers.SGD
+
+
+def test_decoupled_decay_of_strength_zero_is_the_optimizer_itself(make_spec):
+    decay = Decay(coupling=Coupling.DECOUPLED, strength=0.0)
+    assert type(build_optimizer(make_spec("sgd", decay=decay))) is keras.optimizers.SGD
+
+
+@pytest.mark.parametrize(
+    ("problem", "ranks"),
+    [("digits_mlp", {0: False, 1: False, 2: True, 4: True}), ("cifar10_vgg16", {1: False, 2: False, 4: True})],
+)
+def test_decay_acts_on_kernels_or_on_those_of_convolutions_only(problem, ranks, make_spec):
+    is_decayed = decays(make_spec("sgd", problem=problem).problem)
+    variables = {rank: keras.Variable(np.ones((2,) * rank, np.float32)) for rank in ranks}
+    assert {rank: is_decayed(variable) for rank, variable in variables.items()} == ranks
+    decay = Decay(coupling=Coupling.DECOUPLED_CONSTANT, strength=0.5)
+    optimizer = build_optimizer(make_spec("sgd", problem=problem, decay=decay))
+    optimizer.apply([np.zeros(variable.shape, np.float32) for variable in variables.values()], [*variables.values()])
+    assert {rank: float(np.max(variable)) == 0.5 for rank, variable in variables.items()} == ranks
+
+
+def test_baked_arguments_are_those_that_are_no_variables(make_spec):
+    assert baked_arguments(make_spec("sgd", learning_rate=0.1, momentum=0.9)) == {
+        "name": "sgd",
+        "arguments": {"momentum": 0.9},
+    }
+    inner = Part(name="sgd", arguments={"learning_rate": 0.25, "momentum": 0.5})
+    spec = make_spec("regbench.optimizers:Lookahead", inner_optimizer=inner, sync_period=3, slow_step_size=0.5)
+    assert baked_arguments(spec) == {
+        "name": "regbench.optimizers:Lookahead",
+        "arguments": {"inner_optimizer": {"name": "sgd", "arguments": {"momentum": 0.5}}},
+    }
+
+
+def test_unknown_names_are_refused_with_the_closest_known_one(make_spec):
+    with pytest.raises(UnknownNameError, match=r"^optimizer\.name: There is no optimizer `adm`\. Did you mean `adam`"):
+        build_optimizer(make_spec("adm"))
+    with pytest.raises(DefinitionError, match=r"^optimizer: sgd: .*not recognized.*momentun"):
+        baked_arguments(make_spec("sgd", momentun=0.9))
+    with pytest.raises(UnknownNameError, match=r"^optimizer\.inner_optimizer\.name: There is no inner_optimizer `sdg`"):
+        build_optimizer(make_spec("regbench.optimizers:Lookahead", inner_optimizer=Part(name="sdg")))
+    with pytest.raises(UnknownNameError, match=r"^regularizer\.name: There is no regularizer `nope`"):
+        build_regularizer(make_spec("sgd", regularizer=Part(name="nope")))
+
+
+@pytest.mark.parametrize(
+    "name", ["no_such_module_at_all:Adam", "keras.optimizers:NoSuchOptimizer", ":Adam", "keras.optimizers:"]
+)
+def test_own_code_that_cannot_be_imported_is_refused(name, make_spec):
+    with pytest.raises(DefinitionError, match=rf"^optimizer\.name: {name} cannot be imported: "):
+        build_optimizer(make_spec(name))
+
+
+def test_own_class_that_is_no_optimizer_is_refused(own_module, make_spec):
+    with pytest.raises(DefinitionError, match=r"optimizer\.name: must be a Keras optimizer\. Received: own.*:Plain$"):
+        build_optimizer(make_spec(f"{own_module}:Plain"))
+
+
+def test_values_that_a_class_refuses_are_bad_input(own_module, make_spec):
+    with pytest.raises(
+        DefinitionError, match=r"^optimizer: own_.*:Broken: `power` must be in \(0, 1\]\. Received: power=1\.5$"
+    ):
+        build_optimizer(make_spec(f"{own_module}:Broken"))
+    with pytest.raises(DefinitionError, match=r"^optimizer: sgd: .*momentum"):
+        build_optimizer(make_spec("sgd", momentum=1.5))
+
+
+def test_regularizer_is_a_function_of_a_kernel(make_spec):
+    assert build_regularizer(make_spec("sgd")) is None
+    with pytest.raises(UnknownNameError, match=r"^regularizer: .*: There is no argument `l3`"):
+        build_regularizer(make_spec("sgd", regularizer=Part(name="keras.regularizers:L1", arguments={"l3": 0.5})))
+    regularizer = build_regularizer(
+        make_spec("sgd", regularizer=Part(name="keras.regularizers:L1", arguments={"l1": 0.5}))
+    )
+    assert float(regularizer(np.array([[1.0, -3.0]], np.float32))) == 2.0

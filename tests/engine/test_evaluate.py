@@ -1,0 +1,164 @@
+"""The compiled evaluation against NumPy in float64."""
+
+from types import SimpleNamespace
+
+import keras
+import numpy as np
+import pytest
+
+from regbench import datasets
+from regbench.engine import evaluate
+from regbench.engine.build import decays
+from regbench.engine.evaluate import Evaluator
+from regbench.engine.objective import Objective
+from regbench.engine.splits import Samples
+
+EPSILON = float(np.finfo(np.float32).eps)
+NO_SEED = (0, 0)
+CLASSES = 10
+
+
+def random_samples(count, seed=0):
+    generator = np.random.default_rng(seed)
+    inputs = generator.normal(size=(count, 8, 8, 1)).astype(np.float32)
+    return Samples(inputs, generator.integers(0, CLASSES, count).astype(np.int32))
+
+
+def dense_network():
+    return keras.Sequential(
+        [
+            keras.Input((8, 8, 1)),
+            keras.layers.Flatten(),
+            keras.layers.Dense(CLASSES, kernel_initializer=keras.initializers.RandomNormal(seed=1)),
+        ]
+    )
+
+
+def reference(network, samples):
+    """Mean cross-entropy and share of hits of the dense network."""
+    kernel, bias = (np.asarray(weight, np.float64) for weight in network.get_weights())
+    logits = samples.inputs.reshape(len(samples), -1).astype(np.float64) @ kernel + bias
+    own = logits[np.arange(len(samples)), samples.targets]
+    losses = np.log(np.exp(logits - logits.max(axis=1, keepdims=True)).sum(axis=1)) + logits.max(axis=1) - own
+    return losses.mean(), (logits.argmax(axis=1) == samples.targets).mean()
+
+
+@pytest.fixture
+def make_objective(make_task, make_candidate):
+    """The loss of a network on digits, by default without penalty."""
+
+    def make(network, l2=0.0, regularizer=None):
+        setting = {"optimizer.learning_rate": 0.1, "decay.coupling": "l2", "decay.strength": l2}
+        spec = make_task("digits_mlp").spec(setting, seed=42)
+        objective = Objective(spec, datasets.get("digits"), network, regularizer, decays(spec.problem))
+        objective.start(spec, network)
+        return objective
+
+    return make
+
+
+@pytest.mark.parametrize("longest", [4, 7, 100])
+def test_means_are_those_of_numpy_for_splits_of_any_length(longest, make_objective, monkeypatch):
+    monkeypatch.setattr(evaluate, "DENSE_CHUNK", longest)
+    network = dense_network()
+    splits = {"train": random_samples(29, 1), "valid": random_samples(3, 2), "test": random_samples(16, 3)}
+    evaluator = Evaluator(make_objective(network), batch_size=128)
+    evaluations = evaluator.evaluate(evaluator.chunks(splits), False, NO_SEED)
+    assert list(evaluations) == list(splits)
+    for split, samples in splits.items():
+        loss, accuracy = reference(network, samples)
+        # Logits are sums of 64 products of about 1; then a handful of operations, and a sum of at most 29 losses.
+        assert evaluations[split].loss == pytest.approx(loss, rel=(64 + 10 + 29) * EPSILON / 2)
+        assert evaluations[split].accuracy == pytest.approx(accuracy, rel=EPSILON)
+        assert evaluations[split].penalty == 0.0
+
+
+def test_chunks_are_as_few_and_as_equal_as_the_limit_allows():
+    chunks = evaluate.Chunks({"train": random_samples(29), "test": random_samples(10)}, longest=10)
+    assert chunks.counts == {"train": 3, "test": 1}
+    assert chunks.inputs.shape == (4, 10, 8, 8, 1)
+    assert np.array(chunks.real).sum(axis=1).tolist() == [10, 10, 9, 10]
+
+
+@pytest.mark.parametrize("place", [0, 5, 8])
+def test_sample_whose_loss_is_not_finite_spoils_the_mean_of_its_split_alone(place, make_objective, monkeypatch):
+    monkeypatch.setattr(evaluate, "DENSE_CHUNK", 4)  # 9 samples in 3 pieces of 4: the last is padded with sample 0
+    spoilt = random_samples(9)
+    spoilt.inputs[place] = np.inf
+    network = dense_network()
+    evaluator = Evaluator(make_objective(network), batch_size=128)
+    evaluations = evaluator.evaluate(evaluator.chunks({"train": spoilt, "test": random_samples(9, 2)}), False, NO_SEED)
+    assert not np.isfinite(evaluations["train"].loss)
+    assert evaluations["test"].loss == pytest.approx(reference(network, random_samples(9, 2))[0], rel=1e-5)
+
+
+def infinite_below_zero(inputs):
+    return keras.ops.where(inputs[:, 0, 0, 0] < 0, float("inf"), 1.0)
+
+
+def test_padding_with_a_sample_of_infinite_loss_does_not_turn_infinity_into_nan(make_task, monkeypatch):
+    monkeypatch.setattr(evaluate, "DENSE_CHUNK", 4)
+    inputs = keras.Input((8, 8, 1))
+    network = keras.Model(inputs, keras.layers.Lambda(infinite_below_zero)(inputs))
+    spec = make_task("quadratic_deep").spec({"optimizer.learning_rate": 0.1}, seed=42)
+    samples = random_samples(9)
+    samples.inputs[...] = 1.0
+    samples.inputs[0] = -1.0
+    no_targets = Samples(samples.inputs, np.empty((9, 0), np.float32))
+    evaluator = Evaluator(Objective(spec, datasets.get("digits"), network, None, lambda _: False), batch_size=128)
+    evaluation = evaluator.evaluate(evaluator.chunks({"test": no_targets}), False, NO_SEED)["test"]
+    assert evaluation.loss == float("inf")
+    assert evaluation.accuracy is None
+
+
+def test_penalty_is_half_the_factor_times_the_squares_of_the_kernels(make_objective):
+    network = dense_network()
+    network.layers[-1].bias.assign(np.full(CLASSES, 100.0))
+    evaluator = Evaluator(make_objective(network, l2=0.3), batch_size=128)
+    evaluation = evaluator.evaluate(evaluator.chunks({"test": random_samples(5)}), False, NO_SEED)["test"]
+    kernel = np.asarray(network.layers[-1].kernel, np.float64)
+    # In the worst case the sum of 640 squares is wrong by 640 half units in the last place.
+    assert evaluation.penalty == pytest.approx(0.3 / 2 * (kernel**2).sum(), rel=642 * EPSILON / 2)
+    assert evaluation.loss == pytest.approx(reference(network, random_samples(5))[0], rel=1e-5)
+
+
+def test_penalty_of_a_regularizer_is_the_sum_over_the_kernels(make_objective):
+    network = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten(), *map(keras.layers.Dense, (4, CLASSES))])
+    objective = make_objective(network, l2=0.5, regularizer=lambda kernel: keras.ops.sum(keras.ops.abs(kernel)))
+    kernels = [np.asarray(layer.kernel, np.float64) for layer in network.layers[1:]]
+    expected = sum(np.abs(kernel).sum() + 0.5 / 2 * (kernel**2).sum() for kernel in kernels)
+    assert float(objective.penalty()) == pytest.approx(expected, rel=(256 + 40) * EPSILON)
+
+
+def test_network_without_kernels_has_no_penalty(make_task):
+    spec = make_task("two_d_beale").spec(
+        {"optimizer.learning_rate": 0.1, "decay.coupling": "l2", "decay.strength": 0.1}, seed=42
+    )
+    network = SimpleNamespace(trainable_variables=[keras.Variable(1.0), keras.Variable(2.0)])
+    objective = Objective(spec, datasets.get("two_d"), network, keras.regularizers.L1(1.0), decays(spec.problem))
+    assert float(objective.penalty()) == 0.0
+
+
+def test_evaluation_of_more_data_of_the_same_shape_traces_nothing_anew(make_objective):
+    objective = make_objective(dense_network())
+    evaluator = Evaluator(objective, batch_size=128)
+    first = evaluator.chunks({"test": random_samples(20, 1)})
+    evaluator.compile(first, augmented=False)
+    before = evaluator.evaluate(first, False, NO_SEED)
+    evaluator.evaluate(evaluator.chunks({"test": random_samples(20, 2)}), False, (3, 4))
+    assert evaluator._sums[False].experimental_get_tracing_count() == 1
+    assert evaluator.evaluate(first, False, NO_SEED) == before
+
+
+def test_convolutions_are_evaluated_in_pieces_of_the_batch_size(make_objective):
+    network = keras.Sequential(
+        [keras.Input((8, 8, 1)), keras.layers.Conv2D(2, 3), keras.layers.Flatten(), keras.layers.Dense(CLASSES)]
+    )
+    evaluator = Evaluator(make_objective(network), batch_size=16)
+    chunks = evaluator.chunks({"test": random_samples(40)})
+    assert chunks.inputs.shape[:2] == (3, 14)
+    evaluation = evaluator.evaluate(chunks, False, NO_SEED)["test"]
+    logits = np.asarray(network(random_samples(40).inputs))
+    losses = keras.ops.sparse_categorical_crossentropy(random_samples(40).targets, logits, from_logits=True)
+    assert evaluation.loss == pytest.approx(float(np.mean(losses)), rel=1e-5)
+    assert evaluation.accuracy == (logits.argmax(axis=1) == random_samples(40).targets).mean()

@@ -1,0 +1,187 @@
+"""Which samples train, in which order, and which are evaluated."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import scipy.stats
+
+from regbench import catalog, datasets
+from regbench.datasets import registry
+from regbench.datasets.dataset import RawData
+from regbench.engine import splits
+from regbench.engine.splits import Batches, Samples, Splits, evaluated, load_splits
+from regbench.errors import DefinitionError
+
+DEEPOBS, DEEPOBS_1_1, STRICT = (catalog.protocol(name) for name in ("deepobs", "deepobs-1.1", "strict"))
+
+
+def numbered(count, file_starts=(0,)):
+    """Samples whose input is their number."""
+    numbers = np.arange(count, dtype=np.float32)
+    return Samples(numbers[:, None], numbers.astype(np.int32), file_starts)
+
+
+@pytest.fixture
+def register(monkeypatch):
+    """Registers a data set of numbered samples, 10 of them for test, without a validation split of its own."""
+
+    def build(train_size, validation_size, train_files=1):
+        reads = []
+
+        def read(dataset, folder):
+            reads.append(folder)
+            train, test = numbered(train_size), numbered(10)
+            return RawData(train.inputs, train.targets, -test.inputs, test.targets)
+
+        record = replace(
+            datasets.get("digits"), name="numbered", validation_size=validation_size, train_files=train_files
+        )
+        monkeypatch.setitem(registry._READERS, "numbered", (record, read))
+        return reads
+
+    splits._load.cache_clear()
+    yield build
+    splits._load.cache_clear()
+
+
+def orders(batches, epochs):
+    return [batches.epoch(epoch).ravel() for epoch in range(epochs)]
+
+
+def test_deepobs_repeats_one_order_in_every_epoch():
+    first, *others = orders(Batches(numbered(1000), 128, seed=42, reshuffle=False), 4)
+    for other in others:
+        np.testing.assert_array_equal(other, first)
+    assert not np.array_equal(first, np.arange(len(first)))
+
+
+def test_strict_has_an_order_of_its_own_for_every_epoch():
+    drawn = orders(Batches(numbered(1000), 128, seed=42, reshuffle=True), 4)
+    assert len({tuple(order) for order in drawn}) == 4
+
+
+@pytest.mark.parametrize("reshuffle", [False, True])
+def test_order_is_a_function_of_the_seed(reshuffle):
+    def drawn(seed):
+        return orders(Batches(numbered(1000, (0, 500)), 128, seed, reshuffle), 3)
+
+    np.testing.assert_array_equal(drawn(1), drawn(1))
+    assert all(not np.array_equal(one, other) for one, other in zip(drawn(1), drawn(2), strict=True))
+
+
+@pytest.mark.parametrize("reshuffle", [False, True])
+@pytest.mark.parametrize("file_starts", [(0,), (0, 100, 400, 700)])
+def test_epoch_shows_every_sample_at_most_once_and_drops_the_incomplete_batch(reshuffle, file_starts):
+    batches = Batches(numbered(1000, file_starts), 128, seed=42, reshuffle=reshuffle)
+    assert batches.steps == 7
+    for epoch in range(3):
+        positions = batches.epoch(epoch)
+        assert positions.shape == (7, 128)
+        assert len(np.unique(positions)) == 7 * 128
+        assert positions.min() >= 0
+        assert positions.max() < 1000
+
+
+def test_batches_that_fit_exactly_show_every_sample_once():
+    positions = Batches(numbered(256, (0, 64, 128, 192)), 64, seed=1, reshuffle=False).epoch(0)
+    np.testing.assert_array_equal(np.sort(positions.ravel()), np.arange(256))
+
+
+def test_place_within_the_file_stays_while_the_order_of_the_files_is_drawn_anew_every_epoch():
+    length, files = 200, 5
+    batches = Batches(numbered(length * files, tuple(range(0, length * files, length))), 100, seed=42, reshuffle=False)
+    drawn = orders(batches, 40)
+    for order in drawn:
+        np.testing.assert_array_equal(order % length, drawn[0] % length)
+    file_orders = {tuple(dict.fromkeys(order // length)) for order in drawn}
+    # 40 of 120 equally probable orders: fewer than 20 different ones have a probability below 1e-11.
+    assert len(file_orders) >= 20
+
+
+@pytest.mark.parametrize("reshuffle", [False, True])
+def test_every_order_is_equally_probable(reshuffle):
+    seeds, count = 2000, 10
+    firsts = [Batches(numbered(count), 1, seed, reshuffle).epoch(1).ravel()[:2] for seed in range(seeds)]
+    # False alarm once in a million choices of the seeds, which are fixed.
+    for places in np.array(firsts).T:
+        assert scipy.stats.chisquare(np.bincount(places, minlength=count)).pvalue > 1e-6
+
+
+def test_batch_larger_than_the_training_data_is_refused():
+    with pytest.raises(DefinitionError, match=r"`batch_size` must be at most 9, .*training samples.* batch_size=10$"):
+        Batches(numbered(9), 10, seed=1, reshuffle=False)
+
+
+@pytest.mark.parametrize("protocol", [DEEPOBS, STRICT], ids=["deepobs", "strict"])
+def test_validation_data_are_the_first_training_samples_in_file_order(protocol, register):
+    register(train_size=50, validation_size=20)
+    loaded = load_splits("numbered", protocol, None)
+    np.testing.assert_array_equal(loaded.valid.targets, np.arange(20))
+    np.testing.assert_array_equal(loaded.train.targets, np.arange(20, 50))
+    np.testing.assert_array_equal(loaded.train.inputs, np.arange(20, 50)[:, None])
+    np.testing.assert_array_equal(loaded.test.inputs, -np.arange(10)[:, None])
+
+
+@pytest.mark.parametrize(
+    ("validation_size", "file_starts"),
+    [(10, (0, 10, 20, 30)), (13, (0, 7, 17, 27)), (20, (0, 10, 20))],
+)
+def test_files_begin_where_they_did_after_the_validation_data_are_cut_off(validation_size, file_starts, register):
+    register(train_size=50, validation_size=validation_size, train_files=5)
+    assert load_splits("numbered", DEEPOBS, None).train.file_starts == file_starts
+
+
+def test_deepobs_1_1_trains_on_all_samples(register):
+    register(train_size=50, validation_size=20, train_files=5)
+    loaded = load_splits("numbered", DEEPOBS_1_1, None)
+    assert loaded.valid is None
+    np.testing.assert_array_equal(loaded.train.targets, np.arange(50))
+    assert loaded.train.file_starts == (0, 10, 20, 30, 40)
+
+
+def test_validation_split_that_the_data_bring_along_is_used():
+    loaded, raw = load_splits("digits", DEEPOBS, None), datasets.load("digits")
+    np.testing.assert_array_equal(loaded.valid.inputs, raw.validation_inputs)
+    np.testing.assert_array_equal(loaded.train.targets, raw.train_targets)
+    assert loaded.digest == raw.digest
+
+
+def test_data_are_read_once_for_many_runs(register):
+    reads = register(train_size=50, validation_size=20)
+    assert load_splits("numbered", DEEPOBS, None) is load_splits("numbered", STRICT, None)
+    assert len(reads) == 1
+
+
+def evaluated_counts(protocol, train=60_000, valid=10_000, test=10_000, batch_size=128):
+    loaded = Splits(numbered(train), numbered(valid) if protocol.validation else None, numbered(test), "")
+    first_epoch = Batches(loaded.train, batch_size, seed=1, reshuffle=protocol.reshuffle).epoch(0)
+    chosen = evaluated(loaded, protocol, batch_size, first_epoch)
+    np.testing.assert_array_equal(chosen["train"].targets, first_epoch.ravel()[: len(chosen["train"])])
+    for split in set(chosen) - {"train"}:
+        np.testing.assert_array_equal(chosen[split].targets, np.arange(len(chosen[split])))
+    return {split: len(samples) for split, samples in chosen.items()}
+
+
+def test_deepobs_evaluates_whole_batches_and_as_much_of_the_training_data_as_of_the_test_data():
+    assert evaluated_counts(DEEPOBS) == {"train": 9_984, "valid": 9_984, "test": 9_984}
+    assert evaluated_counts(DEEPOBS_1_1) == {"train": 9_984, "test": 9_984}
+    assert evaluated_counts(DEEPOBS, valid=300, test=600) == {"train": 512, "valid": 256, "test": 512}
+
+
+def test_strict_evaluates_every_sample():
+    assert evaluated_counts(STRICT) == {"train": 10_000, "valid": 10_000, "test": 10_000}
+
+
+def test_fewer_training_than_test_samples_are_all_evaluated_that_are_in_whole_batches():
+    assert evaluated_counts(DEEPOBS, train=1_000) == {"train": 896, "valid": 9_984, "test": 9_984}
+
+
+@pytest.mark.parametrize("sizes", [{"valid": 100}, {"test": 100}])
+def test_batch_larger_than_an_evaluated_split_is_refused_where_incomplete_batches_are_dropped(sizes):
+    with pytest.raises(DefinitionError, match=r"`batch_size` must be at most 100, .*deepobs.* batch_size=128$"):
+        evaluated_counts(DEEPOBS, **sizes)
+    assert evaluated_counts(STRICT, **sizes) == {"train": 10_000, "valid": 10_000, "test": 10_000} | {
+        "train": sizes.get("test", 10_000),
+        **sizes,
+    }

@@ -1,0 +1,48 @@
+"""The import contracts of pyproject.toml catch what they are there to catch."""
+
+import os
+import shutil
+import subprocess
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def lint(folder):
+    command = [Path(sysconfig.get_path("scripts")) / "lint-imports", "--no-cache"]
+    environment = os.environ | {"PYTHONPATH": str(folder)}
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def copy(tmp_path):
+    shutil.copytree(ROOT / "regbench", tmp_path / "regbench", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    return tmp_path
+
+
+def test_contracts_hold(copy):
+    checked = lint(copy)
+    assert checked.returncode == 0, checked.stdout
+
+
+@pytest.mark.parametrize(
+    ("file", "planted", "contract"),
+    [
+        ("records.py", "from regbench import benchmark", "Imports point down"),
+        ("search/draws.py", "from regbench.engine import run", "The search never reaches the engine"),
+        ("store/folder.py", "import tensorflow", "TensorFlow lives in the engine only"),
+        ("benchmark.py", "import optuna", "Optuna lives in the search only"),
+        ("optimizers/norms.py", "from regbench import errors", "Optimizers and regularizers stand alone"),
+        ("execution.py", "import matplotlib", "Drawing lives in the plots only"),
+    ],
+)
+def test_planted_violation_is_caught(copy, file, planted, contract):
+    path = copy / "regbench" / file
+    path.write_text(path.read_text() + f"\n{planted}\n")
+    checked = lint(copy)
+    assert checked.returncode != 0
+    assert f"{contract} BROKEN" in checked.stdout
