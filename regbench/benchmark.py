@@ -259,10 +259,13 @@ def _run_all(
             # What cannot change a curve may have changed since: the metric by which a run is scored, say.
             results[digest] = found.model_copy(update={"spec": spec})
             report(results[digest], True)
-    for result in machine.compute(list(missing.values())):
-        folder.write(result)
-        results[result.spec.digest()] = result
-        report(result, False)
+    try:
+        for result in machine.compute(list(missing.values())):
+            folder.write(result)
+            results[result.spec.digest()] = result
+            report(result, False)
+    except DefinitionError as error:
+        raise DefinitionError(f"{specs[0].candidate} on {specs[0].problem.name}: {error}") from error
     return [results[spec.digest()] for spec in specs]
 
 

@@ -81,7 +81,7 @@ def find_files(folder: str) -> dict[str, Path]:
     found = {path.stem: path for path in sorted(data_folder(folder).glob("*.toml"))}
     for path in sorted(Path(folder).glob("*.toml")):
         bundled = found.setdefault(path.stem, path)
-        if bundled is not path and path.read_bytes() != bundled.read_bytes():
+        if bundled is not path and not (path.is_file() and path.read_bytes() == bundled.read_bytes()):
             raise DefinitionError(
                 f"{path}: the name `{path.stem}` exists already in {bundled}. A name exists once: rename your file."
             )
@@ -174,11 +174,14 @@ def _find(folder: str, kind: str, name: str) -> Path:
 
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise DefinitionError(f"{path}: cannot be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise DefinitionError(f"{path}: not valid TOML: {error}") from error
+    if "name" in table:
+        _refuse(path, "name", "must not be given, because it is that of the file", table["name"])
+    return table
 
 
 def _part(path: Path, key: str, table: object) -> Part:

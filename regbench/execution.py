@@ -1,5 +1,7 @@
 """Where runs are computed: in this process, or by worker processes on this machine (Dask)."""
 
+import logging
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from contextlib import contextmanager
@@ -126,9 +128,17 @@ def machine(workers: int = 0, data_dir: Path | None = None, max_seconds: float |
             threads_per_worker=1,
             processes=True,
             memory_limit=0,  # Dask would stop giving runs to a worker that holds much memory, and the search would hang
-            dashboard_address=None,
+            dashboard_address=":0",  # any free port: two searches may run at the same time
+            silence_logs=logging.ERROR,  # what becomes of a run is told as its outcome
             env=environment,
         ) as cluster,
         Client(cluster) as client,
     ):
+        client.register_worker_callbacks(_prepare_worker)
         yield Machine(client.get_executor(pure=False), workers, data_dir, max_seconds)
+
+
+def _prepare_worker() -> None:
+    """Ctrl-C reaches every process of a terminal; the workers leave it to the one that asked for the runs."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)

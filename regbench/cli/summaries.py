@@ -50,10 +50,12 @@ def show_run(result: RunResult, path: Path | None, was_found: bool, as_json: boo
         terminal.show_json(_run(result, path, was_found))
         return
     spec, outcome = result.spec, result.outcome.replace("_", " ")
+    reason = f": {result.reason}" if result.reason else ""
     lines = [
-        f"{spec.problem.name} with {spec.candidate}, seed {spec.seed}, protocol {spec.protocol.name}, "
-        f"{spec.epochs} epochs, batches of {spec.batch_size}: {outcome}{': ' if result.reason else ''}{result.reason}",
-        f"Setting: {_setting(spec.setting)}; decay: {spec.decay.coupling}, {terminal.number(spec.decay_strength)}",
+        f"{spec.problem.name} with {spec.candidate}: {outcome}{reason}",
+        f"seed {spec.seed}, protocol {spec.protocol.name}, epochs {spec.epochs}, batch size {spec.batch_size}, "
+        f"schedule {spec.schedule.name}, decay {spec.decay.coupling} {terminal.number(spec.decay_strength)}",
+        _setting(spec.setting),
     ]
     if result.outcome == Outcome.DIVERGED:
         lines.append("A diverged run counts with its values before training:")

@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from regbench import models, optimizers
+from regbench import models, optimizers, regularizers
 from regbench.datasets import Dataset
 from regbench.errors import DefinitionError, UnknownNameError
 from regbench.records import Coupling, Part, Problem, RunSpec
@@ -33,14 +33,31 @@ OPTIMIZERS: dict[str, type] = {
     "adabound": optimizers.AdaBound,
     "amsbound": optimizers.AMSBound,
 }
-REGULARIZERS: dict[str, type] = {}
+REGULARIZERS: dict[str, type] = {
+    "l2": regularizers.L2,
+    "eigenvalue_decay": regularizers.EigenvalueDecay,
+    "orthogonal": regularizers.Orthogonal,
+    "smooth_kernel": regularizers.SmoothKernel,
+}
 KERAS_DECAY = ("weight_decay", "adam_weight_decay")
 """Keras's own decay: some optimizers have it on by default, and it acts on biases too."""
 
 
 def build_model(problem: Problem, dataset: Dataset) -> keras.Model:
-    """The problem's network, freshly initialised from the seed in use."""
-    return models.build(problem.model.name, problem.model.arguments, dataset.input_shape, dataset.classes)
+    """The problem's network, freshly initialised from the seed in use.
+
+    Raises:
+        DefinitionError: there is no such model, or it fits neither the data nor the loss.
+    """
+    model = models.build(problem.model.name, problem.model.arguments, dataset.input_shape, dataset.classes)
+    expected = (None, dataset.classes) if problem.has_accuracy else (None,)
+    came = model.output_shape if isinstance(model, keras.Model) else model
+    if came != expected:
+        raise DefinitionError(
+            f"model `{problem.model.name}`: must be a Keras model with outputs of shape {expected}, which the loss "
+            f"{problem.loss} needs. Received: {came!r}"
+        )
+    return model
 
 
 def build_optimizer(spec: RunSpec) -> keras.optimizers.Optimizer:
@@ -70,7 +87,7 @@ def build_regularizer(spec: RunSpec) -> Callable[[Any], Any] | None:
 
 
 def decays(problem: Problem) -> Callable[[Any], bool]:
-    """Whether a trainable variable is one that decay, L2 and regularizers act on."""
+    """Whether a trainable variable is one that decay and L2 act on."""
     if problem.l2_on == "convolution_kernels":
         return lambda variable: len(variable.shape) > 2
     return lambda variable: len(variable.shape) >= 2
@@ -115,6 +132,9 @@ def _find_class(key: str, name: str, known: dict[str, type]) -> Any:
         return known[name]
     module, _, attribute = name.partition(":")
     try:
-        return getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise DefinitionError(f"{key}.name: {name} cannot be imported: {error}") from error
+        found = getattr(importlib.import_module(module), attribute)
+    except Exception as error:  # own modules may raise anything
+        raise DefinitionError(f"{key}.name: {name} cannot be imported: {' '.join(str(error).split())}") from error
+    if not callable(found):
+        raise DefinitionError(f"{key}.name: {name} must be a class. Received: {found!r}")
+    return found

@@ -20,7 +20,7 @@ class Objective:
         dataset: says how inputs are prepared.
         model: takes prepared inputs; gives logits or per-sample losses.
         regularizer: gives the penalty of one kernel; None for none.
-        decays: whether a trainable variable is one that L2 and the regularizer act on.
+        decays: whether a trainable variable is one that L2 acts on.
     """
 
     def __init__(
@@ -39,7 +39,8 @@ class Objective:
         self.compile = tf.function(jit_compile=environment.has_gpu() or not has_convolutions(model))
         self._dataset = dataset
         self._regularizer = regularizer
-        self._kernels = [variable for variable in model.trainable_variables if decays(variable)]
+        self._regularized = [v for v in model.trainable_variables if regularizer and is_regularized(regularizer, v)]
+        self._decayed = [variable for variable in model.trainable_variables if decays(variable)]
         self._has_l2 = has_l2(spec)
         self._l2 = tf.Variable(0.0, trainable=False, name="l2")
 
@@ -68,12 +69,10 @@ class Objective:
     def penalty(self) -> tf.Tensor:
         """L2 term and regularizer over the kernels, a scalar."""
         penalty = tf.constant(0.0)
-        if not self._kernels:
-            return penalty
-        if self._has_l2:
-            penalty += self._l2 * tf.add_n([tf.nn.l2_loss(kernel.value) for kernel in self._kernels])
-        if self._regularizer is not None:
-            penalty += tf.add_n([self._regularizer(kernel.value) for kernel in self._kernels])
+        if self._has_l2 and self._decayed:
+            penalty += self._l2 * tf.add_n([tf.nn.l2_loss(kernel.value) for kernel in self._decayed])
+        if self._regularized:
+            penalty += tf.add_n([self._regularizer(kernel.value) for kernel in self._regularized])
         return penalty
 
     def weight_norm(self) -> float:
@@ -84,6 +83,18 @@ class Objective:
 def has_l2(spec: RunSpec) -> bool:
     """Whether the loss has an L2 term."""
     return spec.decay.coupling == Coupling.L2 and spec.decay_strength != 0
+
+
+def is_regularized(regularizer: Callable[[Any], Any], variable: keras.Variable) -> bool:
+    """Whether a variable is of the kernels that a regularizer is meant for (its `default_kernels`, else all)."""
+    rank = len(variable.shape)
+    match getattr(regularizer, "default_kernels", "both"):
+        case "dense":
+            return rank == 2
+        case "convolution":
+            return rank > 2
+        case _:
+            return rank >= 2
 
 
 def has_convolutions(model: keras.Model) -> bool:

@@ -58,8 +58,10 @@ def _find(name: str) -> Callable[..., "keras.Model"]:
         module, function = f"{__name__}.{name}", "build"
     try:
         found: Callable[..., keras.Model] = getattr(importlib.import_module(module), function)
-    except (ImportError, AttributeError) as error:
-        raise DefinitionError(f"model `{name}`: cannot be imported: {error}") from error
+    except Exception as error:  # own modules may raise anything
+        raise DefinitionError(f"model `{name}`: cannot be imported: {' '.join(str(error).split())}") from error
+    if not callable(found):
+        raise DefinitionError(f"model `{name}`: must be a function. Received: {found!r}")
     return found
 
 

@@ -18,8 +18,8 @@ class EigenvalueDecay(Penalty):
 
     `lambda_max` comes from `iterations` products with W'W and the Rayleigh quotient of the best vector in the space
     that they span. The value is never too large. With 9 iterations it was too small by 0.2 % at worst in 800 random
-    kernels, normal and uniform, up to 4608 x 512; it is exact but for rounding where the smaller side is at most 80. The
-    gradient is that at a fixed vector v, `factor * u v'` with u = Wv / |Wv|; see `spectral_norm` in `matrices.py`.
+    kernels, normal and uniform, up to 4608 x 512; it is exact but for rounding where the smaller side is at most 80.
+    The gradient is that at a fixed vector v, `factor * u v'` with u = Wv / |Wv|; see `spectral_norm` in `matrices.py`.
 
     `default_kernels` is `"dense"`, as the source uses it. Convolution kernels (h, w, in, out) are flattened to
     (h*w*in, out).

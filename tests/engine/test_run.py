@@ -158,8 +158,8 @@ def test_strength_of_the_decay_has_an_effect_in_a_program_that_was_used_before(c
 
 
 def test_run_that_diverges_stops_at_once_and_says_when(run_with):
-    # At this rate the direction of the largest eigenvalue grows by 1.15 a step and 2.6 an epoch, the loss by its square:
-    # it takes a few epochs until the loss is absurd.
+    # At this rate the direction of the largest eigenvalue grows by 1.15 a step and 2.6 an epoch, the loss by its
+    # square: it takes a few epochs until the loss is absurd.
     largest = np.linalg.eigvalsh(_hessian((90, 10), (0.0, 30.0), (1.0, 60.0), 42))[-1]
     result = run_with({"optimizer.learning_rate": 2.15 / float(largest)}, epochs=40)
     epoch = result.diverged_epoch

@@ -1,0 +1,90 @@
+"""Examining a class."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+
+from regbench.contracts.optimizers import CLAUSES as OPTIMIZER_CLAUSES
+from regbench.contracts.regularizers import CLAUSES as REGULARIZER_CLAUSES
+from regbench.contracts.subject import Subject
+from regbench.contracts.verdicts import Clause, NotApplicableError, Ruling, Verdict, ViolationError
+from regbench.errors import DefinitionError, UnknownNameError
+
+LONGEST_MESSAGE = 500
+
+
+def clauses_for(target: type) -> dict[str, Clause]:
+    """The clauses for a class, by name.
+
+    Raises:
+        DefinitionError: it is neither a Keras optimizer nor a Keras regularizer.
+    """
+    if inspect.isclass(target) and issubclass(target, keras.optimizers.Optimizer):
+        clauses = OPTIMIZER_CLAUSES
+    elif inspect.isclass(target) and issubclass(target, keras.regularizers.Regularizer):
+        clauses = REGULARIZER_CLAUSES
+    else:
+        raise DefinitionError(
+            "What is checked must be a subclass of `keras.optimizers.Optimizer` or `keras.regularizers.Regularizer`. "
+            f"Received: {target!r}"
+        )
+    return {clause.name: clause for clause in clauses}
+
+
+def check(
+    target: type,
+    arguments: Mapping[str, Any] | None = None,
+    exceptions: Mapping[str, str] | None = None,
+    clauses: Sequence[str] | None = None,
+) -> list[Verdict]:
+    """Examines the clauses on instances of a class.
+
+    Seeds Python, NumPy and the backend.
+
+    Args:
+        target: An optimizer or a regularizer that takes its arguments by name.
+        arguments: Of its constructor. Those not given keep their defaults, except that `factor` gets 0.01 and
+            `inner_optimizer` gets `keras.optimizers.SGD(0.01, momentum=0.9)`. Regularizers see kernels of shape (6, 4)
+            and (3, 3, 2, 4), which of them their attribute `default_kernels` says ("dense", "convolution", "both").
+        exceptions: Clauses that need not hold, each with the reason. One that does hold then fails: the exception is
+            to be removed.
+        clauses: Names of those to examine; all unless given.
+
+    Raises:
+        DefinitionError: the class is neither, no instance can be made, or there is no such clause.
+    """
+    known, exceptions = clauses_for(target), exceptions or {}
+    chosen = list(known) if clauses is None else list(clauses)
+    for name in [*chosen, *exceptions]:
+        if name not in known:
+            raise UnknownNameError("clause", name, known, where=target.__name__)
+    subject = Subject.of(target, arguments or {})
+    return [_verdict(known[name], subject, exceptions.get(name)) for name in chosen]
+
+
+def _verdict(clause: Clause, subject: Subject, exception: str | None) -> Verdict:
+    ruling, message = _examine(clause, subject)
+    if exception is not None and ruling is Ruling.FAILS:
+        ruling, message = Ruling.EXCEPTED, exception
+    elif exception is not None and ruling is Ruling.HOLDS:
+        ruling, message = Ruling.FAILS, f"it holds, so this exception is no longer needed: {exception}"
+    return Verdict(clause.name, clause.must_hold, ruling, message)
+
+
+def _examine(clause: Clause, subject: Subject) -> tuple[Ruling, str]:
+    try:
+        clause.examine(subject)
+    except NotApplicableError as reason:
+        return Ruling.NOT_APPLICABLE, str(reason)
+    except ViolationError as violation:
+        return Ruling.FAILS, str(violation)
+    except Exception as error:  # noqa: BLE001  a class under examination may raise anything
+        # What went wrong stands at the end where TensorFlow puts the lines of the traced function before it.
+        message = " ".join(str(error).split())
+        shortened = message if len(message) <= LONGEST_MESSAGE else f"... {message[-LONGEST_MESSAGE:]}"
+        return Ruling.FAILS, f"it raised {type(error).__name__}: {shortened}"
+    return Ruling.HOLDS, ""

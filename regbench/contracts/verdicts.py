@@ -1,0 +1,61 @@
+"""Clauses, and what comes of examining them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from regbench.contracts.subject import Subject
+
+
+class Ruling(StrEnum):
+    """How it stands with one clause.
+
+    An exception that is no longer needed, because the clause holds, makes it fail.
+    """
+
+    HOLDS = "holds"
+    FAILS = "fails"
+    EXCEPTED = "excepted"
+    NOT_APPLICABLE = "not applicable"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What came of one clause.
+
+    Attributes:
+        clause: its name.
+        must_hold: the clause in one line.
+        ruling: see `Ruling`.
+        message: why it fails, is excepted or is not applicable; empty where it holds.
+    """
+
+    clause: str
+    must_hold: str
+    ruling: Ruling
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class Clause:
+    """Something that must hold.
+
+    Attributes:
+        name: in words joined by underscores.
+        must_hold: one line.
+        examine: raises `ViolationError` where it does not hold, `NotApplicableError` where that cannot be said.
+    """
+
+    name: str
+    must_hold: str
+    examine: Callable[[Subject], None]
+
+
+class ViolationError(Exception):
+    """A clause does not hold; the message says why."""
+
+
+class NotApplicableError(Exception):
+    """A clause cannot be examined here; the message says why."""

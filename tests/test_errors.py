@@ -1,0 +1,24 @@
+"""The messages of errors."""
+
+from regbench.errors import DataError, DefinitionError, RegbenchError, ResultsError, UnknownNameError
+
+
+def test_unknown_name_is_answered_with_the_closest_known_ones():
+    error = UnknownNameError("problem", "digits_mpl", ["quadratic_deep", "digits_mlp", "digits_lmp"])
+    assert str(error) == "There is no problem `digits_mpl`. Did you mean `digits_mlp` or `digits_lmp`?"
+    assert error.name == "digits_mpl"
+
+
+def test_unknown_name_that_is_close_to_nothing_is_answered_with_all_known_ones():
+    error = UnknownNameError("budget", "enormous", {"small": 25, "medium": 50})
+    assert str(error) == "There is no budget `enormous`. Known: medium, small."
+
+
+def test_unknown_name_says_where_it_stands():
+    error = UnknownNameError("optimizer", "adm", ["adam"], where="mine.toml")
+    assert str(error) == "mine.toml: There is no optimizer `adm`. Did you mean `adam`?"
+
+
+def test_all_errors_are_caught_together():
+    for error in (DefinitionError("x"), DataError("x"), ResultsError("x"), UnknownNameError("x", "y", [])):
+        assert isinstance(error, RegbenchError)
