@@ -253,7 +253,7 @@ def _run_all(
         if digest in results or digest in missing:
             continue
         found = folder.find(spec, minibatch=minibatch)
-        if found is None:
+        if found is None or machine.allows_more_time(found):
             missing[digest] = spec
         else:
             # What cannot change a curve may have changed since: the metric by which a run is scored, say.

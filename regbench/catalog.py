@@ -15,7 +15,7 @@ from typing import Any, NoReturn, TypeVar
 from pydantic import ValidationError
 
 from regbench.errors import DefinitionError, UnknownNameError
-from regbench.records import Candidate, Choices, Decay, Part, Problem, Protocol, Range, Record, Schedule
+from regbench.records import Candidate, Choices, Coupling, Decay, Part, Problem, Protocol, Range, Record, Schedule
 
 BUDGETS = {"one_shot": 1, "small": 25, "medium": 50, "large": 75}
 
@@ -62,6 +62,15 @@ SCHEDULES = {
     "ltr": "trapezoid: a tenth of the epochs up, flat, a tenth down (epoch 0 at the full rate, as published)",
     "step": "constant pieces, given by epochs and factors",
 }
+
+DECAY = Range(low=1e-6, high=1e-1, log=True, default=5e-4)
+"""What is searched where a candidate is combined with a decay; the range of the `*_l2` and `*_decoupled` files."""
+
+REGULARIZERS = {
+    "eigenvalue_decay": Range(low=1e-4, high=1.0, log=True, default=0.01),
+    "orthogonal": Range(low=1e-6, high=1e-1, log=True, default=1e-4),
+}
+"""What candidates can be combined with, and the range of its factor; as in the files of these regularizers."""
 
 AnyRecord = TypeVar("AnyRecord", bound=Record)
 
@@ -110,9 +119,28 @@ def problem(name: str) -> Problem:
 
 
 def candidate(name: str) -> Candidate:
-    """Read one candidate; errors as for `problem`."""
-    path = _find("search_spaces", "candidate", name)
-    return read_candidate(path)
+    """Read one candidate; errors as for `problem`.
+
+    `base+part+...` is the candidate `base` with a regularizer of `REGULARIZERS`, a decay coupling, or both in place of
+    its own: `momentum+orthogonal+decoupled`. What they add is searched.
+    """
+    base, *parts = name.split("+")
+    found = read_candidate(_find("search_spaces", "candidate", base))
+    for part in parts:
+        found = _with_part(found, part)
+    return found
+
+
+def _with_part(base: Candidate, part: str) -> Candidate:
+    if part in REGULARIZERS:
+        change: dict[str, Any] = {"regularizer": Part(name=part, arguments={"factor": REGULARIZERS[part]})}
+    elif part in Coupling.__members__.values():
+        coupling = Coupling(part)
+        change = {"decay": Decay() if coupling == Coupling.NONE else Decay(coupling=coupling, strength=DECAY)}
+    else:
+        raise UnknownNameError("regularizer or decay coupling", part, [*REGULARIZERS, *Coupling])
+    summary = f"{base.summary}, with {part}"
+    return base.model_copy(update={**change, "name": f"{base.name}+{part}", "summary": summary})
 
 
 def budget_trials(budget: str | int) -> int:

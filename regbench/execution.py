@@ -2,6 +2,7 @@
 
 import logging
 import signal
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from contextlib import contextmanager
@@ -22,6 +23,12 @@ class Machine:
     capacity: int
     data_dir: Path | None = None
     max_seconds: float | None = None
+
+    def allows_more_time(self, result: RunResult) -> bool:
+        """Whether a run timed out under a limit that is not the limit now."""
+        if result.outcome != Outcome.TIMED_OUT:
+            return False
+        return self.max_seconds is None or result.timings.total_seconds < self.max_seconds
 
     def compute(self, specs: Sequence[RunSpec]) -> Iterator[RunResult]:
         """Compute the runs; yields each as soon as it is there.
@@ -141,4 +148,5 @@ def machine(workers: int = 0, data_dir: Path | None = None, max_seconds: float |
 def _prepare_worker() -> None:
     """Ctrl-C reaches every process of a terminal; the workers leave it to the one that asked for the runs."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.stdout = sys.stderr  # where own optimizers print; results alone go to stdout
     logging.getLogger("distributed").setLevel(logging.CRITICAL)

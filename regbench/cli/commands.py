@@ -1,4 +1,4 @@
-"""The commands: `list`, `show`, `data`, `run` and `search`. Each returns its exit code."""
+"""The commands: `list`, `show`, `data`, `run`, `search` and (from `check.py`) `check`. Each returns its exit code."""
 
 import contextlib
 import sys
@@ -10,6 +10,7 @@ import click
 
 from regbench import __version__, catalog, datasets
 from regbench.cli import inventory, options, progress, summaries, terminal
+from regbench.cli.check import check
 from regbench.datasets import Finding, State
 from regbench.errors import DefinitionError, UnknownNameError
 from regbench.records import Outcome
@@ -171,11 +172,20 @@ def run(problem: str, candidate: str, assignments: Sequence[str], output: str, a
 @click.option(
     "--workers", default=0, show_default=True, metavar="N", help="Processes that share the work; 0: only this one."
 )
+@options.combination
 @options.training
 def search(
-    problem: str, candidates: Sequence[str], budget: str, reruns: int | None, as_json: bool, **others: Any
+    problem: str,
+    candidates: Sequence[str],
+    regularizer: str | None,
+    decay: str | None,
+    budget: str,
+    reruns: int | None,
+    as_json: bool,
+    **others: Any,
 ) -> int:
     """Tune each CANDIDATE on a PROBLEM with the same budget, and rank the winners over further seeds."""
+    candidates = [options.combined(name, regularizer, decay) for name in candidates]
     schedule = options.take_schedule(others)
     runs_again = catalog.protocol(others["protocol"]).reruns if reruns is None else reruns
     watching = progress.Search(list(dict.fromkeys(candidates)), catalog.budget_trials(budget), runs_again)
@@ -194,6 +204,9 @@ def search(
         )
     summaries.show_standings(standings, as_json)
     return SOME_FAILED if any(standing.unfinished for standing in standings) else DONE
+
+
+command_line.add_command(check)
 
 
 def _code(findings: Iterable[Finding], bad: set[State]) -> int:

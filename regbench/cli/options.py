@@ -9,7 +9,7 @@ import click
 
 from regbench import catalog
 from regbench.errors import DefinitionError, UnknownNameError
-from regbench.records import Scalar, Schedule
+from regbench.records import Coupling, Scalar, Schedule
 
 _BARE_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_.:-]*")
 AnyCommand = Callable[..., Any]
@@ -129,6 +129,18 @@ _TRAINING = (
     ),
     as_json,
 )
+
+
+def combination(command: AnyCommand) -> AnyCommand:
+    """The options that put a regularizer or a decay in place of the candidates' own."""
+    known = ", ".join(catalog.REGULARIZERS)
+    command = click.option("--decay", metavar="COUPLING", help=f"Decay, searched: {', '.join(Coupling)}.")(command)
+    return click.option("--regularizer", metavar="NAME", help=f"Regularizer, its factor searched: {known}.")(command)
+
+
+def combined(candidate: str, regularizer: str | None, decay: str | None) -> str:
+    """The name of the combination: `momentum+orthogonal+decoupled`."""
+    return "+".join(part for part in (candidate, regularizer, decay) if part is not None)
 
 
 def take_schedule(options: dict[str, Any]) -> Schedule:

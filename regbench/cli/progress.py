@@ -67,7 +67,7 @@ class Downloads(Bars):
     def __call__(self, name: str, present: int, total: int) -> None:
         """Show how much of a file is there."""
         tenths = present * 10 // total
-        bar, tenths_said = self._files.get(name) or (self._bars.add_task(name, total=total), tenths)
+        bar, tenths_said = self._files.get(name) or (self._bars.add_task(name, total=total), 0)
         self._bars.update(bar, completed=present)
         if not self._are_shown and tenths > tenths_said:
             self.say(f"{name}: {tenths}0 % of {total / 1e6:.1f} MB")

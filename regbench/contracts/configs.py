@@ -12,20 +12,19 @@ from regbench.contracts.verdicts import Clause, ViolationError
 
 
 def _survives_its_config(subject: Subject) -> None:
-    original = subject.make()
+    original: Any = subject.make()
     config = original.get_config()
     absent = [name for name in subject.parameters if name not in config]
     if absent:
         raise ViolationError(f"`get_config` does not return {', '.join(f'`{name}`' for name in absent)}")
     for name, given in subject.arguments.items():
         if isinstance(given, bool | int | float | str) and config[name] != given:
-            raise ViolationError(
-                f"`get_config` returns {name}={config[name]!r}, but the instance was made with {given!r}"
-            )
+            raise ViolationError(f"`get_config` returns {name}={config[name]!r}, but the instance got {given!r}")
     with keras.saving.custom_object_scope({subject.target.__name__: subject.target}):
         restored: Any = keras.saving.deserialize_keras_object(_as_json(keras.saving.serialize_keras_object(original)))
-    if type(restored) is not subject.target:
-        raise ViolationError(f"built from its config it is a {type(restored).__name__}")
+    came_back = type(restored)
+    if came_back is not subject.target:
+        raise ViolationError(f"built from its config it is a {came_back.__name__}")
     if _as_json(restored.get_config()) != _as_json(config):
         raise ViolationError(f"its config changes from {config} to {restored.get_config()}")
 

@@ -28,9 +28,7 @@ def _documents_arguments(subject: Subject) -> None:
 
 def _cites_source(subject: Subject) -> None:
     if not _SOURCE.search(_docstring(subject)):
-        raise ViolationError(
-            "the docstring has no link, no arXiv or DOI number, and no year under the heading `Reference`"
-        )
+        raise ViolationError("the docstring has no link, no arXiv or DOI number, no year under the heading `Reference`")
 
 
 CLAUSES = (

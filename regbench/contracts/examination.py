@@ -23,6 +23,7 @@ def clauses_for(target: type) -> dict[str, Clause]:
     Raises:
         DefinitionError: it is neither a Keras optimizer nor a Keras regularizer.
     """
+    clauses: tuple[Clause, ...]
     if inspect.isclass(target) and issubclass(target, keras.optimizers.Optimizer):
         clauses = OPTIMIZER_CLAUSES
     elif inspect.isclass(target) and issubclass(target, keras.regularizers.Regularizer):
@@ -49,7 +50,8 @@ def check(
         target: An optimizer or a regularizer that takes its arguments by name.
         arguments: Of its constructor. Those not given keep their defaults, except that `factor` gets 0.01 and
             `inner_optimizer` gets `keras.optimizers.SGD(0.01, momentum=0.9)`. Regularizers see kernels of shape (6, 4)
-            and (3, 3, 2, 4), which of them their attribute `default_kernels` says ("dense", "convolution", "both").
+            and (3, 3, 2, 4); of one of them only if they have an attribute `default_kernels` that is "dense" or
+            "convolution".
         exceptions: Clauses that need not hold, each with the reason. One that does hold then fails: the exception is
             to be removed.
         clauses: Names of those to examine; all unless given.

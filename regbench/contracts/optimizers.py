@@ -43,9 +43,7 @@ def _keeps_dtype_and_shapes(subject: Subject) -> None:
         for variable, shape in zip(variables, SHAPES, strict=True):
             array = keras.ops.convert_to_numpy(variable)
             if array.shape != shape or str(array.dtype) != dtype:
-                raise ViolationError(
-                    f"a {dtype} variable of shape {shape} becomes {array.dtype} of shape {array.shape}"
-                )
+                raise ViolationError(f"{dtype} of shape {shape} becomes {array.dtype} of shape {array.shape}")
 
 
 def _survives_zero_gradients(subject: Subject) -> None:
@@ -53,9 +51,7 @@ def _survives_zero_gradients(subject: Subject) -> None:
     for step, scale in enumerate((0.0, 0.0, 1.0, 0.0, 0.0), start=1):
         optimizer.apply(_gradients(scale, "float32"), variables)
         if not all(np.isfinite(keras.ops.convert_to_numpy(variable)).all() for variable in variables):
-            raise ViolationError(
-                f"weights are not finite after step {step}, with gradients of zeros in steps 1, 2, 4 and 5"
-            )
+            raise ViolationError(f"not finite after step {step}; gradients are zeros in steps 1, 2, 4 and 5")
 
 
 def _variables(dtype: str) -> list[keras.Variable]:
@@ -130,8 +126,8 @@ def _is_the_same_warm(subject: Subject) -> None:
     check_equal(
         warm.get_weights(),
         cold.get_weights(),
-        "a compiled step, used again with the variables of a new instance of half the learning rate, does not do what a "
-        "new one does. Is there a number in Python that should be a variable?",
+        "a compiled step, used again with the variables of a new instance of half the learning rate, does not do what "
+        "a new one does. Is there a number in Python that should be a variable?",
     )
 
 

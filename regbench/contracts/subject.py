@@ -34,7 +34,10 @@ class Subject:
             if name not in parameters and not takes_any:
                 raise UnknownNameError("argument", name, parameters, where=target.__name__)
         completed = {name: value for name, value in _automatic(parameters).items() if name in parameters}
-        completed |= arguments
+        completed |= {
+            name: keras.optimizers.get(value) if name == "inner_optimizer" else value
+            for name, value in arguments.items()
+        }
         missing = [name for name, parameter in parameters.items() if _is_required(parameter) and name not in completed]
         if missing:
             values = ", ".join(f"`{name}`" for name in missing)

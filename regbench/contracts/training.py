@@ -33,9 +33,7 @@ def require(*backends: str) -> None:
     """Raises `NotApplicableError` on the other backends."""
     backend = keras.backend.backend()
     if backend not in backends:
-        raise NotApplicableError(
-            f"not on this backend: {backend}, of which Keras cannot do it; on {', '.join(backends)}"
-        )
+        raise NotApplicableError(f"not on this backend ({backend}); on {', '.join(backends)}")
 
 
 def linear_model(optimizer: Any, eager: bool = False) -> keras.Model:
@@ -72,11 +70,10 @@ def penalized_model(penalty: Any, kernel: np.ndarray, optimizer: Any, eager: boo
     return model
 
 
-def penalty_loss(model: keras.Model) -> float:
-    """Takes one step; the loss before it."""
-    inputs = np.zeros((2, *model.input_shape[1:]), "float32")
-    targets = np.zeros((2, *model.output_shape[1:]), "float32")
-    return float(model.train_on_batch(inputs, targets))
+def zeros_for(model: keras.Model) -> tuple[np.ndarray, np.ndarray]:
+    """Inputs and targets of zeros."""
+    inputs, targets = (np.zeros((2, *shape[1:]), "float32") for shape in (model.input_shape, model.output_shape))
+    return inputs, targets
 
 
 class _GradientKeeper(keras.optimizers.Optimizer):
@@ -90,7 +87,7 @@ class _GradientKeeper(keras.optimizers.Optimizer):
 def gradient(penalty: Any, kernel: np.ndarray) -> np.ndarray:
     """The gradient of a penalty, by the backend's own differentiation."""
     model = penalized_model(penalty, kernel, _GradientKeeper(0.0), eager=True)
-    penalty_loss(model)
+    model.train_on_batch(*zeros_for(model))
     return np.asarray(model.get_weights()[0], "float64")
 
 

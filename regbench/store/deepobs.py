@@ -44,13 +44,13 @@ def hyperparameters(spec: RunSpec) -> dict[str, Any]:
     if spec.regularizer is not None:
         flat |= {".".join(path): value for path, value in _leaves(("regularizer",), spec.regularizer)}
     if spec.decay.coupling not in (Coupling.NONE, Coupling.L2):
-        flat["decay.strength"] = _decay_strength(spec)
+        flat["decay.strength"] = spec.decay_strength
     return flat
 
 
 def l2_factor(spec: RunSpec) -> float | None:
     """The factor of the L2 term in the loss (DeepOBS's convention), None where decay acts elsewhere or not at all."""
-    return _decay_strength(spec) if spec.decay.coupling == Coupling.L2 else None
+    return spec.decay_strength if spec.decay.coupling == Coupling.L2 else None
 
 
 def write_json(result: RunResult) -> bytes:
@@ -137,14 +137,10 @@ def _about(spec: RunSpec) -> dict[str, Any]:
         "spec": spec.model_dump(mode="json"),
         "decay": {
             "coupling": spec.decay.coupling,
-            "strength": _decay_strength(spec),
+            "strength": spec.decay_strength,
             "mask": spec.problem.l2_on,
         },
     }
-
-
-def _decay_strength(spec: RunSpec) -> Any:
-    return spec.problem.l2 if spec.decay.strength == "problem" else spec.decay.strength
 
 
 def _training_parameters(spec: RunSpec) -> dict[str, Any]:

@@ -80,16 +80,16 @@ def test_chunks_are_as_few_and_as_equal_as_the_limit_allows():
     assert np.array(chunks.real).sum(axis=1).tolist() == [10, 10, 9, 10]
 
 
-@pytest.mark.parametrize("place", [0, 5, 8])
+@pytest.mark.parametrize("place", [0, 5, 9])
 def test_sample_whose_loss_is_not_finite_spoils_the_mean_of_its_split_alone(place, make_objective, monkeypatch):
-    monkeypatch.setattr(evaluate, "DENSE_CHUNK", 4)  # 9 samples in 3 pieces of 4: the last is padded with sample 0
-    spoilt = random_samples(9)
+    monkeypatch.setattr(evaluate, "DENSE_CHUNK", 4)  # 10 samples in 3 pieces of 4: the last is padded with sample 0
+    spoilt = random_samples(10)
     spoilt.inputs[place] = np.inf
     network = dense_network()
     evaluator = Evaluator(make_objective(network), batch_size=128)
-    evaluations = evaluator.evaluate(evaluator.chunks({"train": spoilt, "test": random_samples(9, 2)}), False, NO_SEED)
+    evaluations = evaluator.evaluate(evaluator.chunks({"train": spoilt, "test": random_samples(10, 2)}), False, NO_SEED)
     assert not np.isfinite(evaluations["train"].loss)
-    assert evaluations["test"].loss == pytest.approx(reference(network, random_samples(9, 2))[0], rel=1e-5)
+    assert evaluations["test"].loss == pytest.approx(reference(network, random_samples(10, 2))[0], rel=1e-5)
 
 
 def infinite_below_zero(inputs):
@@ -101,10 +101,10 @@ def test_padding_with_a_sample_of_infinite_loss_does_not_turn_infinity_into_nan(
     inputs = keras.Input((8, 8, 1))
     network = keras.Model(inputs, keras.layers.Lambda(infinite_below_zero)(inputs))
     spec = make_task("quadratic_deep").spec({"optimizer.learning_rate": 0.1}, seed=42)
-    samples = random_samples(9)
+    samples = random_samples(10)  # in 3 pieces of 4: the last is padded with sample 0
     samples.inputs[...] = 1.0
     samples.inputs[0] = -1.0
-    no_targets = Samples(samples.inputs, np.empty((9, 0), np.float32))
+    no_targets = Samples(samples.inputs, np.empty((10, 0), np.float32))
     evaluator = Evaluator(Objective(spec, datasets.get("digits"), network, None, lambda _: False), batch_size=128)
     evaluation = evaluator.evaluate(evaluator.chunks({"test": no_targets}), False, NO_SEED)["test"]
     assert evaluation.loss == float("inf")

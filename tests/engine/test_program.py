@@ -82,6 +82,28 @@ def augmented_problem(monkeypatch):
     splits._load.cache_clear()
 
 
+@pytest.fixture
+def problem_with_validation_cut_off(monkeypatch):
+    """A problem whose validation data are some of the training data, so that protocols train on different data."""
+    raw = replace(datasets.load("digits"), validation_inputs=None, validation_targets=None)
+    record = replace(datasets.get("digits"), name="cut")
+    monkeypatch.setitem(registry._READERS, "cut", (record, lambda dataset, folder: raw))
+    splits._load.cache_clear()
+    yield catalog.problem("digits_mlp").model_copy(update={"dataset": "cut"})
+    splits._load.cache_clear()
+
+
+def test_protocols_that_train_on_different_data_do_not_share_them(problem_with_validation_cut_off, make_task):
+    protocols = ("deepobs", "deepobs-1.1", "strict")
+    specs = [make_task(problem_with_validation_cut_off, protocol=name, epochs=1).spec(RATE, 42) for name in protocols]
+    cold = []
+    for spec in specs:
+        program._programs.clear()
+        cold.append(curves(spec))
+    assert [curves(spec) for spec in (*specs, *reversed(specs))] == [*cold, *reversed(cold)]
+    assert len(set(cold)) == 3
+
+
 def test_learning_rate_changes_every_epoch_without_a_new_trace(only_program, make_task):
     run(make_task(schedule="cosine", epochs=6).spec(RATE, 42))
     training = only_program()

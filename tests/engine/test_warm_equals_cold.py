@@ -75,7 +75,7 @@ def check(cold, order):
 
 def test_warm_equals_cold_for_problems_that_take_turns(specs_of_candidates):
     specs = [
-        spec for problem in ("quadratic_deep", "digits_mlp") for spec in specs_of_candidates(problem, ["sgd"])["sgd"]
+        spec for problem in ("quadratic_deep", "digits_mlp") for spec in specs_of_candidates(problem, ["adam"])["adam"]
     ]
     specs.append(specs[-1].model_copy(update={"seed": 43}))
     check(cold_digests(specs), random.Random(1).sample(specs * 2, 2 * len(specs)))

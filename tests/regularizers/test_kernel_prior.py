@@ -154,6 +154,14 @@ def test_file_that_is_no_prior_is_refused(tmp_path):
             KernelPrior.load(tmp_path / name)
 
 
+def test_loading_executes_nothing(tmp_path):
+    # An array of objects is a pickle, which may run anything when it is read.
+    objects = np.array([print], dtype=object)
+    np.savez(tmp_path / "prior.npz", mean=objects, covariance=np.eye(9), ridge=0.1, sample_shape=np.array([3, 3]))
+    with pytest.raises(ValueError, match="Object arrays cannot be loaded"):
+        KernelPrior.load(tmp_path / "prior.npz")
+
+
 def test_name_that_numpy_would_change_is_refused(prior, tmp_path):
     with pytest.raises(ValueError, match=r"`path` must end in \.npz\. Received: path='.*prior'"):
         prior.save(tmp_path / "prior")

@@ -70,7 +70,7 @@ def make_result(make_spec: Callable[..., RunSpec]) -> Callable[..., RunResult]:
         values: dict[str, Any] = {
             "spec": spec,
             "outcome": Outcome.COMPLETED,
-            "curves": {name: curve for name in names} | {"minibatch_train_losses": [0.1 + 0.2, 1e-300, -0.0]},
+            "curves": dict.fromkeys(names, curve) | {"minibatch_train_losses": [0.1 + 0.2, 1e-300, -0.0]},
             "losses_without_penalty": {f"{split}_losses": curve for split in splits},
             "final_weight_norm": 12.000000000000002,
             "data_digest": "0123abcd",

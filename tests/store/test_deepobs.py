@@ -90,7 +90,9 @@ def test_keys_and_curve_lengths_are_those_of_published_files(
     published = json.loads(files[0].read_bytes())
     spec = make_spec(
         problem=make_spec().problem.model_copy(
-            update={"loss": "model_output"} if "train_accuracies" not in published else {}
+            update={"loss": "model_output", "metric": "loss", "goal": "minimize"}
+            if "train_accuracies" not in published
+            else {}
         )
     )
     ours = json.loads(deepobs.write_json(make_result(spec)))
@@ -120,7 +122,6 @@ def test_without_validation_split_there_are_no_validation_curves(make_spec: Make
     [
         (Decay(), None),
         (Decay(coupling=Coupling.L2, strength=0.01), 0.01),
-        (Decay(coupling=Coupling.L2, strength="problem"), 0.002),
         (Decay(coupling=Coupling.DECOUPLED, strength=0.01), None),
     ],
 )
@@ -131,7 +132,7 @@ def test_l2_factor_is_that_of_the_loss(
 
 
 def test_regbench_object_says_how_the_weights_decay(make_spec: MakeSpec, make_result: MakeResult) -> None:
-    spec = make_spec(decay=Decay(coupling=Coupling.DECOUPLED_CONSTANT, strength="problem"))
+    spec = make_spec(decay=Decay(coupling=Coupling.DECOUPLED_CONSTANT, strength=0.002))
     ours = json.loads(deepobs.write_json(make_result(spec)))["regbench"]
     assert ours["decay"] == {"coupling": "decoupled_constant", "strength": 0.002, "mask": "kernels"}
     assert (ours["format_version"], ours["digest"], ours["setting_digest"]) == (1, spec.digest(), spec.setting_digest())

@@ -184,5 +184,5 @@ def test_store_loads_nothing_heavy() -> None:
         "print(sorted(heavy & set(sys.modules)))"
     )
     command = [sys.executable, "-c", code]
-    run = subprocess.run(command, capture_output=True, text=True, check=True, cwd=REPOSITORY)  # noqa: S603
+    run = subprocess.run(command, capture_output=True, text=True, check=True, cwd=REPOSITORY)
     assert run.stdout == "[]\n"

@@ -176,7 +176,7 @@ def test_two_processes_write_the_same_run_at_once_without_losing_one(
 ) -> None:
     data = deepobs.write_json(make_result(make_spec(epochs=1)))
     command = [sys.executable, "-c", WRITE_TEN, str(tmp_path)]
-    writers = [subprocess.Popen(command, stdin=subprocess.PIPE, cwd=REPOSITORY) for _ in range(2)]  # noqa: S603
+    writers = [subprocess.Popen(command, stdin=subprocess.PIPE, cwd=REPOSITORY) for _ in range(2)]
     for writer in writers:
         writer.stdin.write(data)
     for writer in writers:
