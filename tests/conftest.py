@@ -1,11 +1,13 @@
-"""Specs as a search would make them, and results as the engine would."""
+"""Specs as a search would make them, results as the engine would, and a machine that computes nothing."""
 
+import random
 from collections.abc import Callable
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
-from regbench import catalog
+from regbench import catalog, execution
 from regbench.benchmark import Task
 from regbench.records import Candidate, Decay, Outcome, Part, Problem, RunResult, RunSpec, Schedule, Timings
 
@@ -68,5 +70,57 @@ def make_result() -> Callable[..., RunResult]:
             timings=Timings(compile_seconds=0, training_seconds=0, evaluation_seconds=0, total_seconds=seconds),
             environment={},
         )
+
+    return make
+
+
+class FakeMachine:
+    """Computes by a function of the spec, in a shuffled order of completion.
+
+    Attributes:
+        computed: all specs that were computed.
+    """
+
+    allows_more_time = execution.Machine.allows_more_time
+
+    def __init__(self, function, capacity=1, shuffle_seed=0, max_seconds=None):
+        self.function, self.capacity, self.max_seconds, self.computed = function, capacity, max_seconds, []
+        self._random = random.Random(shuffle_seed)
+
+    def compute(self, specs):
+        self.computed += specs
+        for spec in self._random.sample(specs, len(specs)):
+            yield self.function(spec)
+
+
+@pytest.fixture
+def use_machine(monkeypatch):
+    """Makes searches compute by a function of the spec; returns what saw the specs."""
+
+    def use(function, **options):
+        machine = FakeMachine(function, **options)
+
+        @contextmanager
+        def fake(workers=0, data_dir=None, max_seconds=None):
+            yield machine
+
+        monkeypatch.setattr(execution, "machine", fake)
+        return machine
+
+    return use
+
+
+@pytest.fixture
+def by_score(make_result):
+    """Returns a function from spec to run, given functions from spec to final values."""
+
+    def make(valid, test=lambda spec: 0.5):
+        def run(spec):
+            values = {"test_accuracies": test(spec)}
+            if spec.protocol.validation:
+                values["valid_accuracies"] = valid(spec)
+            return make_result(spec, **values)
+
+        return run
 
     return make

@@ -1,68 +1,14 @@
 """The protocol, with a function in place of the trainings: nothing here loads TensorFlow."""
 
-import random
-from contextlib import contextmanager
-
 import pytest
 
-from regbench import benchmark, catalog, execution
-from regbench.errors import DataError, DefinitionError, UnknownNameError
+from regbench import benchmark, catalog
+from regbench.errors import DefinitionError, UnknownNameError
 from regbench.execution import failed
-from regbench.records import Outcome, Schedule
+from regbench.records import Outcome
 from regbench.search import draws
-from regbench.store.folder import Folder
 
 RATE = "optimizer.learning_rate"
-
-
-class FakeMachine:
-    """Computes by a function of the spec, in a shuffled order of completion.
-
-    Attributes:
-        computed: all specs that were computed.
-    """
-
-    def __init__(self, function, capacity=1, shuffle_seed=0):
-        self.function, self.capacity, self.computed = function, capacity, []
-        self._random = random.Random(shuffle_seed)
-
-    def compute(self, specs):
-        self.computed += specs
-        for spec in self._random.sample(specs, len(specs)):
-            yield self.function(spec)
-
-
-@pytest.fixture
-def use_machine(monkeypatch):
-    """Makes searches compute by a function of the spec; returns what saw the specs."""
-
-    def use(function, **options):
-        machine = FakeMachine(function, **options)
-
-        @contextmanager
-        def fake(workers=0, data_dir=None, max_seconds=None):
-            yield machine
-
-        monkeypatch.setattr(execution, "machine", fake)
-        return machine
-
-    return use
-
-
-@pytest.fixture
-def by_score(make_result):
-    """Returns a function from spec to run, given functions from spec to final values."""
-
-    def make(valid, test=lambda spec: 0.5):
-        def run(spec):
-            values = {"test_accuracies": test(spec)}
-            if spec.protocol.validation:
-                values["valid_accuracies"] = valid(spec)
-            return make_result(spec, **values)
-
-        return run
-
-    return make
 
 
 @pytest.fixture
@@ -345,50 +291,3 @@ def test_bad_input_shows_before_the_first_run(options, error, message, use_machi
 def test_epochs_must_not_be_negative():
     with pytest.raises(DefinitionError, match=r"`epochs` must be at least 0\. Received: epochs=-1"):
         benchmark.search("digits_mlp", ["sgd"], epochs=-1)
-
-
-def test_single_run_takes_defaults_where_no_value_is_given(use_machine, by_score, tmp_path):
-    machine = use_machine(by_score(valid=rate))
-    given = {"optimizer.momentum": 0.5, "optimizer.nesterov": True, "decay.coupling": "decoupled", "decay.strength": 1}
-    result = benchmark.run("digits_mlp", "nag", setting=given, epochs=2, schedule="cosine", output=tmp_path)
-    (spec,) = machine.computed
-    assert spec.optimizer.arguments == {"nesterov": True, RATE.split(".")[1]: 0.01, "momentum": 0.5}
-    assert (spec.decay_strength, spec.schedule, spec.seed) == (1.0, Schedule(name="cosine"), 42)
-    assert result.spec == spec
-
-
-def test_single_run_needs_no_default_for_what_is_given(use_machine, by_score, tmp_path, monkeypatch):
-    (tmp_path / "search_spaces").mkdir()
-    (tmp_path / "search_spaces" / "mine.toml").write_text(
-        'summary = ""\nsource = ""\n[optimizer]\nname = "sgd"\nlearning_rate = { low = 0.1, high = 1.0 }'
-    )
-    monkeypatch.chdir(tmp_path)
-    use_machine(by_score(valid=rate))
-    assert benchmark.run("digits_mlp", "mine", setting={RATE: 0.2}, epochs=2).outcome == Outcome.COMPLETED
-    with pytest.raises(DefinitionError, match="has no `default`"):
-        benchmark.run("digits_mlp", "mine", epochs=2)
-
-
-def test_single_run_that_is_in_the_tree_is_not_run_again(use_machine, by_score, tmp_path):
-    use_machine(by_score(valid=rate))
-    first = benchmark.run("digits_mlp", "sgd", epochs=2, output=tmp_path)
-    machine = use_machine(by_score(valid=rate))
-    assert benchmark.run("digits_mlp", "sgd", epochs=2, output=tmp_path) == first
-    assert machine.computed == []
-    assert len(list(Folder(tmp_path).runs())) == 1
-
-
-def test_single_run_is_also_the_only_trial_of_a_search_with_budget_one(use_machine, by_score, search, tmp_path):
-    machine = use_machine(by_score(valid=rate))
-    benchmark.run("digits_mlp", "sgd", epochs=2, output=tmp_path)
-    search(budget=1, reruns=0)
-    assert len(machine.computed) == 1
-
-
-def test_missing_data_show_before_the_first_run(use_machine, by_score, tmp_path):
-    machine = use_machine(by_score(valid=rate))
-    with pytest.raises(DataError, match="mnist"):
-        benchmark.run("mnist_mlp", "sgd", data_dir=tmp_path, output=tmp_path / "results")
-    with pytest.raises(DataError, match="mnist"):
-        benchmark.search("mnist_mlp", ["sgd"], data_dir=tmp_path, output=tmp_path / "results")
-    assert machine.computed == []

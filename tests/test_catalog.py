@@ -7,7 +7,7 @@ import pytest
 
 from regbench import catalog
 from regbench.errors import DefinitionError, RegbenchError, UnknownNameError
-from regbench.records import Choices, Coupling, Part, Range, Schedule
+from regbench.records import Choices, Coupling, Decay, Part, Range, Schedule
 
 HEAD = 'summary = "s"\nsource = "s"\n'
 SGD = HEAD + '[optimizer]\nname = "sgd"\n'
@@ -89,6 +89,28 @@ def test_only_the_file_that_is_asked_for_must_hold_together(candidate_of):
     with pytest.raises(DefinitionError):
         candidate_of("= broken")
     assert catalog.candidate("sgd").name == "sgd"
+
+
+def test_candidate_is_combined_with_a_regularizer_and_a_decay_by_name():
+    base, combined = catalog.candidate("momentum"), catalog.candidate("momentum+orthogonal+decoupled")
+    assert (combined.name, combined.optimizer) == ("momentum+orthogonal+decoupled", base.optimizer)
+    assert combined.decay.coupling == Coupling.DECOUPLED
+    assert list(combined.searched()) == [*base.searched(), "regularizer.factor", "decay.strength"]
+    assert catalog.candidate("momentum+none").decay == Decay()
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("momentum+decopled", "There is no regularizer or decay coupling `decopled`. Did you mean `decoupled`"),
+        ("momentm+decoupled", "There is no candidate `momentm`. Did you mean `momentum`"),
+        ("momentum+", "There is no regularizer or decay coupling ``."),
+    ],
+)
+def test_combination_of_unknown_names_is_answered_with_close_ones(name, message):
+    with pytest.raises(UnknownNameError) as refused:
+        catalog.candidate(name)
+    assert str(refused.value).startswith(message)
 
 
 @pytest.mark.parametrize(

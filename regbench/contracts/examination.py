@@ -85,8 +85,8 @@ def _examine(clause: Clause, subject: Subject) -> tuple[Ruling, str]:
     except ViolationError as violation:
         return Ruling.FAILS, str(violation)
     except Exception as error:  # noqa: BLE001  a class under examination may raise anything
-        # What went wrong stands at the end where TensorFlow puts the lines of the traced function before it.
-        message = " ".join(str(error).split())
-        shortened = message if len(message) <= LONGEST_MESSAGE else f"... {message[-LONGEST_MESSAGE:]}"
+        # What went wrong stands at the beginning, or at the end if TensorFlow puts the lines of the traced function first.
+        message, half = " ".join(str(error).split()), LONGEST_MESSAGE // 2
+        shortened = message if len(message) <= LONGEST_MESSAGE else f"{message[:half]} ... {message[-half:]}"
         return Ruling.FAILS, f"it raised {type(error).__name__}: {shortened}"
     return Ruling.HOLDS, ""

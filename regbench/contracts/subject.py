@@ -33,8 +33,7 @@ class Subject:
         for name in arguments:
             if name not in parameters and not takes_any:
                 raise UnknownNameError("argument", name, parameters, where=target.__name__)
-        completed = {name: value for name, value in _automatic(parameters).items() if name in parameters}
-        completed |= {
+        completed = _automatic(parameters) | {
             name: keras.optimizers.get(value) if name == "inner_optimizer" else value
             for name, value in arguments.items()
         }
@@ -75,7 +74,9 @@ class Subject:
 
 
 def _automatic(parameters: Mapping[str, inspect.Parameter]) -> dict[str, Any]:
-    automatic: dict[str, Any] = {"factor": 0.01}
+    automatic: dict[str, Any] = {}
+    if "factor" in parameters:
+        automatic["factor"] = 0.01
     if "inner_optimizer" in parameters:
         automatic["inner_optimizer"] = keras.optimizers.SGD(0.01, momentum=0.9)
     if "learning_rate" in parameters and _is_required(parameters["learning_rate"]):

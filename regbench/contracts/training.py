@@ -91,9 +91,9 @@ def gradient(penalty: Any, kernel: np.ndarray) -> np.ndarray:
     return np.asarray(model.get_weights()[0], "float64")
 
 
-def value(penalty: Any, kernel: np.ndarray, dtype: str = "float32") -> float:
+def value(penalty: Any, kernel: np.ndarray) -> float:
     """The penalty of a kernel."""
-    return float(penalty(keras.ops.convert_to_tensor(kernel, dtype)))
+    return float(penalty(keras.ops.convert_to_tensor(kernel, "float32")))
 
 
 @contextmanager

@@ -24,6 +24,9 @@ class Training:
         self._optimizer = optimizer
         optimizer.build(objective.model.trainable_variables)
         self._epoch = objective.compile(self._steps)
+        # XLA also where it does not compile the rest: an update passes over all weights, and many times if each of its
+        # operations does so by itself.
+        self._apply = tf.function(self._apply_gradients, jit_compile=True)
 
     def start(self, optimizer: keras.optimizers.Optimizer) -> None:
         """Take over the fresh state and the hyperparameters of `optimizer`, not yet built and of the same class."""
@@ -69,7 +72,10 @@ class Training:
             x = objective.prepare(x, objective.is_augmented, seed, step)
             with tf.GradientTape() as tape:
                 loss = tf.reduce_mean(objective.losses(x, y, training=True)[0]) + objective.penalty()
-            self._optimizer.apply(tape.gradient(loss, variables), variables)
+            self._apply(tape.gradient(loss, variables))
             losses = losses.write(step, loss)
             step += 1
         return losses.stack()
+
+    def _apply_gradients(self, gradients: list[tf.Tensor]) -> None:
+        self._optimizer.apply(gradients, self._objective.model.trainable_variables)

@@ -5,12 +5,13 @@ from types import SimpleNamespace
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from regbench import datasets
 from regbench.engine import evaluate
-from regbench.engine.build import decays
+from regbench.engine.build import build_model, decays
 from regbench.engine.evaluate import Evaluator
-from regbench.engine.objective import Objective
+from regbench.engine.objective import Objective, is_regularized
 from regbench.engine.splits import Samples
 
 EPSILON = float(np.finfo(np.float32).eps)
@@ -96,7 +97,8 @@ def infinite_below_zero(inputs):
     return keras.ops.where(inputs[:, 0, 0, 0] < 0, float("inf"), 1.0)
 
 
-def test_padding_with_a_sample_of_infinite_loss_does_not_turn_infinity_into_nan(make_task, monkeypatch):
+@pytest.mark.parametrize("with_xla", [True, False])
+def test_padding_with_a_sample_of_infinite_loss_does_not_turn_infinity_into_nan(with_xla, make_task, monkeypatch):
     monkeypatch.setattr(evaluate, "DENSE_CHUNK", 4)
     inputs = keras.Input((8, 8, 1))
     network = keras.Model(inputs, keras.layers.Lambda(infinite_below_zero)(inputs))
@@ -105,7 +107,9 @@ def test_padding_with_a_sample_of_infinite_loss_does_not_turn_infinity_into_nan(
     samples.inputs[...] = 1.0
     samples.inputs[0] = -1.0
     no_targets = Samples(samples.inputs, np.empty((10, 0), np.float32))
-    evaluator = Evaluator(Objective(spec, datasets.get("digits"), network, None, lambda _: False), batch_size=128)
+    objective = Objective(spec, datasets.get("digits"), network, None, lambda _: False)
+    objective.compile = tf.function(jit_compile=with_xla)
+    evaluator = Evaluator(objective, batch_size=128)
     evaluation = evaluator.evaluate(evaluator.chunks({"test": no_targets}), False, NO_SEED)["test"]
     assert evaluation.loss == float("inf")
     assert evaluation.accuracy is None
@@ -130,12 +134,22 @@ def test_penalty_of_a_regularizer_is_the_sum_over_the_kernels(make_objective):
     assert float(objective.penalty()) == pytest.approx(expected, rel=(256 + 40) * EPSILON)
 
 
+@pytest.mark.parametrize(
+    ("meant_for", "ranks"),
+    [("dense", {2}), ("convolution", {3, 4}), ("both", {2, 3, 4}), (None, {2, 3, 4})],
+)
+def test_regularizer_acts_on_the_kernels_that_it_is_meant_for(meant_for, ranks):
+    regularizer = SimpleNamespace() if meant_for is None else SimpleNamespace(default_kernels=meant_for)
+    variables = {rank: keras.Variable(np.ones((2,) * rank, np.float32)) for rank in range(5)}
+    assert {rank for rank, variable in variables.items() if is_regularized(regularizer, variable)} == ranks
+
+
 def test_network_without_kernels_has_no_penalty(make_task):
-    spec = make_task("two_d_beale").spec(
-        {"optimizer.learning_rate": 0.1, "decay.coupling": "l2", "decay.strength": 0.1}, seed=42
-    )
-    network = SimpleNamespace(trainable_variables=[keras.Variable(1.0), keras.Variable(2.0)])
+    setting = {"optimizer.learning_rate": 0.1, "decay.coupling": "l2", "decay.strength": 0.1}
+    spec = make_task("two_d_beale").spec(setting, seed=42)
+    network = build_model(spec.problem, datasets.get("two_d"))
     objective = Objective(spec, datasets.get("two_d"), network, keras.regularizers.L1(1.0), decays(spec.problem))
+    objective.start(spec, network)
     assert float(objective.penalty()) == 0.0
 
 

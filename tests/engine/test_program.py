@@ -136,7 +136,13 @@ def test_process_keeps_a_few_programs_those_used_last(only_program, make_task):
     assert kept == [*sizes[2:-1], sizes[0], sizes[-1]]
 
 
-@pytest.mark.parametrize("problem", ["quadratic_deep", "digits_mlp", "digits_2c2d"])
+WIDE = Part(name="mlp", arguments={"units": [512, 256]})  # too large for XLA on a CPU
+NETWORKS = {name: catalog.problem(name) for name in ("quadratic_deep", "digits_mlp", "digits_2c2d")} | {
+    "wide": catalog.problem("digits_mlp").model_copy(update={"model": WIDE})
+}
+
+
+@pytest.mark.parametrize("problem", NETWORKS.values(), ids=NETWORKS)
 def test_same_spec_gives_the_same_curves_bit_for_bit(problem, make_task):
     spec = make_task(problem, "adam", epochs=2).spec(RATE | {"optimizer.beta_1": 0.9, "optimizer.beta_2": 0.99}, 42)
     assert curves(spec) == curves(spec)

@@ -16,8 +16,8 @@ pytestmark = pytest.mark.skipif(not PUBLISHED.is_dir(), reason="the published re
 def test_power_momentum_follows_the_published_curve(tmp_path):
     """Both draw their batches with generators of their own.
 
-    Over our seeds 42 to 51 the losses of this setting have a relative standard deviation of up to 0.3 % at an epoch; half
-    a percent is 1.7 of them.
+    Over our seeds 42 to 51 the losses of this setting have a relative standard deviation of up to 0.3 % at an epoch;
+    half a percent is 1.7 of them.
     """
     files = PUBLISHED.glob("quadratic_deep/PowKernelMomentumOptimizer/*1.2087541473e-04*/random_seed__42*.json")
     published = json.loads(max(files).read_text())  # the newest of the reruns of one seed

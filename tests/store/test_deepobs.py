@@ -1,5 +1,6 @@
 """The content of a result file."""
 
+import contextlib
 import json
 import math
 from collections.abc import Callable
@@ -222,11 +223,8 @@ def test_a_damaged_file_gives_a_result_or_an_error_of_ours(make_result: MakeResu
             continue
         place[key] = data.draw(JSON_VALUES)
         break
-    try:
+    with contextlib.suppress(ResultsError):
         result = deepobs.read(json.dumps(table).encode())
-    except ResultsError as error:
-        assert str(error)
-    else:
         assert result.spec.digest() == table["regbench"]["digest"]
 
 

@@ -1,0 +1,93 @@
+"""What the documents tell a user to do can be done."""
+
+import contextlib
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import click
+import pytest
+
+from regbench.cli.commands import command_line
+from regbench.errors import UnknownNameError
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.M | re.S)
+# A block that begins a file has the file's name before it: "... `search_spaces/mine.toml`:".
+FILE = re.compile(r"`([\w./]+)`:\n\n```\w+\n(.*?)^```", re.M | re.S)
+
+
+def commands_in(text):
+    """The calls of regbench in the sh blocks, as lists of words."""
+    scripts = [block.replace("\\\n", " ") for language, block in BLOCK.findall(text) if language == "sh"]
+    lines = [shlex.split(line, comments=True) for script in scripts for line in script.splitlines()]
+    return [line[1:] for line in lines if line[:1] == ["regbench"]]
+
+
+def parse(words):
+    """Reads a command as the command line would, and runs nothing."""
+    command, context = command_line, None
+    with contextlib.suppress(click.exceptions.Exit):  # that of --help
+        while isinstance(command, click.Group) and words and not words[0].startswith("-"):
+            context = click.Context(command, parent=context)
+            _, command, words = command.resolve_command(context, words)
+        command.make_context(command.name, list(words), parent=context)
+
+
+COMMANDS = [(path.name, words) for path in DOCUMENTS for words in commands_in(path.read_text(encoding="utf-8"))]
+
+
+@pytest.mark.parametrize("document, words", COMMANDS, ids=[f"{name}-{shlex.join(words)}" for name, words in COMMANDS])
+def test_command_in_a_document_can_be_parsed(document, words):
+    parse(words)
+
+
+@pytest.mark.parametrize(
+    "line", ["regbench serch digits_mlp sgd", "regbench search digits_mlp sgd --trials 3", "regbench data status --all"]
+)
+def test_command_that_cannot_be_parsed_is_noticed(line):
+    (words,) = commands_in(f"```sh\n{line}  # a comment\n```\n")
+    with pytest.raises((click.ClickException, UnknownNameError)):
+        parse(words)
+
+
+def test_commands_of_every_kind_are_found():
+    assert {words[0] for _, words in COMMANDS} >= {"list", "show", "run", "search", "data", "check"}
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=[path.name for path in DOCUMENTS])
+def test_toml_in_a_document_is_toml(path):
+    for language, block in BLOCK.findall(path.read_text(encoding="utf-8")):
+        if language == "toml":
+            assert tomllib.loads(block)
+
+
+@pytest.mark.slow
+def test_page_on_adding_an_optimizer_does_what_it_says(tmp_path):
+    page = (ROOT / "docs" / "add-an-optimizer.md").read_text(encoding="utf-8")
+    files = dict(FILE.findall(page))
+    assert set(files) == {"my_optimizers.py", "search_spaces/qhm.toml"}
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    outputs = {}
+    for words in commands_in(page):
+        command, *rest = shlex.join(words).replace("--budget small", "--budget 2 --reruns 1 --epochs 1").split()
+        outputs[command] = subprocess.run(
+            [sys.executable, "-m", "regbench", command, *rest],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert outputs[command].returncode == 0, outputs[command].stderr
+    assert list(outputs) == ["check", "show", "search"]
+    assert "10 of 10 clauses hold." in outputs["check"].stdout
+    assert 'name = "my_optimizers:QuasiHyperbolicMomentum"' in outputs["show"].stdout
+    heading = outputs["search"].stdout.splitlines()[0].split()
+    assert heading in [line.split() for line in page.splitlines()]
+    assert all(f" {candidate} " in outputs["search"].stdout for candidate in ("qhm", "sgd", "adam"))
