@@ -124,7 +124,7 @@ def run(
 
 def search(
     problem: str,
-    candidates: Sequence[str],
+    candidates: str | Sequence[str],
     *,
     budget: str | int = "medium",
     sampler: str = "random",
@@ -145,7 +145,7 @@ def search(
 
     Args:
         problem: name of a test problem.
-        candidates: names of candidates.
+        candidates: names of candidates, or one name; `base+part` as in `catalog.candidate`.
         budget: "one_shot" (the defaults), "small", "medium", "large", or a number of trials.
         sampler: "random" (the published points of each budget), "tpe", "qmc" or "grid".
         seed: of the draws, and of every trial's training.
@@ -166,7 +166,7 @@ def search(
     Raises:
         RegbenchError: the input is at fault; the message says what, in one line.
     """
-    names = list(dict.fromkeys(candidates))
+    names = [candidates] if isinstance(candidates, str) else list(dict.fromkeys(candidates))
     tasks = [_task(problem, name, protocol, schedule, epochs, batch_size) for name in names]
     if not tasks:
         raise DefinitionError("A search needs at least one candidate. Received: none")

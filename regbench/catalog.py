@@ -122,12 +122,19 @@ def candidate(name: str) -> Candidate:
     """Read one candidate; errors as for `problem`.
 
     `base+part+...` is the candidate `base` with a regularizer of `REGULARIZERS`, a decay coupling, or both in place of
-    its own: `momentum+orthogonal+decoupled`. What they add is searched.
+    its own: `momentum+orthogonal+decoupled`. What they add is searched. There is one order, so that a combination has
+    one name.
     """
     base, *parts = name.split("+")
     found = read_candidate(_find("search_spaces", "candidate", base))
     for part in parts:
         found = _with_part(found, part)
+    is_coupling = [part not in REGULARIZERS for part in parts]
+    if is_coupling not in ([], [False], [True], [False, True]):
+        raise DefinitionError(
+            f"A combination must be a candidate, then at most one regularizer, then at most one decay coupling. "
+            f"Received: {name}"
+        )
     return found
 
 

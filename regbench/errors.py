@@ -11,6 +11,7 @@ A training that diverges, times out or crashes is no error: it is an outcome (se
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 
 class RegbenchError(Exception):
@@ -39,7 +40,10 @@ class UnknownNameError(DefinitionError):
         hint = f" Did you mean {alternatives}?" if close else f" Known: {', '.join(known)}."
         prefix = f"{where}: " if where else ""
         super().__init__(f"{prefix}There is no {kind} `{name}`.{hint}")
-        self.name = name
+
+    def __reduce__(self) -> tuple[type[DefinitionError], tuple[Any, ...]]:
+        """Travel between processes as the message, which cannot be built again from itself."""
+        return DefinitionError, self.args
 
 
 class DataError(RegbenchError):

@@ -291,3 +291,20 @@ def test_file_that_is_no_text_or_cannot_be_read_is_refused(workspace):
     Path("search_spaces/folder.toml").mkdir()
     with pytest.raises(DefinitionError, match=r"folder\.toml: cannot be read: Is a directory$"):
         catalog.candidate("folder")
+
+
+def test_combination_has_one_name_and_says_what_it_is():
+    combined = catalog.candidate("momentum+orthogonal+decoupled")
+    assert combined.name == "momentum+orthogonal+decoupled"
+    assert combined.regularizer.name == "orthogonal"
+    assert combined.decay.coupling == "decoupled"
+    assert list(combined.searched())[-2:] == ["regularizer.factor", "decay.strength"]
+    assert catalog.candidate("momentum+none").decay.strength == 0.0
+
+
+@pytest.mark.parametrize(
+    "name", ["momentum+decoupled+orthogonal", "momentum+l2+decoupled", "momentum+orthogonal+orthogonal"]
+)
+def test_combination_in_another_order_is_refused(name):
+    with pytest.raises(DefinitionError, match="at most one regularizer, then at most one decay coupling"):
+        catalog.candidate(name)

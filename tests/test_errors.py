@@ -1,12 +1,13 @@
 """The messages of errors."""
 
+import pickle
+
 from regbench.errors import DataError, DefinitionError, RegbenchError, ResultsError, UnknownNameError
 
 
 def test_unknown_name_is_answered_with_the_closest_known_ones():
     error = UnknownNameError("problem", "digits_mpl", ["quadratic_deep", "digits_mlp", "digits_lmp"])
     assert str(error) == "There is no problem `digits_mpl`. Did you mean `digits_mlp` or `digits_lmp`?"
-    assert error.name == "digits_mpl"
 
 
 def test_unknown_name_that_is_close_to_nothing_is_answered_with_all_known_ones():
@@ -22,3 +23,10 @@ def test_unknown_name_says_where_it_stands():
 def test_all_errors_are_caught_together():
     for error in (DefinitionError("x"), DataError("x"), ResultsError("x"), UnknownNameError("x", "y", [])):
         assert isinstance(error, RegbenchError)
+
+
+def test_unknown_name_travels_between_processes_as_its_message():
+    error = UnknownNameError("problem", "digit_mlp", ["digits_mlp"])
+    back = pickle.loads(pickle.dumps(error))  # noqa: S301
+    assert isinstance(back, DefinitionError)
+    assert str(back) == str(error)

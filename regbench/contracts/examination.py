@@ -85,7 +85,7 @@ def _examine(clause: Clause, subject: Subject) -> tuple[Ruling, str]:
     except ViolationError as violation:
         return Ruling.FAILS, str(violation)
     except Exception as error:  # noqa: BLE001  a class under examination may raise anything
-        # What went wrong stands at the beginning, or at the end if TensorFlow puts the lines of the traced function first.
+        # What went wrong stands at the beginning or, where TensorFlow puts the lines of the function first, at the end.
         message, half = " ".join(str(error).split()), LONGEST_MESSAGE // 2
         shortened = message if len(message) <= LONGEST_MESSAGE else f"{message[:half]} ... {message[-half:]}"
         return Ruling.FAILS, f"it raised {type(error).__name__}: {shortened}"

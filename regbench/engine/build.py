@@ -57,6 +57,11 @@ def build_model(problem: Problem, dataset: Dataset) -> keras.Model:
             f"model `{problem.model.name}`: must be a Keras model with outputs of shape {expected}, which the loss "
             f"{problem.loss} needs. Received: {came!r}"
         )
+    if model.losses:
+        raise DefinitionError(
+            f"model `{problem.model.name}`: must not add penalties of its own; regularizers belong to candidates. "
+            f"Received: {len(model.losses)}"
+        )
     return model
 
 
@@ -67,6 +72,9 @@ def build_optimizer(spec: RunSpec) -> keras.optimizers.Optimizer:
         raise DefinitionError(
             f"candidate {spec.candidate}: optimizer.name: must be a Keras optimizer. Received: {spec.optimizer.name}"
         )
+    for name in ("use_ema", "loss_scale_factor"):
+        if getattr(optimizer, name):
+            raise DefinitionError(f"candidate {spec.candidate}: optimizer.{name}: has no meaning here; must not be set")
     coupling = spec.decay.coupling
     if coupling not in (Coupling.NONE, Coupling.L2) and spec.decay_strength != 0:
         optimizer = optimizers.DecoupledDecay(

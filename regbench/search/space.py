@@ -8,6 +8,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import cast
 
+import numpy as np
 from pydantic import ValidationError
 
 from regbench.catalog import describe
@@ -136,6 +137,8 @@ def _part_types(prefix: str, part: Part) -> Iterator[tuple[str, set[type]]]:
 
 
 def _converted(name: str, given: Scalar, types: set[type]) -> Scalar:
+    if isinstance(given, np.generic):
+        given = given.item()
     if type(given) is int and int not in types and float in types:
         given = float(given)
     if type(given) not in types or (isinstance(given, float) and not math.isfinite(given)):

@@ -184,7 +184,7 @@ def test_decay_can_be_overridden():
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ({"decay.strength": -0.5}, "decay: `strength` must not be negative. Received: strength=-0.5"),
+        ({"decay.strength": -0.5}, "decay: `strength` must not be negative. Received: -0.5"),
         ({"decay.strength": "strong"}, "`decay.strength` must be a number or \"problem\". Received: 'strong'"),
         ({"decay.coupling": "none", "decay.strength": 0.1}, "decay: `strength` needs a `coupling` other than none"),
         ({"decay.coupling": "tight"}, "decay.coupling: Input should be 'none', 'l2'"),
