@@ -35,7 +35,8 @@ class Objective:
         self.model = model
         self.has_accuracy = spec.problem.has_accuracy
         self.is_augmented = dataset.augmentation != "none"
-        self.compile = tf.function(jit_compile=environment.has_gpu() or is_small(model))
+        # XLA's convolutions on a CPU are slow to compile and half as fast as TensorFlow's own.
+        self.compile = tf.function(jit_compile=environment.has_gpu() or not has_convolutions(model))
         self._dataset = dataset
         self._regularizer = regularizer
         self._regularized = [v for v in model.trainable_variables if regularizer and is_regularized(regularizer, v)]
@@ -94,19 +95,6 @@ def is_regularized(regularizer: Callable[[Any], Any], variable: keras.Variable) 
             return rank > 2
         case _:
             return rank >= 2
-
-
-SMALL = 100_000
-"""Up to how many trainable weights a network without convolutions is compiled by XLA on a CPU."""
-
-
-def is_small(model: keras.Model) -> bool:
-    """Whether running TensorFlow's operations one by one would cost more than what they compute.
-
-    XLA makes one program of a whole epoch, but its matrix products and convolutions on a CPU are slower than
-    TensorFlow's own (oneDNN): convolutions by half, and they take minutes to compile.
-    """
-    return model.count_params() <= SMALL and not has_convolutions(model)
 
 
 def has_convolutions(model: keras.Model) -> bool:

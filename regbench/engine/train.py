@@ -24,9 +24,9 @@ class Training:
         self._optimizer = optimizer
         optimizer.build(objective.model.trainable_variables)
         self._epoch = objective.compile(self._steps)
-        # XLA also where it does not compile the rest: an update passes over all weights, and many times if each of its
-        # operations does so by itself.
-        self._apply = tf.function(self._apply_gradients, jit_compile=True)
+        # XLA also where it does not compile the rest: penalty and update pass over all weights, and many times if each of
+        # their operations does so by itself.
+        self._update = tf.function(self._add_penalty_and_apply, jit_compile=True)
 
     def start(self, optimizer: keras.optimizers.Optimizer) -> None:
         """Take over the fresh state and the hyperparameters of `optimizer`, not yet built and of the same class."""
@@ -71,11 +71,18 @@ class Training:
             x, y = tf.gather(inputs, batches[step]), tf.gather(targets, batches[step])
             x = objective.prepare(x, objective.is_augmented, seed, step)
             with tf.GradientTape() as tape:
-                loss = tf.reduce_mean(objective.losses(x, y, training=True)[0]) + objective.penalty()
-            self._apply(tape.gradient(loss, variables))
-            losses = losses.write(step, loss)
+                loss = tf.reduce_mean(objective.losses(x, y, training=True)[0])
+            penalty = self._update(tape.gradient(loss, variables))
+            losses = losses.write(step, loss + penalty)
             step += 1
         return losses.stack()
 
-    def _apply_gradients(self, gradients: list[tf.Tensor]) -> None:
-        self._optimizer.apply(gradients, self._objective.model.trainable_variables)
+    def _add_penalty_and_apply(self, gradients: list[tf.Tensor]) -> tf.Tensor:
+        """Add the gradients of the penalty, let the optimizer take its step, return the penalty before it."""
+        variables = self._objective.model.trainable_variables
+        with tf.GradientTape() as tape:
+            penalty = self._objective.penalty()
+        of_penalty = tape.gradient(penalty, variables)
+        parts = [[part for part in pair if part is not None] for pair in zip(gradients, of_penalty, strict=True)]
+        self._optimizer.apply([tf.add_n(pair) if pair else None for pair in parts], variables)
+        return penalty
