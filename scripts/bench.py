@@ -2,6 +2,7 @@
 
     python scripts/bench.py speed --data-dir DIR      the same work by both, in turn, each time in a fresh process
     python scripts/bench.py machine --data-dir DIR    training beside a large float32 matrix product in one process
+    python scripts/bench.py cost --data-dir DIR       training with a wrapper beside training with what it wraps
 
 MNIST and CIFAR-10 in DeepOBS's layout; `speed` needs the extra `deepobs`. Prints the tables of docs/fidelity.md; with
 --write it puts them there.
@@ -28,6 +29,14 @@ WORK = {
     "cifar10_3c3d": (0.02, 2),
 }
 MATRIX_SIZE = 4096
+WRAPPERS = {
+    # wrapper: a candidate that has it around the second candidate's optimizer
+    "SignedPower": ("power_nesterov", "nag+none"),
+    "Normalized": ("normalized_momentum", "nag+none"),
+    "Clipped": ("clipped_momentum", "nag+none"),
+    "DecoupledDecay": ("nag+decoupled", "nag+none"),
+    "Lookahead": ("lookahead_momentum", "momentum+none"),
+}
 
 
 def speed(options: argparse.Namespace) -> str:
@@ -83,6 +92,25 @@ def machine(options: argparse.Namespace) -> str:
         lines.append(
             f"| {problem} | {statistics.median(training):.0f} | {statistics.median(product):.0f} | {share:.0%} |"
         )
+    return "\n".join(lines)
+
+
+def cost(options: argparse.Namespace) -> str:
+    """Seconds of training mnist_mlp with a wrapper over those with the optimizer inside it, in turn in one process."""
+    import regbench
+
+    def train(candidate: str, seed: int, output: str) -> float:
+        run = regbench.run("mnist_mlp", candidate, seed=seed, epochs=1, output=output, data_dir=options.data_dir)
+        return run.timings.training_seconds
+
+    lines = ["| wrapper | inner optimizer | ratio of step times |", "|--|--|--|"]
+    for wrapper, (candidate, inner) in WRAPPERS.items():
+        with tempfile.TemporaryDirectory() as output:
+            pairs = [
+                (train(candidate, seed, output), train(inner, seed, output)) for seed in range(2 * options.repeats + 1)
+            ]
+        ratio = statistics.median(wrapped / plain for wrapped, plain in pairs[1:])  # the first pair warms up
+        lines.append(f"| {wrapper} | {inner} | {ratio:.2f} |")
     return "\n".join(lines)
 
 
@@ -161,13 +189,13 @@ def _median(values: Sequence[float]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("section", choices=("speed", "machine", "measure"))
+    parser.add_argument("section", choices=("speed", "machine", "cost", "measure"))
     parser.add_argument("--problems", nargs="+", choices=list(WORK), default=list(WORK))
     parser.add_argument("--data-dir")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--write", action="store_true", help="put the table into docs/fidelity.md")
     options = parser.parse_args()
-    table = {"speed": speed, "machine": machine, "measure": measure}[options.section](options)
+    table = {"speed": speed, "machine": machine, "cost": cost, "measure": measure}[options.section](options)
     print(table)
     if options.write:
         fidelity.write(options.section, table)

@@ -32,7 +32,7 @@ def test_contracts_hold(copy):
 @pytest.mark.parametrize(
     ("file", "planted", "contract"),
     [
-        ("records.py", "from regbench import benchmark", "Imports point down"),
+        ("records/runs.py", "from regbench import benchmark", "Imports point down"),
         ("search/draws.py", "from regbench.engine import run", "The search never reaches the engine"),
         ("store/folder.py", "import tensorflow", "TensorFlow lives in the engine only"),
         ("benchmark.py", "import optuna", "Optuna lives in the search only"),

@@ -9,7 +9,7 @@ import tensorflow as tf
 from regbench.engine.objective import Objective, has_convolutions
 from regbench.engine.splits import Samples
 
-DENSE_CHUNK = 1024
+DENSE_CHUNK = 4096
 """Samples evaluated at once by a network without convolutions; with convolutions it is the batch size, for memory."""
 
 
@@ -23,29 +23,31 @@ class Evaluation:
 
 
 class Chunks:
-    """The samples of several splits, cut into pieces of one length; the last of a split is padded with weight 0."""
+    """The samples of several splits, one after the other, cut into pieces of one length; the last piece is padded."""
 
     def __init__(self, splits: dict[str, Samples], longest: int) -> None:
         """Cut into as few pieces of at most `longest` samples as possible."""
-        self.samples = {split: len(samples) for split, samples in splits.items()}
-        self.counts = {split: -(-count // longest) for split, count in self.samples.items()}
-        length = max(-(-count // self.counts[split]) for split, count in self.samples.items())
-        pieces = [_padded(samples, self.counts[split], length) for split, samples in splits.items()]
-        inputs, targets, real = (np.concatenate(arrays) for arrays in zip(*pieces, strict=True))
-        self.inputs, self.targets, self.real = tf.constant(inputs), tf.constant(targets), tf.constant(real)
+        self.lengths = {split: len(samples) for split, samples in splits.items()}
+        total = sum(self.lengths.values())
+        count = -(-total // longest)
+        length = -(-total // count)
+        self.inputs = _pieces([samples.inputs for samples in splits.values()], count, length)
+        self.targets = _pieces([samples.targets for samples in splits.values()], count, length)
 
-    def means(self, sums: np.ndarray) -> dict[str, float]:
-        """The mean over the samples of each split, from the sums of each piece."""
-        ends = np.cumsum(list(self.counts.values()))[:-1]
-        pieces = zip(self.samples.items(), np.split(sums.astype(np.float64), ends), strict=True)
-        return {split: float(of_split.sum()) / count for (split, count), of_split in pieces}
+    def means(self, values: np.ndarray) -> dict[str, float]:
+        """The mean over the samples of each split, from the value of each sample in each piece."""
+        ends = np.cumsum(list(self.lengths.values()))
+        of_splits = np.split(values.reshape(-1), ends)  # what is left at the end is padding
+        return {
+            split: float(of_split.mean(dtype=np.float64))
+            for split, of_split in zip(self.lengths, of_splits, strict=False)
+        }
 
 
-def _padded(samples: Samples, count: int, length: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    positions = np.arange(count * length)
-    real = positions < len(samples)
-    padded = samples.take(np.where(real, positions, 0))
-    return tuple(array.reshape(count, length, *array.shape[1:]) for array in (padded.inputs, padded.targets, real))
+def _pieces(arrays: list[np.ndarray], count: int, length: int) -> tf.Tensor:
+    joined = np.concatenate(arrays)
+    padding = np.repeat(joined[:1], count * length - len(joined), axis=0)
+    return tf.constant(np.concatenate([joined, padding]).reshape(count, length, *joined.shape[1:]))
 
 
 class Evaluator:
@@ -55,7 +57,7 @@ class Evaluator:
         """Choose the size of the chunks; nothing is compiled before the first call."""
         self._objective = objective
         self._longest = batch_size if has_convolutions(objective.model) else DENSE_CHUNK
-        self._sums = {augmented: objective.compile(self._summing(augmented)) for augmented in (False, True)}
+        self._values = {augmented: objective.compile(self._evaluating(augmented)) for augmented in (False, True)}
 
     def chunks(self, splits: dict[str, Samples]) -> Chunks:
         """Lay splits out for `evaluate`."""
@@ -78,27 +80,25 @@ class Evaluator:
     def _call(
         self, chunks: Chunks, augmented: bool, count: int, seed: tuple[int, int]
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        arguments = chunks.inputs, chunks.targets, chunks.real, tf.constant(count), tf.constant(seed)
-        return self._sums[augmented](*arguments)
+        return self._values[augmented](chunks.inputs, chunks.targets, tf.constant(count), tf.constant(seed))
 
-    def _summing(self, augmented: bool) -> Callable[..., tuple[tf.Tensor, tf.Tensor, tf.Tensor]]:
+    def _evaluating(self, augmented: bool) -> Callable[..., tuple[tf.Tensor, tf.Tensor, tf.Tensor]]:
         objective = self._objective
 
-        def sums(
-            inputs: tf.Tensor, targets: tf.Tensor, real: tf.Tensor, count: tf.Tensor, seed: tf.Tensor
+        def values(
+            inputs: tf.Tensor, targets: tf.Tensor, count: tf.Tensor, seed: tf.Tensor
         ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-            """Sums of losses and hits of each chunk, float32 (chunks,), and the penalty."""
-            losses = tf.TensorArray(tf.float32, size=inputs.shape[0], element_shape=())
-            hits = tf.TensorArray(tf.float32, size=inputs.shape[0], element_shape=())
+            """Losses and hits of all samples, float32 (chunks, length), and the penalty."""
+            losses = tf.TensorArray(tf.float32, size=inputs.shape[0], element_shape=inputs.shape[1:2])
+            hits = tf.TensorArray(tf.float32, size=inputs.shape[0], element_shape=inputs.shape[1:2])
             chunk = tf.constant(0)
             # Not `for chunk in tf.range(count)`: XLA would take `count` for a constant and compile anew for each.
             while chunk < count:
                 x = objective.prepare(inputs[chunk], augmented, seed, chunk)
                 loss, hit = objective.losses(x, targets[chunk], training=False)
-                # Choosing, not multiplying by a weight: 0 times an infinite loss is not 0.
-                losses = losses.write(chunk, tf.reduce_sum(tf.where(real[chunk], loss, 0.0)))
-                hits = hits.write(chunk, tf.reduce_sum(tf.where(real[chunk], hit, 0.0)))
+                losses = losses.write(chunk, loss)
+                hits = hits.write(chunk, hit)
                 chunk += 1
             return losses.stack(), hits.stack(), objective.penalty()
 
-        return sums
+        return values

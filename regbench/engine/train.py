@@ -24,8 +24,8 @@ class Training:
         self._optimizer = optimizer
         optimizer.build(objective.model.trainable_variables)
         self._epoch = objective.compile(self._steps)
-        # XLA also where it does not compile the rest: penalty and update pass over all weights, and many times if each of
-        # their operations does so by itself.
+        # XLA also where it does not compile the rest: penalty and update pass over all weights, and many times if each
+        # of their operations does so by itself.
         self._update = tf.function(self._add_penalty_and_apply, jit_compile=True)
 
     def start(self, optimizer: keras.optimizers.Optimizer) -> None:

@@ -75,15 +75,22 @@ def test_means_are_those_of_numpy_for_splits_of_any_length(longest, make_objecti
 
 
 def test_chunks_are_as_few_and_as_equal_as_the_limit_allows():
-    chunks = evaluate.Chunks({"train": random_samples(29), "test": random_samples(10)}, longest=10)
-    assert chunks.counts == {"train": 3, "test": 1}
+    train, test = random_samples(29, 1), random_samples(10, 2)
+    chunks = evaluate.Chunks({"train": train, "test": test}, longest=10)
     assert chunks.inputs.shape == (4, 10, 8, 8, 1)
-    assert np.array(chunks.real).sum(axis=1).tolist() == [10, 10, 9, 10]
+    laid_out = np.array(chunks.inputs).reshape(40, 8, 8, 1)
+    np.testing.assert_array_equal(laid_out[:39], np.concatenate([train.inputs, test.inputs]))
+
+
+def test_padding_counts_in_no_mean():
+    chunks = evaluate.Chunks({"train": random_samples(3), "test": random_samples(2)}, longest=4)
+    values = np.array([[1.0, 2.0, 6.0], [4.0, 5.0, np.nan]], np.float32)
+    assert chunks.means(values) == {"train": 3.0, "test": 4.5}
 
 
 @pytest.mark.parametrize("place", [0, 5, 9])
 def test_sample_whose_loss_is_not_finite_spoils_the_mean_of_its_split_alone(place, make_objective, monkeypatch):
-    monkeypatch.setattr(evaluate, "DENSE_CHUNK", 4)  # 10 samples in 3 pieces of 4: the last is padded with sample 0
+    monkeypatch.setattr(evaluate, "DENSE_CHUNK", 4)  # 20 samples in 5 pieces
     spoilt = random_samples(10)
     spoilt.inputs[place] = np.inf
     network = dense_network()
@@ -160,7 +167,7 @@ def test_evaluation_of_more_data_of_the_same_shape_traces_nothing_anew(make_obje
     evaluator.compile(first, augmented=False)
     before = evaluator.evaluate(first, False, NO_SEED)
     evaluator.evaluate(evaluator.chunks({"test": random_samples(20, 2)}), False, (3, 4))
-    assert evaluator._sums[False].experimental_get_tracing_count() == 1
+    assert evaluator._values[False].experimental_get_tracing_count() == 1
     assert evaluator.evaluate(first, False, NO_SEED) == before
 
 
