@@ -1,6 +1,7 @@
 """Compare regbench with DeepOBS: published results of quadratic_deep, and trainings by the genuine package.
 
     python scripts/fidelity.py quadratic
+    python scripts/fidelity.py order
     python scripts/fidelity.py training --data-dir DIR    (MNIST and CIFAR-10 in DeepOBS's layout; extra `deepobs`)
 
 prints the tables of docs/fidelity.md; with --write it puts them there.
@@ -63,6 +64,25 @@ def quadratic(options: argparse.Namespace) -> str:
     return f"Loss before training: {initial}.\n\n" + "\n".join(lines)
 
 
+def order(options: argparse.Namespace) -> str:
+    """What each rule of `strict` does to momentum 0.99, where the other rules are those of `deepobs`."""
+    from regbench.engine.run import run
+
+    candidate, setting, _, _ = PUBLISHED["momentum"]
+    spec = regbench.run("quadratic_deep", candidate, setting=setting, output=options.results).spec
+    lines = ["| rule changed | final test loss, seeds 42 to 71 |", "|--|--|"]
+    changes = {
+        "none": {},
+        "reshuffled every epoch": {"reshuffle": True},
+        "every sample evaluated": {"every_sample": True},
+    }
+    for label, change in changes.items():
+        changed = spec.model_copy(update={"protocol": spec.protocol.model_copy(update=change)})
+        runs = [run(changed.model_copy(update={"seed": seed})) for seed in range(42, 72)]
+        lines.append(f"| {label} | {_spread([one.curves['test_losses'][-1] for one in runs])} |")
+    return "\n".join(lines)
+
+
 def training(options: argparse.Namespace) -> str:
     """Curves of the same trainings by regbench and by the genuine runner, in turn."""
     lines = ["| problem | curve | epoch | regbench | deepobs 1.1.2 | difference |", "|--|--|--|--|--|--|"]
@@ -107,14 +127,14 @@ def write(section: str, table: str) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("section", choices=("quadratic", "training"))
+    parser.add_argument("section", choices=("quadratic", "order", "training"))
     parser.add_argument("--data-dir")
     parser.add_argument("--results", help="results tree to use; a temporary one unless given")
     parser.add_argument("--write", action="store_true", help="put the table into docs/fidelity.md")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         options.results = options.results or temporary
-        table = {"quadratic": quadratic, "training": training}[options.section](options)
+        table = {"quadratic": quadratic, "order": order, "training": training}[options.section](options)
     print(table)
     if options.write:
         write(options.section, table)

@@ -268,5 +268,5 @@ def test_bad_input_that_shows_on_a_worker_is_told_as_such_and_leaves_the_workers
         "DefinitionError: optimizer: own_optimizers_of_this_test:Picky: `power` must be in (0, 1]. Received: power=1.5"
     )
     assert from_workers["refused"] == message
-    assert from_workers["unknown"].startswith("UnknownNameError: optimizer.name: There is no optimizer `adm`.")
+    assert from_workers["unknown"].startswith("DefinitionError: optimizer.name: There is no optimizer `adm`.")
     assert [result["outcome"] for result in from_workers["afterwards"]] == ["completed"]
