@@ -80,22 +80,18 @@ def _row(problem: str, what: str, pairs: list[tuple[float, float]], compiling: s
 
 
 def machine(options: argparse.Namespace) -> str:
-    """GFLOP/s of training beside those of its products alone, and of a large matrix product."""
-    lines = [
-        "| problem | training, GFLOP/s | its products alone | large product | training / large | alone / large |",
-        "|--|--|--|--|--|--|",
-    ]
+    """GFLOP/s of training beside those of a matrix product."""
+    lines = ["| problem | training, GFLOP/s | matrix product, GFLOP/s | share |", "|--|--|--|--|"]
     for problem in options.problems:
         if problem == "quadratic_deep":  # too small to be limited by arithmetic
             continue
         measured = [_in_fresh_process(problem, options) for _ in range(options.repeats)]
-        columns = {name: [one[name] for one in measured] for name in ("training", "alone", "large")}
-        shares = [
-            statistics.median(part / whole for part, whole in zip(columns[name], columns["large"], strict=True))
-            for name in ("training", "alone")
-        ]
-        speeds = [f"{statistics.median(values):.0f}" for values in columns.values()]
-        lines.append(f"| {problem} | {' | '.join(speeds)} | {shares[0]:.0%} | {shares[1]:.0%} |")
+        training = [one["training_gflops"] for one in measured]
+        product = [one["product_gflops"] for one in measured]
+        share = statistics.median(t / p for t, p in zip(training, product, strict=True))
+        lines.append(
+            f"| {problem} | {statistics.median(training):.0f} | {statistics.median(product):.0f} | {share:.0%} |"
+        )
     return "\n".join(lines)
 
 
@@ -140,9 +136,8 @@ def measure(options: argparse.Namespace) -> str:
     return json.dumps(
         {
             "timings": run.timings.model_dump(),
-            "training": operations / run.timings.training_seconds / 1e9,
-            "alone": products_alone_gflops(problem, run.spec.batch_size),
-            "large": statistics.fmean([before, product_gflops()]),
+            "training_gflops": operations / run.timings.training_seconds / 1e9,
+            "product_gflops": statistics.fmean([before, product_gflops()]),
         }
     )
 
@@ -162,63 +157,20 @@ def product_gflops(repeats: int = 5) -> float:
     return 2 * MATRIX_SIZE**3 / statistics.median(seconds) / 1e9
 
 
-def products_alone_gflops(problem: str, batch_size: int, repeats: int = 20) -> float:
-    """Speed of the matrix products and convolutions of one training step, with nothing between them."""
-    import tensorflow as tf
-
-    layers = _layers_with_kernels(problem)
-    if not layers:
-        return 0.0
-    inputs = [tf.random.normal((batch_size, *layer.input.shape[1:])) for layer in layers]
-    gradients = [tf.random.normal((batch_size, *layer.output.shape[1:])) for layer in layers]
-    kernels = [layer.kernel.value for layer in layers]
-
-    def step(inputs: list[Any], gradients: list[Any]) -> list[Any]:
-        results = []
-        for i, (layer, x, k, g) in enumerate(zip(layers, inputs, kernels, gradients, strict=True)):
-            if len(k.shape) == 2:
-                results += [tf.matmul(x, k), tf.matmul(x, g, transpose_a=True)]
-                results += [tf.matmul(g, k, transpose_b=True)] if i else []
-            else:
-                how = {"strides": [1, 1, 1, 1], "padding": layer.padding.upper()}
-                results += [
-                    tf.nn.conv2d(x, k, **how),
-                    tf.raw_ops.Conv2DBackpropFilter(input=x, filter_sizes=tf.shape(k), out_backprop=g, **how),
-                ]
-                results += (
-                    [tf.raw_ops.Conv2DBackpropInput(input_sizes=tf.shape(x), filter=k, out_backprop=g, **how)]
-                    if i
-                    else []
-                )
-        return results
-
-    compiled = tf.function(step, jit_compile=all(len(kernel.shape) == 2 for kernel in kernels))
-    seconds = []
-    for _ in range(repeats):
-        started = time.perf_counter()
-        compiled(inputs, gradients)[-1].numpy()
-        seconds.append(time.perf_counter() - started)
-    return operations_per_step(problem, batch_size) / statistics.median(seconds) / 1e9
-
-
 def operations_per_step(problem: str, batch_size: int) -> float:
     """Floating-point operations of one training step: 2 a weight and position forwards, 4 backwards.
 
     The first layer needs no gradient of its inputs, so only 2 backwards. Activations, biases, pooling, augmentation and
     the optimizer are not counted.
     """
-    layers = _layers_with_kernels(problem)
-    products = [math.prod(layer.kernel.shape) * math.prod(layer.output.shape[1:-1]) for layer in layers]
-    return batch_size * (6 * sum(products) - 2 * products[0]) if products else 0.0
-
-
-def _layers_with_kernels(problem: str) -> list[Any]:
     from regbench import catalog, datasets, models
 
     definition = catalog.problem(problem)
     dataset = datasets.get(definition.dataset)
     model = models.build(definition.model.name, definition.model.arguments, dataset.input_shape, dataset.classes)
-    return [layer for layer in model.layers if hasattr(layer, "kernel")]
+    layers = [layer for layer in model.layers if hasattr(layer, "kernel")]
+    products = [math.prod(layer.kernel.shape) * math.prod(layer.output.shape[1:-1]) for layer in layers]
+    return batch_size * (6 * sum(products) - 2 * products[0]) if products else 0.0
 
 
 def _in_fresh_process(problem: str, options: argparse.Namespace) -> dict[str, Any]:
