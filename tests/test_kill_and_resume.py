@@ -62,19 +62,7 @@ def runs_in(output):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "workers",
-    [
-        0,
-        pytest.param(
-            2,
-            marks=pytest.mark.xfail(
-                strict=False,
-                reason="known fault, not understood: on two workers a curve was once not bit-equal",
-            ),
-        ),
-    ],
-)
+@pytest.mark.parametrize("workers", [0, 2])
 def test_search_that_is_killed_and_started_again_ends_with_the_same_runs(workers, tmp_path):
     undisturbed, disturbed = tmp_path / "undisturbed", tmp_path / "disturbed"
     expected = finished_search(undisturbed, workers)
@@ -87,8 +75,12 @@ def test_search_that_is_killed_and_started_again_ends_with_the_same_runs(workers
         assert killed_search(disturbed, workers, after_runs, delay) == -signal.SIGKILL
         done = len(runs_in(disturbed))
         assert after_runs <= done < RUNS
-    assert finished_search(disturbed, workers) == expected
-    assert runs_in(disturbed) == runs_in(undisturbed)
+    rows = finished_search(disturbed, workers)
     files = {path: path.stat().st_mtime_ns for path in disturbed.rglob("*.json")}
-    assert finished_search(disturbed, workers) == expected
+    assert finished_search(disturbed, workers) == rows
     assert {path: path.stat().st_mtime_ns for path in disturbed.rglob("*.json")} == files
+    assert runs_in(disturbed).keys() == runs_in(undisturbed).keys()
+    if workers and runs_in(disturbed) != runs_in(undisturbed):
+        pytest.xfail("known fault, not understood: on two workers a curve was once not bit-equal")
+    assert runs_in(disturbed) == runs_in(undisturbed)
+    assert rows == expected
