@@ -57,7 +57,8 @@ class Evaluator:
         """Choose the size of the chunks; nothing is compiled before the first call."""
         self._objective = objective
         self._longest = batch_size if has_convolutions(objective.model) else DENSE_CHUNK
-        self._values = {augmented: objective.compile(self._evaluating(augmented)) for augmented in (False, True)}
+        self._functions = {augmented: objective.compile(self._evaluating(augmented)) for augmented in (False, True)}
+        self._values: dict[bool, Callable[..., tuple[tf.Tensor, tf.Tensor, tf.Tensor]]] = {}
 
     def chunks(self, splits: dict[str, Samples]) -> Chunks:
         """Lay splits out for `evaluate`."""
@@ -65,22 +66,23 @@ class Evaluator:
 
     def compile(self, chunks: Chunks, augmented: bool) -> None:
         """Compile for chunks of this shape."""
-        self._call(chunks, augmented, count=0, seed=(0, 0))
+        nothing = self._arguments(chunks, count=0, seed=(0, 0))
+        # Called without the search for the trace that fits, which takes as long as evaluating a small problem.
+        self._values[augmented] = self._functions[augmented].get_concrete_function(*nothing)
+        self._values[augmented](*nothing)
 
     def evaluate(self, chunks: Chunks, augmented: bool, seed: tuple[int, int]) -> dict[str, Evaluation]:
-        """Evaluate all samples of each split; `seed` is that of the augmentation, where `augmented`."""
-        losses, hits, penalty = self._call(chunks, augmented, len(chunks.inputs), seed)
-        mean_losses, mean_hits = chunks.means(losses.numpy()), chunks.means(hits.numpy())
-        has_accuracy = self._objective.has_accuracy
+        """Evaluate all samples of each split, once compiled; `seed` is that of the augmentation, where `augmented`."""
+        losses, hits, penalty = self._values[augmented](*self._arguments(chunks, len(chunks.inputs), seed))
+        accuracies = chunks.means(hits.numpy()) if self._objective.has_accuracy else {}
         return {
-            split: Evaluation(loss, float(penalty), mean_hits[split] if has_accuracy else None)
-            for split, loss in mean_losses.items()
+            split: Evaluation(loss, float(penalty), accuracies.get(split))
+            for split, loss in chunks.means(losses.numpy()).items()
         }
 
-    def _call(
-        self, chunks: Chunks, augmented: bool, count: int, seed: tuple[int, int]
-    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        return self._values[augmented](chunks.inputs, chunks.targets, tf.constant(count), tf.constant(seed))
+    @staticmethod
+    def _arguments(chunks: Chunks, count: int, seed: tuple[int, int]) -> tuple[tf.Tensor, ...]:
+        return chunks.inputs, chunks.targets, tf.constant(count), tf.constant(seed)
 
     def _evaluating(self, augmented: bool) -> Callable[..., tuple[tf.Tensor, tf.Tensor, tf.Tensor]]:
         objective = self._objective

@@ -23,7 +23,7 @@ class Training:
         self._objective = objective
         self._optimizer = optimizer
         optimizer.build(objective.model.trainable_variables)
-        self._epoch = objective.compile(self._steps)
+        self._function = objective.compile(self._steps)
         # XLA also where it does not compile the rest: penalty and update pass over all weights, and many times if each
         # of their operations does so by itself.
         self._update = tf.function(self._add_penalty_and_apply, jit_compile=True)
@@ -33,16 +33,19 @@ class Training:
         optimizer.build(self._objective.model.trainable_variables)
         for variable, fresh in zip(self._optimizer.variables, optimizer.variables, strict=True):
             variable.assign(fresh)
-        self.learning_rate = float(optimizer.learning_rate)
+        self.learning_rate = self._learning_rate_now = float(optimizer.learning_rate)
 
     def compile(self, train: Samples, batches: np.ndarray) -> None:
         """Compile for samples and batches of these shapes; trains nothing."""
-        self._call(train, batches, steps=0, seed=(0, 0))
+        nothing = self._arguments(train, batches, steps=0, seed=(0, 0))
+        # Called without the search for the trace that fits, which takes as long as an epoch of a small problem.
+        self._epoch = self._function.get_concrete_function(*nothing)
+        self._epoch(*nothing)
 
     def epoch(
         self, train: Samples, batches: np.ndarray, seed: tuple[int, int], learning_rate_factor: float
     ) -> np.ndarray:
-        """Take one step a batch.
+        """Take one step a batch, once compiled for their shape.
 
         Args:
             train: all training samples, as tensors.
@@ -53,11 +56,15 @@ class Training:
         Returns:
             The loss with the penalty term before each step, float32 (steps,).
         """
-        self._optimizer.learning_rate.assign(self.learning_rate * learning_rate_factor)
-        return self._call(train, batches, len(batches), seed).numpy()
+        learning_rate = self.learning_rate * learning_rate_factor
+        if learning_rate != self._learning_rate_now:
+            self._optimizer.learning_rate.assign(learning_rate)
+            self._learning_rate_now = learning_rate
+        return self._epoch(*self._arguments(train, batches, len(batches), seed)).numpy()
 
-    def _call(self, train: Samples, batches: np.ndarray, steps: int, seed: tuple[int, int]) -> tf.Tensor:
-        return self._epoch(train.inputs, train.targets, tf.constant(batches), tf.constant(steps), tf.constant(seed))
+    @staticmethod
+    def _arguments(train: Samples, batches: np.ndarray, steps: int, seed: tuple[int, int]) -> tuple[tf.Tensor, ...]:
+        return train.inputs, train.targets, tf.constant(batches), tf.constant(steps), tf.constant(seed)
 
     def _steps(
         self, inputs: tf.Tensor, targets: tf.Tensor, batches: tf.Tensor, steps: tf.Tensor, seed: tf.Tensor

@@ -44,6 +44,12 @@ def reference(network, samples):
     return losses.mean(), (logits.argmax(axis=1) == samples.targets).mean()
 
 
+def evaluated(evaluator, splits, seed=NO_SEED):
+    chunks = evaluator.chunks(splits)
+    evaluator.compile(chunks, augmented=False)
+    return evaluator.evaluate(chunks, False, seed)
+
+
 @pytest.fixture
 def make_objective(make_task, make_candidate):
     """The loss of a network on digits, by default without penalty."""
@@ -64,7 +70,7 @@ def test_means_are_those_of_numpy_for_splits_of_any_length(longest, make_objecti
     network = dense_network()
     splits = {"train": random_samples(29, 1), "valid": random_samples(3, 2), "test": random_samples(16, 3)}
     evaluator = Evaluator(make_objective(network), batch_size=128)
-    evaluations = evaluator.evaluate(evaluator.chunks(splits), False, NO_SEED)
+    evaluations = evaluated(evaluator, splits)
     assert list(evaluations) == list(splits)
     for split, samples in splits.items():
         loss, accuracy = reference(network, samples)
@@ -95,7 +101,7 @@ def test_sample_whose_loss_is_not_finite_spoils_the_mean_of_its_split_alone(plac
     spoilt.inputs[place] = np.inf
     network = dense_network()
     evaluator = Evaluator(make_objective(network), batch_size=128)
-    evaluations = evaluator.evaluate(evaluator.chunks({"train": spoilt, "test": random_samples(10, 2)}), False, NO_SEED)
+    evaluations = evaluated(evaluator, {"train": spoilt, "test": random_samples(10, 2)})
     assert not np.isfinite(evaluations["train"].loss)
     assert evaluations["test"].loss == pytest.approx(reference(network, random_samples(10, 2))[0], rel=1e-5)
 
@@ -117,7 +123,7 @@ def test_padding_with_a_sample_of_infinite_loss_does_not_turn_infinity_into_nan(
     objective = Objective(spec, datasets.get("digits"), network, None, lambda _: False)
     objective.compile = tf.function(jit_compile=with_xla)
     evaluator = Evaluator(objective, batch_size=128)
-    evaluation = evaluator.evaluate(evaluator.chunks({"test": no_targets}), False, NO_SEED)["test"]
+    evaluation = evaluated(evaluator, {"test": no_targets})["test"]
     assert evaluation.loss == float("inf")
     assert evaluation.accuracy is None
 
@@ -126,7 +132,7 @@ def test_penalty_is_half_the_factor_times_the_squares_of_the_kernels(make_object
     network = dense_network()
     network.layers[-1].bias.assign(np.full(CLASSES, 100.0))
     evaluator = Evaluator(make_objective(network, l2=0.3), batch_size=128)
-    evaluation = evaluator.evaluate(evaluator.chunks({"test": random_samples(5)}), False, NO_SEED)["test"]
+    evaluation = evaluated(evaluator, {"test": random_samples(5)})["test"]
     kernel = np.asarray(network.layers[-1].kernel, np.float64)
     # In the worst case the sum of 640 squares is wrong by 640 half units in the last place.
     assert evaluation.penalty == pytest.approx(0.3 / 2 * (kernel**2).sum(), rel=642 * EPSILON / 2)
@@ -163,12 +169,10 @@ def test_network_without_kernels_has_no_penalty(make_task):
 def test_evaluation_of_more_data_of_the_same_shape_traces_nothing_anew(make_objective):
     objective = make_objective(dense_network())
     evaluator = Evaluator(objective, batch_size=128)
-    first = evaluator.chunks({"test": random_samples(20, 1)})
-    evaluator.compile(first, augmented=False)
-    before = evaluator.evaluate(first, False, NO_SEED)
-    evaluator.evaluate(evaluator.chunks({"test": random_samples(20, 2)}), False, (3, 4))
-    assert evaluator._values[False].experimental_get_tracing_count() == 1
-    assert evaluator.evaluate(first, False, NO_SEED) == before
+    before = evaluated(evaluator, {"test": random_samples(20, 1)})
+    evaluated(evaluator, {"test": random_samples(20, 2)}, seed=(3, 4))
+    assert evaluator._functions[False].experimental_get_tracing_count() == 1
+    assert evaluated(evaluator, {"test": random_samples(20, 1)}) == before
 
 
 def test_convolutions_are_evaluated_in_pieces_of_the_batch_size(make_objective):
@@ -178,7 +182,7 @@ def test_convolutions_are_evaluated_in_pieces_of_the_batch_size(make_objective):
     evaluator = Evaluator(make_objective(network), batch_size=16)
     chunks = evaluator.chunks({"test": random_samples(40)})
     assert chunks.inputs.shape[:2] == (3, 14)
-    evaluation = evaluator.evaluate(chunks, False, NO_SEED)["test"]
+    evaluation = evaluated(evaluator, {"test": random_samples(40)})["test"]
     logits = np.asarray(network(random_samples(40).inputs))
     losses = keras.ops.sparse_categorical_crossentropy(random_samples(40).targets, logits, from_logits=True)
     assert evaluation.loss == pytest.approx(float(np.mean(losses)), rel=1e-5)

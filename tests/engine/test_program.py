@@ -109,7 +109,7 @@ def test_learning_rate_changes_every_epoch_without_a_new_trace(only_program, mak
     training = only_program()
     run(make_task(schedule="ltr", epochs=4).spec({"optimizer.learning_rate": 0.02}, 43))
     assert only_program() is training
-    assert training._epoch.experimental_get_tracing_count() == 1
+    assert training._function.experimental_get_tracing_count() == 1
 
 
 def test_no_rate_means_no_step(make_task):
