@@ -5,6 +5,7 @@ import contextlib
 import gc
 import os
 import platform
+import random
 import re
 import resource
 import sys
@@ -45,6 +46,7 @@ _LOG_NOISE = re.compile(rb"I[0-9]{4} |WARNING: All log messages before absl::Ini
 with _without_log_noise():
     import keras
     import tensorflow as tf
+    from keras.src.random import seed_generator  # Keras has no public way to say where its seeds come from
 
 tf.get_logger().setLevel("ERROR")  # it warns of every new hyperparameter that a step has to be compiled for
 atexit.register(gc.freeze)  # the last search for garbage takes two seconds with all that TensorFlow has loaded
@@ -59,9 +61,20 @@ for _gpu in tf.config.list_physical_devices("GPU"):
         tf.config.experimental.set_memory_growth(_gpu, True)
 
 
-def use_seed(seed: int) -> None:
-    """Seed Python, NumPy and TensorFlow, from which Keras draws initial weights."""
+@contextlib.contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Seed Python, NumPy, TensorFlow and, inside the block, what Keras draws: initial weights, the seeds of dropout.
+
+    Keras takes the seed of each initializer from Python's global generator. On a worker other threads draw from that
+    too, at any moment; so inside the block Keras has a generator of its own, with which it draws the same.
+    """
     keras.utils.set_random_seed(seed)
+    shared = seed_generator.python_random
+    seed_generator.python_random = random.Random(seed)  # noqa: S311  nothing here is secret
+    try:
+        yield
+    finally:
+        seed_generator.python_random = shared
 
 
 def has_gpu() -> bool:

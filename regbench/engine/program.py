@@ -47,8 +47,8 @@ class PreparedRun:
         """Take a program that an earlier run left, or make one; then set every variable that a run may change."""
         self._spec = spec
         self._program = program = _program_for(spec, splits)
-        environment.use_seed(spec.seed)
-        program.objective.start(spec, build_model(spec.problem, datasets.get(spec.problem.dataset)))
+        with environment.seeded(spec.seed):
+            program.objective.start(spec, build_model(spec.problem, datasets.get(spec.problem.dataset)))
         self._training = program.training(spec)
         self._training.start(build_optimizer(spec))
         self._batches = Batches(splits.train, spec.batch_size, spec.seed, spec.protocol.reshuffle)

@@ -1,6 +1,8 @@
 """What is compiled once and used again, and what every run starts anew."""
 
 import json
+import random
+import threading
 from dataclasses import replace
 
 import keras
@@ -240,8 +242,31 @@ def test_asking_for_a_gpu_leaves_its_settings_alone(monkeypatch):
 
 def test_seed_decides_the_initial_weights():
     def weights(seed):
-        environment.use_seed(seed)
-        return keras.initializers.GlorotUniform()((2, 2)).numpy()
+        with environment.seeded(seed):
+            return keras.initializers.GlorotUniform()((2, 2)).numpy()
 
     np.testing.assert_array_equal(weights(1), weights(1))
     assert not np.array_equal(weights(1), weights(2))
+
+
+def test_initial_weights_do_not_depend_on_what_other_threads_draw():
+    """Dask's do: that once gave a run on a worker other initial weights."""
+
+    def weights(disturb):
+        with environment.seeded(1):
+            disturb()
+            return keras.initializers.GlorotUniform()((2, 2)).numpy()
+
+    def draw_elsewhere():
+        thread = threading.Thread(target=random.random)
+        thread.start()
+        thread.join()
+
+    np.testing.assert_array_equal(weights(draw_elsewhere), weights(lambda: None))
+
+
+def test_seeded_draws_are_those_of_keras_itself():
+    keras.utils.set_random_seed(5)
+    expected = keras.initializers.GlorotUniform()((2, 2)).numpy()
+    with environment.seeded(5):
+        np.testing.assert_array_equal(keras.initializers.GlorotUniform()((2, 2)).numpy(), expected)
