@@ -15,7 +15,19 @@ from typing import Any, NoReturn, TypeVar
 from pydantic import ValidationError
 
 from regbench.errors import DefinitionError, UnknownNameError
-from regbench.records import Candidate, Choices, Coupling, Decay, Part, Problem, Protocol, Range, Record, Schedule
+from regbench.records import (
+    Argument,
+    Candidate,
+    Choices,
+    Coupling,
+    Decay,
+    Part,
+    Problem,
+    Protocol,
+    Range,
+    Record,
+    Schedule,
+)
 
 BUDGETS = {"one_shot": 1, "small": 25, "medium": 50, "large": 75}
 
@@ -66,11 +78,12 @@ SCHEDULES = {
 DECAY = Range(low=1e-6, high=1e-1, log=True, default=5e-4)
 """What is searched where a candidate is combined with a decay; the range of the `*_l2` and `*_decoupled` files."""
 
-REGULARIZERS = {
-    "eigenvalue_decay": Range(low=1e-4, high=1.0, log=True, default=0.01),
-    "orthogonal": Range(low=1e-6, high=1e-1, log=True, default=1e-4),
+REGULARIZERS: dict[str, dict[str, Argument]] = {
+    "eigenvalue_decay": {"factor": Range(low=1e-4, high=1.0, log=True, default=0.01)},
+    "orthogonal": {"factor": Range(low=1e-6, high=1e-1, log=True, default=1e-4)},
+    "smooth_kernel": {"factor": Range(low=1e-6, high=1e-1, log=True, default=1e-4), "covariance": 1.0},
 }
-"""What candidates can be combined with, and the range of its factor; as in the files of these regularizers."""
+"""What candidates can be combined with, and its arguments; as in the files of these regularizers."""
 
 AnyRecord = TypeVar("AnyRecord", bound=Record)
 
@@ -140,7 +153,7 @@ def candidate(name: str) -> Candidate:
 
 def _with_part(base: Candidate, part: str) -> Candidate:
     if part in REGULARIZERS:
-        change: dict[str, Any] = {"regularizer": Part(name=part, arguments={"factor": REGULARIZERS[part]})}
+        change: dict[str, Any] = {"regularizer": Part(name=part, arguments=REGULARIZERS[part])}
     elif part in Coupling.__members__.values():
         coupling = Coupling(part)
         change = {"decay": Decay() if coupling == Coupling.NONE else Decay(coupling=coupling, strength=DECAY)}

@@ -522,3 +522,10 @@ def test_own_problem_candidate_and_optimizer_are_found_by_every_process(workers,
     [row] = json.loads(output)
     assert (row["problem"], row["candidate"], row["seeds"]) == ("own", "mine", [42, 43])
     assert {path.parts[1:3] for path in result_files()} == {("own", "mine")}
+
+
+def test_combination_is_shown_as_the_candidate_that_it_is(regbench):
+    code, output, _ = regbench("show momentum+orthogonal+decoupled")
+    assert code == 0
+    assert output.startswith("# candidate momentum+orthogonal+decoupled\n")
+    assert 'coupling = "decoupled"' in output

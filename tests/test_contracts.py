@@ -62,6 +62,7 @@ ROWS = {
     "EigenvalueDecay": Row(regularizers.EigenvalueDecay),
     **{f"Orthogonal-{form}": Row(regularizers.Orthogonal, {"form": form}) for form in FORMS},
     "SmoothKernel-rank-2": Row(regularizers.SmoothKernel, {"covariance": CORRELATED}),
+    "SmoothKernel-length": Row(regularizers.SmoothKernel, {"covariance": 1.5}),
     "SmoothKernel-rank-3": Row(regularizers.SmoothKernel, {"covariance": np.kron(CORRELATED, np.eye(2)), "rank": 3}),
 }
 CASES = [(name, clause) for name, row in ROWS.items() for clause in contracts.clauses_for(row.target)]

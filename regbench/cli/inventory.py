@@ -49,12 +49,14 @@ def _budget(name: str) -> dict[str, Any]:
 
 
 def find(name: str) -> dict[str, dict[str, Any]]:
-    """Everything of a name, by what it is ("problem", "dataset" ...).
+    """Everything of a name, by what it is ("problem", "dataset" ...); of a combination (`adam+l2`), the candidate.
 
     Raises:
         UnknownNameError: there is nothing of this name.
         DefinitionError: its file does not hold together.
     """
+    if "+" in name:
+        return {"candidate": _plain(catalog.candidate(name))}
     found = {kind.singular: kind.describe(name) for kind in KINDS.values() if name in kind.names()}
     if not found:
         kinds = [kind.singular for kind in KINDS.values()]

@@ -60,3 +60,24 @@ def check_kernel_shape(shape: tuple[int, ...], rank: int, dimension: int) -> Non
             f"The kernel must have shape (h, w, in, out) with {product} = {dimension}, the size of the covariance. "
             f"Received: shape={tuple(shape)}"
         )
+
+
+def check_kernel_rank(shape: tuple[int, ...]) -> None:
+    """Raises `ValueError` where a kernel has no slices."""
+    if len(shape) != 4:
+        raise ValueError(f"The kernel must have shape (h, w, in, out). Received: shape={tuple(shape)}")
+
+
+def check_length(length: float, rank: int) -> None:
+    """Raises `ValueError` where a number does not stand for a covariance."""
+    if isinstance(length, bool) or not (np.isfinite(length) and length > 0):
+        raise ValueError(f"`covariance` must be a matrix, or a positive length in pixels. Received: {length!r}")
+    if rank != 2:
+        raise ValueError(f"`rank` must be 2 where `covariance` is a length. Received: rank={rank}")
+
+
+def exponential_covariance(height: int, width: int, length: float) -> np.ndarray:
+    """exp(-distance / length) between the places of a slice, row by row; positive definite."""
+    rows, columns = np.divmod(np.arange(height * width), width)
+    distances = np.hypot(rows[:, np.newaxis] - rows, columns[:, np.newaxis] - columns)
+    return np.exp(-distances / length)

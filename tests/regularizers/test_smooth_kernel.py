@@ -122,3 +122,38 @@ def test_config_holds_plain_numbers_and_lists(covariance):
     config = SmoothKernel(np.float64(1.0), covariance(4)).get_config()
     assert config == {"factor": 1.0, "covariance": covariance(4).tolist(), "rank": 2}
     assert type(config["covariance"][0][0]) is float
+
+
+@pytest.mark.parametrize("shape", [(3, 3, 2, 4), (5, 5, 1, 3), (2, 4, 3, 2)])
+def test_length_stands_for_the_exponential_covariance_of_any_size(shape, value, epsilon):
+    kernel = np.random.default_rng(0).normal(size=shape).astype("float32")
+    height, width = shape[:2]
+    matrix = np.empty((height * width,) * 2)
+    for a in range(height * width):
+        for b in range(height * width):
+            matrix[a, b] = np.exp(-np.hypot(a // width - b // width, a % width - b % width) / 1.5)
+    expected = 0.3 * reference(kernel.astype("float64"), matrix, 2)
+    tolerance = np.linalg.cond(matrix) * (len(matrix) + kernel.size) * epsilon
+    assert value(SmoothKernel(0.3, 1.5), kernel) == pytest.approx(expected, abs=0, rel=tolerance)
+
+
+def test_length_near_zero_gives_l2_with_twice_the_factor(value, convolution_kernel, epsilon):
+    # exp(-1/0.01) is 4e-44: the covariance is the identity.
+    expected = value(L2(0.6), convolution_kernel)
+    assert value(SmoothKernel(0.3, 0.01), convolution_kernel) == pytest.approx(
+        expected, abs=0, rel=convolution_kernel.size * epsilon
+    )
+
+
+@pytest.mark.parametrize(
+    ("covariance", "rank", "message"),
+    [
+        (0.0, 2, "must be a matrix, or a positive length in pixels. Received: 0.0"),
+        (float("inf"), 2, "Received: inf"),
+        (True, 2, "Received: True"),
+        (1.0, 3, "`rank` must be 2 where `covariance` is a length. Received: rank=3"),
+    ],
+)
+def test_number_that_is_no_length_is_refused(covariance, rank, message):
+    with pytest.raises(ValueError, match=message):
+        SmoothKernel(0.1, covariance, rank)
