@@ -15,6 +15,7 @@ from regbench.records import Argument, Coupling, Outcome, Part, RunResult, RunSp
 
 FORMAT_VERSION = 1
 MINIBATCH = "minibatch_train_losses"
+CUT = "regbench: this list was cut out"
 CURVES = (
     "train_losses",
     "valid_losses",
@@ -28,7 +29,7 @@ RESULT_FIELDS = tuple(name for name in RunResult.model_fields if name not in ("s
 
 _MINIBATCH_KEY = json.dumps(MINIBATCH).encode()
 _LIST_BEGINS = re.compile(rb"[ \t\r\n]*:[ \t\r\n]*\[")
-_CUT = "regbench: this list was cut out"
+_CUT_AS_JSON = json.dumps(CUT).encode()
 
 
 def hyperparameters(spec: RunSpec) -> dict[str, Any]:
@@ -159,25 +160,40 @@ def _leaves(prefix: tuple[str, ...], part: Part) -> Iterator[tuple[tuple[str, ..
             yield (*prefix, key), argument
 
 
+def cut_minibatch(data: bytes) -> tuple[bytes, slice] | None:
+    """The bytes with the string `CUT` in place of the list of minibatch losses, and where that list stands.
+
+    None where there is no plain list of numbers. What is cut may belong to a nested object, or the key may stand twice:
+    only where the object that is read has `CUT` under the key is nothing else missing from it.
+    """
+    key = data.find(_MINIBATCH_KEY)
+    begin = _LIST_BEGINS.match(data, key + len(_MINIBATCH_KEY)) if key >= 0 else None
+    if begin is None:
+        return None
+    start = begin.end()
+    if data.rfind(b'"') < start:  # nothing but numbers and brackets follows
+        end = data.rfind(b"]")
+    else:
+        end = data.find(b"]", start)
+        # A flat list of numbers has neither brackets nor strings before its closing bracket.
+        if data.find(b"[", start, end) >= 0 or data.find(b'"', start, end) >= 0:
+            return None
+    return None if end < start else (data[: start - 1] + _CUT_AS_JSON + data[end + 1 :], slice(start, end))
+
+
 def _load_without_minibatch(data: bytes) -> Any:
     """Like `json.loads`, less the list of minibatch losses at the top level; whatever looks unusual is read in full."""
-    cut = _cut_minibatch(data)
-    table = json.loads(data if cut is None else cut)
-    if cut is not None and not (isinstance(table, dict) and table.get(MINIBATCH) == _CUT):
-        table = json.loads(data)  # what was cut belongs to a nested object, or the key stands twice
+    cut = cut_minibatch(data)
+    table = None if cut is None else _load_if_any(cut[0])
+    if not (isinstance(table, dict) and table.get(MINIBATCH) == CUT):
+        table = json.loads(data)
     if isinstance(table, dict):
         table.pop(MINIBATCH, None)
     return table
 
 
-def _cut_minibatch(data: bytes) -> bytes | None:
-    """The bytes with a short string in place of the list, None where there is no plain list of numbers."""
-    key = data.find(_MINIBATCH_KEY)
-    begin = _LIST_BEGINS.match(data, key + len(_MINIBATCH_KEY)) if key >= 0 else None
-    if begin is None:
+def _load_if_any(data: bytes) -> Any:
+    try:
+        return json.loads(data)
+    except ValueError:
         return None
-    end = data.find(b"]", begin.end())
-    # A flat list of numbers has neither brackets nor strings before its closing bracket.
-    if end < 0 or data.find(b"[", begin.end(), end) >= 0 or data.find(b'"', begin.end(), end) >= 0:
-        return None
-    return data[: begin.end() - 1] + json.dumps(_CUT).encode() + data[end + 1 :]

@@ -7,7 +7,9 @@ of a setting ends in 8 digits of `RunSpec.setting_digest`, so that no two settin
 """
 
 import hashlib
+import math
 import re
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import PurePath
 from typing import Any
@@ -32,9 +34,13 @@ def setting_name(spec: RunSpec) -> str:
     l2_factor = deepobs.l2_factor(spec)
     if l2_factor is not None:
         values["weight_decay"] = l2_factor
-    pairs = [*values.items(), *sorted(deepobs.hyperparameters(spec).items())]
-    name = "__".join(f"{key}__{_text(value)}" for key, value in pairs)
-    return _with_digest(_ODD_CHARACTER.sub("-", name), spec.setting_digest())
+    return name_of_values(values | dict(sorted(deepobs.hyperparameters(spec).items())), spec.setting_digest())
+
+
+def name_of_values(values: Mapping[str, Any], digest: str) -> str:
+    """The name of a folder, from values by name and a hexadecimal digest of all that tells it from others."""
+    name = "__".join(f"{key}__{_text(value)}" for key, value in values.items())
+    return _with_digest(_ODD_CHARACTER.sub("-", name), digest)
 
 
 def folder_name(name: str) -> str:
@@ -66,7 +72,7 @@ def format_float(value: float) -> str:
 
 def _text(value: Any) -> str:
     if isinstance(value, float):
-        return format_float(value)
+        return format_float(value) if math.isfinite(value) else str(value)
     if isinstance(value, list):
         return "_".join(_text(element) for element in value)
     return str(value)
