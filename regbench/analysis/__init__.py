@@ -1,0 +1,1 @@
+"""What runs say about candidates: pure functions from frames to frames, without drawing and without training."""

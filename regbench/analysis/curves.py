@@ -1,0 +1,43 @@
+"""Learning curves of entries: the mean over seeds and the spread around it."""
+
+import pandas as pd
+
+from regbench.analysis.entries import ENTRY
+
+KEYS = [*ENTRY, "label", "setting", "metric", "epoch"]
+COLUMNS = [*KEYS, "n", "mean", "sd", "q25", "q50", "q75"]
+
+
+def summaries(curves: pd.DataFrame, reported: pd.DataFrame) -> pd.DataFrame:
+    """Summarise the curves of the reported runs of each entry.
+
+    Args:
+        curves: `run`, `metric`, `epoch`, `value`, of these runs at least.
+        reported: `entries.reported`.
+
+    Returns:
+        `COLUMNS`: a row an entry, metric ("train_loss", ...) and epoch (0 is before training); `n` runs have a value
+        there, `sd` has ddof 1 and is NaN for one run.
+    """
+    known = reported[["run", *ENTRY, "label", "setting"]]
+    values = curves.assign(metric=curves["metric"].astype(str)).merge(known, on="run")
+    if values.empty:
+        return pd.DataFrame(columns=COLUMNS)
+    groups = values.groupby(KEYS, observed=True, dropna=False, sort=True)["value"]
+    found = groups.agg(n="count", mean="mean", sd="std")
+    quartiles = groups.quantile([0.25, 0.5, 0.75]).unstack()
+    return found.join(quartiles.set_axis(["q25", "q50", "q75"], axis="columns")).reset_index()[COLUMNS]
+
+
+def comparable(found: pd.DataFrame, reported: pd.DataFrame) -> pd.DataFrame:
+    """Leave out losses that contain a penalty term on problems where others' do not: they measure another thing.
+
+    Args:
+        found: what `summaries` gives.
+        reported: `entries.reported`; says of each entry whether its losses contain a penalty.
+    """
+    penalty = reported.groupby(["problem", "label"])["loss_has_penalty"].any().rename("penalty").reset_index()
+    mixed = penalty.groupby("problem")["penalty"].nunique() > 1
+    known = found.merge(penalty, on=["problem", "label"], how="left")
+    left_out = known["penalty"].eq(True) & known["problem"].map(mixed).eq(True) & known["metric"].str.endswith("loss")
+    return found[~left_out.to_numpy()]

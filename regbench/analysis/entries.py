@@ -1,0 +1,278 @@
+"""Entries: what is ranked. Their names, trials, winners, and the runs that are reported of them.
+
+An entry is all runs that are equal in `ENTRY`. Superseded runs count nowhere.
+"""
+
+import json
+import sys
+from pathlib import PurePath
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from regbench import catalog
+
+ENTRY = ["source", "problem", "candidate", "coupling", "protocol", "schedule", "epochs", "batch_size"]
+TUNING_SEED = 42
+OURS = "ours"
+
+Mode = Literal["final", "best", "most"]
+MODES: tuple[Mode, ...] = ("final", "best", "most")
+
+USUAL_SHARE = 0.8
+"""Where so many trials share a decay, it was not searched: settings with another decay were tried aside."""
+
+_ENDED = ("completed", "diverged")
+
+
+def with_labels(runs: pd.DataFrame) -> pd.DataFrame:
+    """The same runs with `label`, a short text: no two entries of a problem share it.
+
+    It is the candidate's name and what tells apart its entries: coupling, protocol, schedule, epochs, batch size, each
+    only where two entries of the candidate on one problem differ in it, and the source wherever there are several
+    (ours is not named). A frame that has labels already keeps them, so that a page can be labelled as a whole and then
+    be cut into pieces.
+    """
+    if "label" in runs.columns:
+        return runs
+    entries = runs[ENTRY].drop_duplicates().sort_values(ENTRY, kind="stable")
+    label = entries["candidate"].astype(str)
+    known = ["problem", "candidate", "source"]
+    for column in ("coupling", "protocol", "schedule", "epochs", "batch_size"):
+        differ = entries.groupby(known, observed=True, dropna=False)[column].transform("nunique", dropna=False) > 1
+        told = entries["candidate"].isin(entries["candidate"][differ])
+        label = label.where(~told, label + " · " + entries[column].map(lambda value, c=column: _spoken(c, value)))
+        known.append(column)
+    label += entries["source"].map(_spoken_sources(entries["source"]))
+    twin = label.groupby([entries["problem"], label], observed=True).cumcount()
+    entries["label"] = label.where(twin == 0, label + " #" + (twin + 1).astype(str))
+    return runs.merge(entries, on=ENTRY, how="left", sort=False).set_axis(runs.index)
+
+
+def _spoken(column: str, value: object) -> str:
+    if column == "coupling":
+        return "no decay" if value == "none" else str(value).replace("_", " ")
+    if column == "schedule":
+        return "constant rate" if value == "none" else str(value)
+    return {"epochs": f"{value} epochs", "batch_size": f"batch {value}"}.get(column, str(value))
+
+
+def _spoken_sources(sources: pd.Series) -> dict[str, str]:
+    """What a label says of each source: nothing of the only one and of ours, of folders the last name if it will do."""
+    names = list(sources.unique())
+    if len(names) == 1:
+        return {names[0]: ""}
+    last = [PurePath(str(name)).name for name in names]
+    return {
+        name: "" if name == OURS else f" ({short if short and last.count(short) == 1 else name})"
+        for name, short in zip(names, last, strict=True)
+    }
+
+
+def hyperparameters(runs: pd.DataFrame) -> pd.DataFrame:
+    """The values in `setting` as columns, one a hyperparameter; NaN where a setting has no such value.
+
+    Lists and tables stand as JSON, and so do whole numbers beyond all floats: every value can be compared.
+    """
+    parsed = {text: {name: _plain(value) for name, value in json.loads(text).items()} for text in set(runs["setting"])}
+    return pd.DataFrame([parsed[text] for text in runs["setting"]], index=runs.index)
+
+
+def numbers(values: pd.Series) -> pd.Series:
+    """The values as floats; NaN for what is no finite number."""
+    found = pd.to_numeric(values, errors="coerce").astype(float)
+    return found.where(np.isfinite(found))
+
+
+def _plain(value: Any) -> Any:
+    is_huge = isinstance(value, int) and abs(value) > sys.float_info.max
+    return json.dumps(value) if is_huge or isinstance(value, list | dict) else value
+
+
+def sign(goal: pd.Series) -> pd.Series:
+    """1 where more is better, -1 where less is better."""
+    return pd.Series(np.where(goal == "maximize", 1.0, -1.0), index=goal.index)
+
+
+def trials(runs: pd.DataFrame, mode: Mode = "final") -> pd.DataFrame:
+    """The runs of each entry's tuning seed, one a setting, with what decides on them.
+
+    The tuning seed is the one with which the most settings were run; of several 42, else the lowest. Where at least
+    four fifths of its settings share a decay, the decay was not searched, and settings with another one are no trials.
+
+    Returns:
+        The columns of `runs`, `label`, and: `score`, the value that decides; `decided_by`, its name (`valid_accuracy`);
+        `score_goal`. What decides is the same for all trials of an entry: the first of the validation metric of the
+        problem, the validation loss, the test metric, the test loss that any completed trial has. The value is that
+        after the last epoch, in mode `best` that of the best epoch.
+    """
+    live = _live(runs)
+    return _with_score(live[live["seed"] == _tuning_seeds(live)], mode).drop(columns=["entry", "aside"])
+
+
+def winners(runs: pd.DataFrame, mode: Mode = "final") -> pd.DataFrame:
+    """The setting that stands for each entry.
+
+    `final`: the best score after the last epoch, of the tuning seed's completed trials with a finite score. `best`: the
+    best score in any epoch. `most`: the setting that was run with the most seeds, of several the one with the best
+    final score. Of equal scores the setting with the most seeds wins (the search chose it), then the first by its text.
+
+    Departure: DeepOBS's modes of the same names score a setting by the mean over all its seeds (in `best`, by the best
+    epoch of the mean curve). Then the winner is the only one that is judged by ten seeds and has lost the luck by which
+    it was chosen, and another setting with one lucky seed may overtake it. Here the tuning seed alone decides, as it
+    did when the search chose.
+
+    Returns:
+        A row an entry: `ENTRY`, `label`; `setting` (None where nothing can win, and `reason` says why), its `decay` and
+        `dialect`; `tuning_seed`, `score`, `decided_by` ("seeds" in mode `most`); `seeds`, how many the winner was run
+        with, and `most_seeds`, the most of any setting; `trials`, how many, and of them `diverged` and `unfinished`.
+    """
+    return _winners(_live(runs), mode).drop(columns="entry")
+
+
+def reported(runs: pd.DataFrame, mode: Mode = "final", metric: str | None = None, split: str = "test") -> pd.DataFrame:
+    """The runs by which each entry is judged: those of its winner, one a seed, completed or diverged.
+
+    Where the protocol has fresh seeds (`strict`), the run of the tuning seed is left out, unless there is no other.
+
+    Args:
+        runs: of any number of entries.
+        mode: how winners are chosen; in mode `best` the values are those of each run's best epoch on `split` (DeepOBS:
+            the best epoch of the mean curve), else those after the last epoch.
+        metric: "accuracy" or "loss"; what decides on the problem unless given.
+        split: "train", "valid" or "test".
+
+    Returns:
+        A row a run: `ENTRY`, `label`, `run`, `setting`, `seed`, `is_tuning_seed`, `outcome`, `value`, `goal`, `metric`,
+        `loss_has_penalty`, `epochs_to_convergence`.
+    """
+    live = _live(runs)
+    return _reported(live, _winners(live, mode), mode, metric, split).drop(columns="entry")
+
+
+def _live(runs: pd.DataFrame) -> pd.DataFrame:
+    """The runs that count, with labels and `entry`, the number of the entry in the order of `ENTRY`.
+
+    Settings that were tried aside do not count; `aside` is their number in the entry.
+    """
+    frame = with_labels(runs)
+    frame = frame[~frame["superseded"].astype(bool)]
+    frame = frame.assign(entry=frame.groupby(ENTRY, observed=True, dropna=False, sort=True).ngroup())
+    usual = frame["entry"].map(_usual_decays(frame))
+    is_aside = usual.notna() & (frame["decay"] != usual)
+    aside = frame[is_aside].groupby("entry")["setting"].nunique()
+    frame = frame.assign(aside=frame["entry"].map(aside).fillna(0).astype(int))
+    return frame[~is_aside]
+
+
+def _usual_decays(live: pd.DataFrame) -> pd.Series:
+    """The decay that the trials of an entry share, for entries whose decay was not searched."""
+    tried = live[live["seed"] == _tuning_seeds(live)].drop_duplicates(["entry", "setting"])
+    counts = tried.groupby(["entry", "decay"]).size().rename("settings").reset_index()
+    counts["share"] = counts["settings"] / counts["entry"].map(tried.groupby("entry").size())
+    return counts[counts["share"] >= USUAL_SHARE].set_index("entry")["decay"]
+
+
+def _tuning_seeds(live: pd.DataFrame) -> pd.Series:
+    """The tuning seed of each row's entry."""
+    settings = live.groupby(["entry", "seed"])["setting"].nunique().rename("settings").reset_index()
+    settings["other"] = settings["seed"] != TUNING_SEED
+    settings = settings.sort_values(["entry", "settings", "other", "seed"], ascending=[True, False, True, True])
+    return live["entry"].map(settings.drop_duplicates("entry").set_index("entry")["seed"])
+
+
+def _with_score(chosen: pd.DataFrame, mode: Mode) -> pd.DataFrame:
+    if mode not in MODES:
+        raise ValueError(f"`mode` must be one of {', '.join(MODES)}. Received: mode={mode!r}")
+    when = "best" if mode == "best" else "final"
+    is_accuracy = chosen["metric"] == "accuracy"
+
+    def values(split: str, of_problem: bool) -> pd.Series:
+        loss = chosen[f"{when}_{split}_loss"]
+        return chosen[f"{when}_{split}_accuracy"].where(is_accuracy, loss) if of_problem else loss
+
+    score = pd.Series(np.nan, index=chosen.index)
+    name = pd.Series("", index=chosen.index, dtype=object)
+    goal = chosen["goal"].astype(object)
+    for split, of_problem in (("valid", True), ("valid", False), ("test", True), ("test", False)):
+        value = values(split, of_problem)
+        there = value.notna() & (chosen["outcome"] == "completed")
+        new = (name == "") & there.groupby(chosen["entry"]).transform("any")
+        score = score.mask(new, value)
+        name = name.mask(new, f"{split}_" + chosen["metric"].astype(str) if of_problem else f"{split}_loss")
+        if not of_problem:
+            goal = goal.mask(new & is_accuracy, "minimize")
+    return chosen.assign(score=score, decided_by=name, score_goal=goal)
+
+
+def _winners(live: pd.DataFrame, mode: Mode) -> pd.DataFrame:
+    tried = _with_score(live[live["seed"] == _tuning_seeds(live)], mode)
+    finite = (tried["outcome"] == "completed") & np.isfinite(tried["score"])
+    tried["worth"] = (tried["score"] * sign(tried["score_goal"])).where(finite)
+    tried["is_diverged"], tried["is_unfinished"] = tried["outcome"] == "diverged", ~tried["outcome"].isin(_ENDED)
+    ended = live[live["outcome"].isin(_ENDED)]
+    settings = (
+        ended.assign(is_completed=ended["outcome"] == "completed")
+        .groupby(["entry", "setting"])
+        .agg(
+            seeds=("seed", "nunique"),
+            completed=("is_completed", "any"),
+            decay=("decay", "first"),
+            dialect=("dialect", "min"),
+        )
+    )
+    settings = settings.join(tried.set_index(["entry", "setting"])[["worth", "score", "decided_by"]]).reset_index()
+    settings["most_seeds"] = settings.groupby("entry")["seeds"].transform("max")
+    settings = settings[settings["completed"] if mode == "most" else settings["worth"].notna()]
+    order = ["seeds", "worth"] if mode == "most" else ["worth", "seeds"]
+    settings = settings.sort_values(["entry", *order, "setting"], ascending=[True, False, False, True])
+    entries = live.sort_values("entry").drop_duplicates("entry")[["entry", *ENTRY, "label"]]
+    counts = tried.groupby("entry").agg(
+        tuning_seed=("seed", "first"),
+        trials=("outcome", "size"),
+        diverged=("is_diverged", "sum"),
+        unfinished=("is_unfinished", "sum"),
+        aside=("aside", "first"),
+    )
+    first = settings.drop_duplicates("entry").drop(columns=["completed", "worth"])
+    found = entries.merge(first, on="entry", how="left").join(counts, on="entry")
+    found = found.fillna({"decided_by": "", "seeds": 0, "most_seeds": 0}).astype({"seeds": int, "most_seeds": int})
+    if mode == "most":
+        found["decided_by"] = found["decided_by"].where(found["setting"].isna(), "seeds")
+    found["reason"] = _reasons(found)
+    found["setting"] = found["setting"].astype(object).where(found["setting"].notna(), None)
+    return found.sort_values(["problem", "label"]).reset_index(drop=True)
+
+
+def _reasons(found: pd.DataFrame) -> pd.Series:
+    """Why an entry has no winner; "" where it has one."""
+    trials, diverged = found["trials"].astype(str), found["diverged"].astype(str)
+    why = pd.Series("no completed trial has a finite value", index=found.index)
+    none = found["diverged"] + found["unfinished"] == found["trials"]
+    why = why.mask(none, diverged + " of " + trials + " trials diverged, the others were not finished")
+    why = why.mask(found["diverged"] == found["trials"], "all " + trials + " trials diverged")
+    why = why.mask(found["unfinished"] == found["trials"], "none of " + trials + " trials was finished")
+    return why.where(found["setting"].isna(), "")
+
+
+def _reported(live: pd.DataFrame, chosen: pd.DataFrame, mode: Mode, metric: str | None, split: str) -> pd.DataFrame:
+    if metric not in (None, "accuracy", "loss"):
+        raise ValueError(f"`metric` must be accuracy or loss. Received: metric={metric!r}")
+    if split not in ("train", "valid", "test"):
+        raise ValueError(f"`split` must be train, valid or test. Received: split={split!r}")
+    picked = live.merge(chosen[["entry", "setting", "tuning_seed"]].dropna(), on=["entry", "setting"])
+    picked = picked[picked["outcome"].isin(_ENDED)].sort_values(["entry", "seed"], kind="stable")
+    picked["is_tuning_seed"] = picked["seed"] == picked["tuning_seed"]
+    fresh = [name for name, protocol in catalog.PROTOCOLS.items() if not protocol.tuning_seed_counts]
+    alone = picked.groupby("entry")["is_tuning_seed"].transform("all")
+    picked = picked[~(picked["protocol"].isin(fresh) & picked["is_tuning_seed"] & ~alone)].reset_index(drop=True)
+    if metric is not None:
+        usual = "maximize" if metric == "accuracy" else "minimize"
+        picked["goal"] = picked["goal"].where(picked["metric"] == metric, usual)
+        picked["metric"] = metric
+    prefix = f"{'best' if mode == 'best' else 'final'}_{split}"
+    accuracy, loss = picked[f"{prefix}_accuracy"], picked[f"{prefix}_loss"]
+    picked["value"] = accuracy.where(picked["metric"] == "accuracy", loss)
+    columns = ["run", "setting", "seed", "is_tuning_seed", "outcome", "value", "goal", "metric"]
+    return picked[["entry", *ENTRY, "label", *columns, "loss_has_penalty", "epochs_to_convergence"]]

@@ -1,0 +1,242 @@
+"""Fairness cards: did every candidate get the same chance, and are our baselines as strong as the published ones?"""
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from regbench import catalog
+from regbench.analysis.entries import ENTRY, hyperparameters, numbers, sign, trials, winners, with_labels
+from regbench.errors import RegbenchError
+from regbench.records import Choices, Range, Searched
+
+EDGE = 0.05
+NEAR_BEST = 0.01
+ROW = ["problem", "label"]
+_CARD = [
+    *["tuned", "space", "trials", "divergence_rate", "at_edge", "edges"],
+    *["default_gain", "default_note", "near_best"],
+]
+_DECAY = ("weight_decay", "weight_decay_opt", "l2_reg", "decay")
+_ROUNDING = 1e-9
+_FEWEST = 3
+BASELINES = ("sgd", "momentum", "adam")
+REFERENCE = "sgd"
+STANDARD_ERRORS = 2.0
+
+
+def cards(runs: pd.DataFrame) -> pd.DataFrame:
+    """A row an entry.
+
+    Tuned are the hyperparameters that differ between the trials. The ends of what was searched are those in the
+    candidate's file where all trials lie between them, else the smallest and the largest value of the trials (trees of
+    others were often searched otherwise than the candidate of that name). The best setting is at the edge where the
+    winner's value lies within 5 % of an end: of the logarithm where that is searched (of observed ends: where all are
+    positive and the largest is at least ten times the smallest), of the distance to 1 where that is searched; of
+    choices, the first or the last of at least three numbers.
+
+    Returns:
+        `ENTRY`, `label`, and
+        `tuned` (names), `space` ("catalog", "observed", "catalog and observed", "" where nothing was tuned);
+        `trials`, `divergence_rate` (share of the trials);
+        `at_edge`: None where there is no winner or nothing was tuned; `edges`: where, in words;
+        `default_gain`: how much better the winner's score is than that of the trial with the default values of all
+        that was tuned (NaN where there is no such trial, and `default_note` says so);
+        `near_best`: share of the trials that completed with a score within 1 % of the winner's;
+        `step_time_ratio`: median seconds of a step relative to that of sgd on the same problem with the same batch size
+        in the same source, NaN where unknown.
+    """
+    labelled = with_labels(runs)
+    tried = dict(iter(trials(labelled).groupby(ROW)))
+    won = winners(labelled)
+    files = {name: _searched(name) for name in won["candidate"].unique()}
+    ratios = _step_time_ratios(labelled)
+    rows = []
+    for winner in won.to_dict("records"):
+        row = (winner["problem"], winner["label"])
+        about = {name: winner[name] for name in (*ENTRY, "label")}
+        card = _card(tried[row], winner["setting"], files[winner["candidate"]])
+        rows.append({**about, **card, "step_time_ratio": ratios.get(row, np.nan)})
+    columns = [*ENTRY, "label", *_CARD, "step_time_ratio"]
+    return pd.DataFrame(rows, columns=columns).astype({"at_edge": object})
+
+
+def baseline_strength(ours: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
+    """Whether our sgd, momentum and adam reach what was published for them.
+
+    Compared are rows with the same problem, schedule, epochs, batch size, metric and split. Different protocols are
+    compared too, and are named.
+
+    Args:
+        ours: rows of `ranking.table`.
+        published: likewise.
+
+    Returns:
+        A row a pair: `problem`, `candidate`, `metric`, `split`, `goal`, `protocol`, `published_protocol`, `label`,
+        `mean`, `published_mean`, `difference` (ours less the published), `standard_errors` (the difference in combined
+        standard errors, positive where ours is the better), `verdict`: "as strong" within 2 standard errors, else
+        "stronger" or "weaker", or "cannot be said" where one has a single seed, neither varies, or one loss alone
+        contains a penalty.
+    """
+    same = ["problem", "candidate", "schedule", "epochs", "batch_size", "metric", "split", "goal"]
+    figures = ["protocol", "label", "mean", "sd", "n_seeds", "decay", "loss_has_penalty"]
+    sides = [side.loc[side["candidate"].isin(BASELINES), [*same, *figures]] for side in (ours, published)]
+    pairs = sides[0].merge(sides[1], on=same, suffixes=("", "_published"))
+    pairs = pairs.rename(columns={f"{name}_published": f"published_{name}" for name in figures})
+    pairs["difference"] = pairs["mean"] - pairs["published_mean"]
+    error = np.sqrt(pairs["sd"] ** 2 / pairs["n_seeds"] + pairs["published_sd"] ** 2 / pairs["published_n_seeds"])
+    penalty = pairs[["loss_has_penalty", "published_loss_has_penalty"]].to_numpy(bool)
+    alike = (penalty[:, 0] == penalty[:, 1]) & (~penalty[:, 0] | (pairs["decay"] == pairs["published_decay"]))
+    can = ((pairs["metric"] == "accuracy") | alike) & (error > 0)
+    pairs["standard_errors"] = (pairs["difference"] * sign(pairs["goal"]) / error.where(can)).astype(float)
+    verdicts = [pairs["standard_errors"] > STANDARD_ERRORS, pairs["standard_errors"] < -STANDARD_ERRORS]
+    known = np.where(pairs["standard_errors"].isna(), "cannot be said", "as strong")
+    pairs["verdict"] = np.select(verdicts, ["stronger", "weaker"], known)
+    columns = ["protocol", "published_protocol", "label", "mean", "published_mean", "difference", "standard_errors"]
+    return pairs[["problem", "candidate", "metric", "split", "goal", *columns, "verdict"]]
+
+
+class _Axis(NamedTuple):
+    """One searched hyperparameter as a line from 0 to 1."""
+
+    low: float
+    high: float
+    is_log: bool = False
+    one_minus: bool = False
+
+    def position(self, value: float) -> float:
+        """0 at the lower end of the values, 1 at the upper."""
+        if self.one_minus:
+            return 1 - self._replace(one_minus=False).position(1 - value)
+        if not self.is_log:
+            return (value / 2 - self.low / 2) / (self.high / 2 - self.low / 2)  # halves do not overflow
+        return math.log(value / self.low) / math.log(self.high / self.low) if value > 0 else -math.inf
+
+
+def _card(tried: pd.DataFrame, setting: str | None, searched: dict[str, Searched]) -> dict[str, Any]:
+    values = hyperparameters(tried)
+    tuned = [str(name) for name in values if values[name].nunique(dropna=False) > 1]
+    axes = {name: _axis(values[name], _find(name, searched)) for name in tuned}
+    won = tried["setting"] == setting
+    edges = None
+    if tuned and won.any():
+        best = values[won].iloc[0]
+        edges = [f"{name} at the {end} end" for name in tuned if (end := _end(best[name], axes[name][0]))]
+    score = tried["score"].where(tried["outcome"] == "completed")
+    best_score = tried["score"][won].iloc[0] if won.any() else np.nan
+    gain, default_note = _default_gain(tried, values[tuned], best_score, searched)
+    return {
+        "tuned": tuned,
+        "space": " and ".join(sorted({"catalog" if from_file else "observed" for _, from_file in axes.values()})),
+        "trials": len(tried),
+        "divergence_rate": float((tried["outcome"] == "diverged").mean()),
+        "at_edge": None if edges is None else bool(edges),
+        "edges": ", ".join(edges or []),
+        "default_gain": gain,
+        "default_note": default_note,
+        "near_best": float(((score - best_score).abs() <= NEAR_BEST * abs(best_score)).mean()),
+    }
+
+
+def _searched(candidate: str) -> dict[str, Searched]:
+    """What a candidate's file searches; nothing where there is no such file."""
+    try:
+        return catalog.candidate(candidate).searched()
+    except RegbenchError:
+        return {}
+
+
+def _find(name: str, searched: dict[str, Searched]) -> Searched | None:
+    """What is searched under the name of a hyperparameter in a result file (`beta1`, `learning_rate`)."""
+    if name in _DECAY:
+        return searched.get("decay.strength")
+    plain = name.replace("_", "")
+    paths = sorted(searched, key=lambda path: path.count("."))
+    return next((searched[path] for path in paths if f".{path}".replace("_", "").endswith(f".{plain}")), None)
+
+
+def _axis(values: pd.Series, searched: Searched | None) -> tuple[_Axis | list[Any] | None, bool]:
+    """The line or the choices on which a hyperparameter was searched, None where they cannot be had.
+
+    The second value: whether they are those of the candidate's file.
+    """
+    if isinstance(searched, Choices) and all(_position(value, searched.choices) >= 0 for value in values):
+        return list(searched.choices), True
+    found = numbers(values)
+    if found.isna().any() or pd.api.types.is_bool_dtype(values):
+        return None, False
+    if isinstance(searched, Range):
+        axis = _axis_of(searched)
+        positions = found.map(axis.position)
+        if positions.between(-_ROUNDING, 1 + _ROUNDING).all():
+            return axis, True
+    if found.nunique() < _FEWEST:
+        return None, False
+    low, high = float(found.min()), float(found.max())
+    return _Axis(low, high, is_log=low > 0 and high / low >= 10), False
+
+
+def _axis_of(searched: Range) -> _Axis:
+    if searched.log10 is not None:
+        low, high = (10.0**exponent for exponent in searched.log10)
+        return _Axis(low, high, is_log=True, one_minus=searched.one_minus)
+    return _Axis(float(searched.low or 0), float(searched.high or 0), searched.log, searched.one_minus)
+
+
+def _end(best: Any, axis: _Axis | list[Any] | None) -> str:
+    """The end at which the best value lies, "" for none."""
+    if isinstance(axis, list):
+        are_numbers = all(isinstance(choice, int | float) and not isinstance(choice, bool) for choice in axis)
+        if not are_numbers or len(axis) < _FEWEST:
+            return ""
+        position = _position(best, sorted(axis)) / (len(axis) - 1)
+    elif axis is None:
+        return ""
+    else:
+        position = axis.position(float(best))
+    if position <= EDGE:
+        return "lower"
+    return "upper" if position >= 1 - EDGE else ""
+
+
+def _default_gain(
+    tried: pd.DataFrame, values: pd.DataFrame, best_score: float, searched: dict[str, Searched]
+) -> tuple[float, str]:
+    """How much the winner gained over the defaults, or NaN and why."""
+    if values.shape[1] == 0:
+        return np.nan, "nothing was tuned"
+    is_default = pd.Series(True, index=values.index)
+    for name in values.columns.astype(str):
+        found = _find(name, searched)
+        if found is None or found.default is None:
+            return np.nan, f"no default of {name} is known"
+        is_default &= values[name].map(lambda value, default=found.default: _same(value, default))
+    if not is_default.any():
+        return np.nan, "no run with the default values"
+    worth = tried["score"] * sign(tried["score_goal"])
+    gain = best_score * sign(tried["score_goal"]).iloc[0] - worth[is_default].iloc[0]
+    return float(gain), ""
+
+
+def _position(value: object, choices: Sequence[object]) -> int:
+    """The place of a value among choices, -1 where it is none of them."""
+    return next((place for place, choice in enumerate(choices) if _same(value, choice)), -1)
+
+
+def _same(value: object, default: object) -> bool:
+    if isinstance(value, float | int) and isinstance(default, float | int):
+        return math.isclose(value, default, rel_tol=1e-9)
+    return value == default
+
+
+def _step_time_ratios(runs: pd.DataFrame) -> dict[tuple[str, str], float]:
+    machine = ["source", "problem", "batch_size"]
+    seconds = runs.loc[~runs["superseded"].astype(bool), [*machine, "label", "candidate", "step_seconds"]]
+    of_sgd = seconds[seconds["candidate"] == REFERENCE]
+    reference = of_sgd.groupby(machine, dropna=False)["step_seconds"].median().rename("reference")
+    medians = seconds.groupby([*machine, "label"], dropna=False)["step_seconds"].median().reset_index()
+    medians = medians.join(reference, on=machine)
+    ratio = medians["step_seconds"] / medians["reference"]
+    return dict(zip(zip(medians["problem"], medians["label"], strict=True), ratio, strict=True))

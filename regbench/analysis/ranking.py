@@ -1,0 +1,226 @@
+"""The ranked table: a row an entry, with what its reported seeds say and how far that may be compared."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from regbench.analysis.entries import Mode, reported, sign, winners, with_labels
+from regbench.analysis.intervals import interquartile_mean, interquartile_mean_interval, mean_interval
+
+ROW = ["problem", "label"]
+COLUMNS = [
+    *["problem", "candidate", "label", "source", "dialect", "coupling", "decay", "setting"],
+    *["protocol", "schedule", "epochs", "batch_size", "seeds", "n_seeds", "metric", "split", "goal"],
+    *["mean", "sd", "iqm", "low", "high", "iqm_low", "iqm_high", "clean_mean", "clean_sd", "rank", "speed"],
+    *[
+        "trials",
+        "diverged",
+        "unfinished",
+        "diverged_seeds",
+        "irregular",
+        "decided_by",
+        "loss_has_penalty",
+        "comparable",
+        "note",
+    ],
+]
+_RULES = {"protocol": "protocol", "schedule": "schedule", "epochs": "epochs", "batch_size": "batch size"}
+_TWIN = {"deepobs-1.1": "deepobs"}
+
+
+def table(
+    runs: pd.DataFrame,
+    *,
+    mode: Mode = "final",
+    metric: str | None = None,
+    split: str = "test",
+    level: float = 0.95,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """A row an entry, sorted by problem and rank.
+
+    Compared with each other are, on one problem, the entries with the same protocol, schedule, epochs, batch size and
+    metric; where the metric is a loss that contains a penalty, only those with a penalty of the same strength. Of
+    these groups the one with the most entries that have a finite mean is ranked (then the one with the most seeds,
+    then the first by its rules); the others keep their figures, have no rank, `comparable` is False, and `note` says
+    in what they differ. `deepobs` and `deepobs-1.1` are one group on the test split, with a note on the latter:
+    it trains on the validation samples too and chooses by the test set, both to its advantage. On other splits they
+    are two groups.
+
+    Equal means share the better rank. Entries that failed come last: all trials diverged, or a reported seed diverged
+    and has no finite value. An entry of which a figure is missing for another reason has no rank.
+
+    Args:
+        runs: of any number of problems and sources.
+        mode: how winners are chosen (`entries.winners`).
+        metric: "accuracy" or "loss"; what decides on each problem unless given.
+        split: "train", "valid" or "test".
+        level: of the intervals.
+        seed: of the intervals' bootstrap.
+
+    Returns:
+        `COLUMNS`. `setting` is a dict, None where nothing won. `sd` has ddof 1 and is NaN for a single seed, like the
+        intervals `low` to `high` of the mean and `iqm_low` to `iqm_high` of the interquartile mean. `clean_mean` and
+        `clean_sd` leave out the tuning seed. `speed`: mean number of epochs to the problem's convergence performance,
+        as DeepOBS counts (epochs + 1 where never reached). `diverged`, `unfinished`: of the trials. `irregular`: kind
+        -> number of files, of all runs, superseded ones too.
+    """
+    labelled = with_labels(runs)
+    shown = reported(labelled, mode, metric, split)
+    figures = pd.DataFrame(
+        [{**dict(zip(ROW, row, strict=True)), **_figures(group, level, seed)} for row, group in shown.groupby(ROW)],
+        columns=[*ROW, *_FIGURES],
+    )
+    rows = winners(labelled, mode).rename(columns={"seeds": "winner_seeds"}).merge(figures, on=ROW, how="left")
+    rows = rows.merge(_about(labelled, metric), on=ROW)
+    rows["split"] = split
+    rows["dialect"] = rows["dialect"].where(rows["dialect"].notna(), rows.pop("first_dialect"))
+    rows["setting"] = [json.loads(text) if isinstance(text, str) else None for text in rows["setting"]]
+    for column, kind in _EMPTY.items():
+        rows[column] = [
+            kind() if isinstance(value, float) and np.isnan(value) else kind(value) for value in rows[column]
+        ]
+    rows = _ranked(_compared(rows))
+    rows["note"] = _notes(rows)
+    rows = rows.sort_values(["problem", "comparable", "rank", "label"], ascending=[True, False, True, True])
+    return rows[COLUMNS].reset_index(drop=True)
+
+
+_FIGURES = [
+    *["seeds", "n_seeds", "mean", "sd", "iqm", "low", "high", "iqm_low", "iqm_high", "clean_mean", "clean_sd"],
+    *["speed", "diverged_seeds", "missing", "failed", "is_stale"],
+]
+_EMPTY: dict[str, Callable[..., Any]] = {
+    **{"seeds": list, "n_seeds": int, "diverged_seeds": int, "missing": int},
+    **{"failed": bool, "is_stale": bool},
+}
+
+
+def _figures(group: pd.DataFrame, level: float, seed: int) -> dict[str, Any]:
+    """What the reported runs of one entry say."""
+    values = group["value"].to_numpy(float)
+    bad, diverged = ~np.isfinite(values), (group["outcome"] == "diverged").to_numpy()
+    tuned = group["is_tuning_seed"].to_numpy(bool)
+    mean_low, mean_high = mean_interval(values, level=level)
+    iqm_low, iqm_high = interquartile_mean_interval(values, level=level, seed=seed)
+    return {
+        "seeds": [int(number) for number in group["seed"]],
+        "n_seeds": len(values),
+        "mean": _mean(values),
+        "sd": _standard_deviation(values),
+        "iqm": interquartile_mean(values),
+        "low": mean_low,
+        "high": mean_high,
+        "iqm_low": iqm_low,
+        "iqm_high": iqm_high,
+        "clean_mean": _mean(values[~tuned]),
+        "clean_sd": _standard_deviation(values[~tuned]),
+        "speed": group["epochs_to_convergence"].mean(skipna=False),
+        "diverged_seeds": int(diverged.sum()),
+        "missing": int(bad.sum()),
+        "failed": bool(bad.any() and (diverged | np.isinf(values))[bad].all()),
+        "is_stale": bool(tuned.all()),
+    }
+
+
+def _mean(values: np.ndarray) -> float:
+    """NaN for no values, and where an infinite loss stands against one that is not a number."""
+    with np.errstate(invalid="ignore"):
+        return float(values.mean()) if len(values) else np.nan
+
+
+def _standard_deviation(values: np.ndarray) -> float:
+    return float(values.std(ddof=1)) if len(values) > 1 and np.isfinite(values).all() else np.nan
+
+
+def _about(runs: pd.DataFrame, metric: str | None) -> pd.DataFrame:
+    """What is known of each entry whether it has a winner or not: metric, goal, counts of irregular files, ..."""
+    about = runs.sort_values([*ROW, "dialect"]).drop_duplicates(ROW)[[*ROW, "metric", "goal", "dialect", "decay"]]
+    about = about.rename(columns={"dialect": "first_dialect", "decay": "first_decay"})
+    penalty = runs.groupby(ROW)["loss_has_penalty"].any().rename("loss_has_penalty")
+    about = about.join(penalty, on=ROW)
+    if metric is not None:
+        usual = "maximize" if metric == "accuracy" else "minimize"
+        about["goal"] = about["goal"].where(about["metric"] == metric, usual)
+        about["metric"] = metric
+    kinds = runs.loc[runs["irregular"] != "", [*ROW, "irregular"]]
+    kinds = kinds.assign(irregular=kinds["irregular"].str.split(",")).explode("irregular")
+    sizes = kinds.groupby([*ROW, "irregular"], as_index=False).size()
+    counts: dict[tuple[str, str], dict[str, int]] = {}
+    for problem, label, kind, count in zip(*(sizes[name] for name in sizes.columns), strict=True):
+        counts.setdefault((problem, label), {})[kind] = int(count)
+    rows = zip(about["problem"], about["label"], strict=True)
+    return about.assign(irregular=pd.Series([counts.get(row, {}) for row in rows], index=about.index, dtype=object))
+
+
+def _compared(rows: pd.DataFrame) -> pd.DataFrame:
+    """Adds `comparable`, and `apart`: in what an entry differs from those that are ranked."""
+    rules = rows[list(_RULES)].astype(object).rename(columns=_RULES)
+    twins = rules["protocol"].replace(_TWIN)
+    rules["protocol"] = twins.where(rows["split"] == "test", rules["protocol"])
+    rules["metric"], rules["goal"] = rows["metric"].astype(object), rows["goal"].astype(object)
+    within = rows["loss_has_penalty"].astype(bool) & (rows["metric"] == "loss")
+    strength = rows["decay"].fillna(rows["first_decay"])
+    known = strength.astype(object).where(strength.notna(), "unknown, of " + rows["label"])
+    rules["penalty in the loss"] = known.where(within, "none")
+    group = pd.Series(list(rules.astype(str).itertuples(index=False, name=None)), index=rows.index, dtype=object)
+    sizes = pd.DataFrame({"problem": rows["problem"], "group": group, "seeds": rows["n_seeds"]})
+    sizes["finite"] = np.isfinite(rows["mean"].astype(float))
+    sizes = sizes.groupby(["problem", "group"], as_index=False)[["finite", "seeds"]].sum()
+    sizes = sizes.sort_values(["problem", "finite", "seeds", "group"], ascending=[True, False, False, True])
+    main = rows["problem"].map(sizes.drop_duplicates("problem").set_index("problem")["group"])
+    apart = [
+        ", ".join(
+            f"{name} {mine} (ranked: {theirs})"
+            for name, mine, theirs in zip(rules.columns, own, ranked, strict=True)
+            if mine != theirs
+        )
+        for own, ranked in zip(group, main, strict=True)
+    ]
+    return rows.assign(comparable=group == main, apart=apart)
+
+
+def _ranked(rows: pd.DataFrame) -> pd.DataFrame:
+    mean = rows["mean"].astype(float)
+    worth = (mean * sign(rows["goal"])).where(np.isfinite(mean))
+    failed = rows["failed"].astype(bool) | (rows["setting"].isna() & (rows["diverged"] == rows["trials"]))
+    worth = worth.mask(failed, -np.inf).where(rows["comparable"])
+    return rows.assign(rank=worth.groupby(rows["problem"]).rank(ascending=False, method="min"))
+
+
+def _notes(rows: pd.DataFrame) -> list[str]:
+    ranked = rows[rows["comparable"]]
+    both = {"deepobs", "deepobs-1.1"}
+    mixed = ranked.groupby("problem")["protocol"].agg(lambda protocols: both <= set(protocols))
+    mixed_problems = set(mixed.index[mixed.astype(bool)])
+    return [_note(row, row["problem"] in mixed_problems) for row in rows.to_dict("records")]
+
+
+def _note(row: dict[Any, Any], beside_deepobs: bool) -> str:
+    """What a reader of one row must know, in a line; "" for nothing."""
+    parts = []
+    if row["apart"]:
+        parts.append(f"not ranked: {row['apart']}")
+    elif beside_deepobs and row["protocol"] == "deepobs-1.1":
+        parts.append("deepobs-1.1 trains on the validation samples too")
+    if row["reason"]:
+        parts.append(row["reason"])
+    elif row["missing"] == row["n_seeds"] > 0 and not row["failed"]:
+        parts.append(f"no {row['split']} {row['metric']}")
+    elif row["missing"]:
+        parts.append(f"{row['missing']} of {row['n_seeds']} seeds have no finite value")
+    if str(row["decided_by"]).startswith("test"):
+        parts.append(f"winner chosen by the {row['decided_by'].replace('_', ' ')}, there is no validation curve")
+    if row["is_stale"]:
+        parts.append("no seed but that of the search")
+    elif row["n_seeds"] == 1:
+        parts.append("one seed")
+    if row["aside"]:
+        aside = "1 setting" if row["aside"] == 1 else f"{row['aside']} settings"
+        parts.append(f"{aside} with another decay than the trials' left out")
+    if row["most_seeds"] > row["winner_seeds"]:
+        parts.append(f"another setting was run with more seeds ({row['most_seeds']:.0f})")
+    return "; ".join(parts)

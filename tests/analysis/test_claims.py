@@ -1,0 +1,346 @@
+"""Claims: the test against SciPy and tables, and how often simulated results of known truth are told right."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from regbench.analysis.claims import COLUMNS, Sample, claims, compare_pair, holm, seeds_needed
+from regbench.analysis.entries import reported
+
+FRESH = 9
+"""Seeds besides the tuning seed, as DeepOBS has them."""
+
+
+@pytest.fixture(scope="module")
+def results(make_runs):
+    """The `runs` frame of simulated trees: (problem, candidate) -> values of seeds 42, 43, ... of its winner."""
+
+    def make(values, **common):
+        rows = [
+            {"problem": problem, "candidate": candidate, "seed": 42 + number, "valid": value, "test": value}
+            for (problem, candidate), seeds in values.items()
+            for number, value in enumerate(seeds)
+        ]
+        return make_runs(rows, **common)
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def claims_of(results):
+    """The claims of simulated results trees."""
+
+    def make(values, level=0.05, against="best", **common):
+        return claims(reported(results(values, **common)), level, against)
+
+    return make
+
+
+def two(first, second, tuned=0.5):
+    """Two candidates with these values of fresh seeds."""
+    return {("p", "a"): [tuned, *first], ("p", "b"): [tuned, *second]}
+
+
+def test_pair_is_compared_as_welch_of_scipy():
+    generator = np.random.default_rng(0)
+    first, second = generator.normal(0.1, 1, 7), generator.normal(0, 3, 12)
+    found = compare_pair(first, second, level=0.1)
+    expected = stats.ttest_ind(first, second, equal_var=False)
+    interval = expected.confidence_interval(0.9)
+    assert found.p == pytest.approx(expected.pvalue, rel=1e-12)
+    assert (found.low, found.high) == pytest.approx((interval.low, interval.high), rel=1e-12)
+    assert found.difference == pytest.approx(first.mean() - second.mean(), rel=1e-12)
+
+
+def test_pair_with_no_spread_in_one_is_that_of_a_single_sample():
+    # The other variance vanishes from the error and from the degrees of freedom.
+    values = [1.0, 2.0, 4.0, 5.0]
+    found = compare_pair(values, [0.5, 0.5, 0.5])
+    assert found.p == pytest.approx(stats.ttest_1samp(values, 0.5).pvalue, rel=1e-12)
+
+
+def test_pair_does_not_depend_on_shift_and_scale():
+    first, second = np.array([0.1, 0.4, 0.2, 0.5]), np.array([0.3, 0.6, 0.7])
+    found, moved = compare_pair(first, second), compare_pair(2 + 1000 * first, 2 + 1000 * second)
+    # Values near 1000 with a spread of 100 lose two digits to the common part.
+    assert moved.p == pytest.approx(found.p, rel=1e-12)
+    assert (moved.low, moved.high) == pytest.approx((1000 * found.low, 1000 * found.high), rel=1e-11)
+    assert moved.seeds_needed == found.seeds_needed
+
+
+@pytest.mark.parametrize(
+    "first, second",
+    [
+        ([], [1.0, 2.0]),
+        ([1.0], [1.0, 2.0]),
+        ([1.0], [2.0]),
+        ([0.1] * 9, [0.2] * 9),
+        ([0.1] * 9, [0.1] * 9),
+        ([1.0, math.nan], [1.0, 2.0]),
+        ([1.0, math.inf], [1.0, math.inf]),
+        ([1e300, -1e300], [1.0, 2.0]),
+    ],
+)
+def test_pair_that_allows_no_test_gives_none(first, second):
+    found = compare_pair(first, second)
+    assert all(math.isnan(value) for value in (found.p, found.low, found.high, found.seeds_needed))
+
+
+@pytest.mark.parametrize("distance, table", [(0.2, 394), (0.5, 64), (0.8, 26), (1.0, 17)])
+def test_seeds_needed_are_those_of_power_tables(distance, table):
+    # Cohen (1992), table 2, at 80 % and 0.05, two sided: 393, 64, 26 (he rounds the first, 393.4, down). 1.0: the usual
+    # 17. Unit variances and equal numbers make Welch's test Student's.
+    assert seeds_needed(Sample(distance, 1.0, 10), Sample(0.0, 1.0, 10)) == table
+
+
+def test_seeds_needed_give_the_power_in_simulation():
+    one, other = Sample(1.5, 1.0, 2), Sample(0.0, 4.0, 2)
+    n = int(seeds_needed(one, other))
+    generator = np.random.default_rng(1)
+    found = {}
+    for count in (n, n - 3):
+        first, second = generator.normal(1.5, 1, (4000, count)), generator.normal(0, 2, (4000, count))
+        found[count] = int((stats.ttest_ind(first, second, axis=1, equal_var=False).pvalue < 0.05).sum())
+    assert found[n] >= stats.binom.ppf(1e-4, 4000, 0.8)
+    assert found[n - 3] < stats.binom.ppf(1e-4, 4000, 0.8)
+
+
+def test_seeds_needed_are_infinite_beyond_reason():
+    assert seeds_needed(Sample(0.001, 1.0, 9), Sample(0.0, 1.0, 9)) == math.inf
+    assert seeds_needed(Sample(1.0, 1.0, 9), Sample(1.0, 1.0, 9)) == math.inf
+
+
+@pytest.mark.parametrize("distance", [1e2, 1e4, 1e8])
+def test_two_seeds_can_be_enough_for_an_enormous_difference(distance):
+    assert 2 <= seeds_needed(Sample(distance, 1.0, 2), Sample(0.0, 0.0, 2), level=1e-5) <= 5
+
+
+def test_holm_adjusts_as_by_hand():
+    # Sorted 0.01, 0.02, 0.03, 0.04 times 4, 3, 2, 1: 0.04, 0.06, 0.06, 0.04; never falling: 0.04, 0.06, 0.06, 0.06.
+    assert holm([0.03, 0.01, 0.04, 0.02]) == pytest.approx([0.06, 0.04, 0.06, 0.06])
+    assert holm([0.5, 0.9]) == pytest.approx([1, 1])
+    assert holm([0.04]) == pytest.approx([0.04])
+    assert len(holm([])) == 0
+
+
+def test_holm_does_not_count_what_was_not_tested():
+    assert holm([math.nan, 0.02, math.nan, 0.01])[[1, 3]] == pytest.approx([0.02, 0.02])
+    assert np.isnan(holm([math.nan, 0.02])[0])
+
+
+def test_claim_is_a_sentence_with_difference_interval_seeds_and_p(claims_of):
+    row = claims_of(two([0.90, 0.91, 0.92], [0.80, 0.81, 0.82])).iloc[0]
+    assert list(row.index) == COLUMNS
+    assert (row["problem"], row["better"], row["worse"], row["claimed"]) == ("p", "a", "b", True)
+    assert (row["n_better"], row["n_worse"]) == (3, 3)
+    assert math.isnan(row["seeds_needed"])
+    # t(0.975, 4) = 2.7764 times sqrt(2 * 0.0001 / 3) is 0.0227; t = 12.25 with 4 degrees of freedom: p = 0.00026.
+    assert row["sentence"] == "a beats b on p by 0.100 [0.077, 0.123], 3 seeds each, p = 0.00026."
+
+
+def test_difference_of_losses_is_the_amount_by_which_the_better_is_lower(claims_of):
+    row = claims_of(two([90.0, 91.0, 92.0], [80.0, 81.0, 82.0]), metric="loss", goal="minimize").iloc[0]
+    assert (row["better"], row["worse"]) == ("b", "a")
+    assert row["sentence"] == "b beats a on p by 10.0 [7.7, 12.3], 3 seeds each, p = 0.00026."
+
+
+def test_what_is_not_claimed_says_how_many_seeds_it_would_need(claims_of):
+    row = claims_of(two([0.5, 0.6, 0.7, 0.8], [0.48, 0.58, 0.68, 0.88])).iloc[0]
+    assert not row["claimed"]
+    assert row["sentence"].startswith("b and a are not distinguishable on p at this budget (would need more than 1000")
+    row = claims_of(two([0.5, 0.6, 0.7, 0.8], [0.6, 0.7, 0.8])).iloc[0]
+    needed = seeds_needed(Sample.of([0.5, 0.6, 0.7, 0.8]), Sample.of([0.6, 0.7, 0.8]))
+    assert row["seeds_needed"] == needed
+    assert f"(would need about {needed:.0f} seeds each; 0.05 [" in row["sentence"]
+    assert "3 and 4 seeds, p = " in row["sentence"]
+
+
+def test_lucky_tuning_seed_claims_nothing(claims_of):
+    spread = [0.50, 0.51, 0.52, 0.53, 0.54]
+    with_luck = claims_of({("p", "a"): [0.99, *spread], ("p", "b"): [0.01, *spread]})
+    without = claims_of({("p", "a"): [0.5, *spread], ("p", "b"): [0.5, *spread]})
+    assert not with_luck["claimed"].any()
+    pd.testing.assert_frame_equal(with_luck, without)
+
+
+def test_entry_without_fresh_seeds_is_named_and_claims_nothing(claims_of):
+    rows = claims_of({("p", "a"): [0.9], ("p", "b"): [0.5, 0.6], ("p", "c"): [0.5, 0.6, 0.7]})
+    assert list(rows["better"]) == ["c", "c"]
+    assert not rows["claimed"].any()
+    said = " ".join(rows["sentence"])
+    assert "(a has no seed besides the tuning seed, two are needed)" in said
+    assert "(b has one seed besides the tuning seed, two are needed)" in said
+
+
+def test_seeds_without_spread_claim_nothing(claims_of):
+    row = claims_of(two([0.9] * 5, [0.1] * 5)).iloc[0]
+    assert not row["claimed"]
+    assert "the seeds show no spread by which to judge the difference" in row["sentence"]
+
+
+def test_values_that_are_not_finite_claim_nothing(claims_of):
+    row = claims_of(two([0.9, 0.91, 0.92], [0.1, math.inf, 0.2]), metric="loss", goal="minimize").iloc[0]
+    assert not row["claimed"]
+    assert "not all values of b are finite" in row["sentence"]
+
+
+def test_diverged_runs_count_as_logged_and_are_told(make_study, join):
+    good = make_study("a", {0.1: 0.9}, [0.91, 0.92, 0.90, 0.91])
+    bad = make_study("b", {0.1: 0.5}, [0.51, 0.52, 0.50, 0.1])
+    bad.loc[bad.index[-1], "outcome"] = "diverged"
+    row = claims(reported(join(good, bad))).iloc[0]
+    assert row["n_worse"] == 4
+    # Means 0.91 and (0.51 + 0.52 + 0.50 + 0.1) / 4 = 0.4075.
+    assert row["difference"] == pytest.approx(0.91 - 0.4075, rel=1e-12)
+    assert row["sentence"].endswith("Diverged, and counted with their values as logged: 1 of 4 runs of b.")
+
+
+def test_entries_of_different_rules_are_not_compared(make_study, join):
+    runs = join(
+        make_study("a", {0.1: 0.9}, [0.91, 0.92, 0.93], protocol="strict"),
+        make_study("b", {0.1: 0.5}, [0.51, 0.52, 0.53]),
+        make_study("c", {0.1: 0.1}, [0.11, 0.12, 0.13]),
+    )
+    rows = claims(reported(runs))
+    assert list(zip(rows["better"], rows["worse"], strict=True)) == [("b", "c")]
+    left_out = reported(runs).assign(comparable=lambda frame: frame["label"] != "c")
+    assert claims(left_out).empty
+
+
+def test_losses_with_a_penalty_are_not_claimed(make_study, join):
+    loss = {"metric": "loss", "goal": "minimize", "loss_has_penalty": True}
+    runs = join(*(make_study(name, {0.1: x}, [x, x + 1, x + 2], **loss) for name, x in (("a", 1), ("b", 100))))
+    assert claims(reported(runs)).empty
+    assert len(claims(reported(runs.assign(loss_has_penalty=False)))) == 1
+
+
+def test_maximizing_claims_what_minimizing_the_negative_claims(claims_of):
+    generator = np.random.default_rng(4)
+    values = {("p", name): generator.normal(mean, 1, 10) for name, mean in zip("abcd", (0, 1, 2, 5), strict=True)}
+    up = claims_of(values, metric="loss", goal="maximize")
+    down = claims_of({key: -seeds for key, seeds in values.items()}, metric="loss", goal="minimize")
+    pd.testing.assert_frame_equal(up, down)
+
+
+def test_shown_pairs_are_adjusted_for_all_pairs(claims_of):
+    generator = np.random.default_rng(5)
+    values = {("p", name): generator.normal(mean, 1, 10) for name, mean in zip("abcd", (0, 1, 2, 3), strict=True)}
+    best, every = claims_of(values), claims_of(values, against="all")
+    assert (len(best), len(every)) == (3, 6)
+    assert set(best["better"]) == {"d"}
+    shown = every[every["better"] == "d"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(best, shown)
+
+
+def test_entry_singled_out_beforehand_needs_less_adjustment(claims_of):
+    generator = np.random.default_rng(5)
+    values = {("p", name): generator.normal(mean, 1, 10) for name, mean in zip("abcd", (0, 1, 2, 3), strict=True)}
+    against = claims_of(values, against="a")
+    assert len(against) == 3
+    assert ((against["better"] == "a") | (against["worse"] == "a")).all()
+    fresh = {name: seeds[1:] for (_, name), seeds in values.items()}
+    raw = [stats.ttest_ind(fresh[name], fresh["a"], equal_var=False).pvalue for name in "dcb"]
+    assert list(against["p"]) == pytest.approx(holm(raw), rel=1e-10)
+
+
+def test_interval_excludes_zero_where_a_difference_is_claimed_and_only_there(claims_of):
+    generator = np.random.default_rng(6)
+    values = {
+        (f"p{number}", f"c{candidate}"): generator.normal(candidate / 2, 1, 10)
+        for number in range(20)
+        for candidate in range(5)
+    }
+    rows = claims_of(values, against="all")
+    assert 0 < rows["claimed"].sum() < len(rows)
+    np.testing.assert_array_equal(rows["claimed"], rows["low"] > 0)
+    assert (rows["difference"] >= 0).all()
+
+
+def test_no_reported_runs_give_no_claims(results):
+    rows = claims(reported(results({("p", "a"): [0.5, 0.6]})).head(0))
+    assert list(rows.columns) == COLUMNS
+    assert rows.empty
+
+
+def test_levels_and_labels_that_do_not_exist_are_refused(results):
+    runs = reported(results(two([0.5, 0.6], [0.5, 0.7])))
+    with pytest.raises(ValueError, match=r"`level` must be in \(0, 1\). Received: level=5"):
+        claims(runs, level=5)
+    with pytest.raises(ValueError, match=r"`against` must be best, all or one of the labels. Received: against='z'"):
+        claims(runs, against="z")
+
+
+def simulated(means, repetitions, draw):
+    """Trees of one problem with candidates of these true means, all in one frame: a problem is a repetition."""
+    return {
+        (f"p{number:03}", f"c{candidate}"): mean + draw(FRESH + 1)
+        for number in range(repetitions)
+        for candidate, mean in enumerate(means)
+    }
+
+
+NOISE = {
+    "normal": lambda generator: lambda n: generator.normal(size=n),
+    # Drawn for each candidate: some vary ten times as much as others.
+    "unequal": lambda generator: lambda n: generator.normal(size=n) * generator.choice([0.1, 1.0]),
+    "skewed": lambda generator: lambda n: generator.exponential(size=n) - 1,
+    "sometimes diverged": lambda generator: lambda n: generator.normal(size=n) - 20 * (generator.random(n) < 0.1),
+}
+
+
+@pytest.mark.parametrize(
+    "noise, level",
+    [
+        ("normal", 0.05),
+        ("sometimes diverged", 0.05),
+        pytest.param("normal", 0.2, marks=pytest.mark.slow),
+        pytest.param("unequal", 0.05, marks=pytest.mark.slow),
+        pytest.param("skewed", 0.05, marks=pytest.mark.slow),
+    ],
+)
+def test_planted_ties_are_claimed_no_more_often_than_the_level(claims_of, noise, level):
+    # Four equal candidates, six pairs; a repetition errs if any pair is claimed.
+    rows = claims_of(simulated([0] * 4, 200, NOISE[noise](np.random.default_rng(7))), level, against="all")
+    errors = rows.groupby("problem")["claimed"].any().sum()
+    assert rows["problem"].nunique() == 200
+    # A rate at the level gives more errors with a probability below 1e-4.
+    assert errors <= stats.binom.ppf(1 - 1e-4, 200, level)
+
+
+@pytest.mark.slow
+def test_best_of_many_equal_candidates_is_claimed_no_more_often_than_the_level(claims_of):
+    # The best is chosen by the values that are tested: with 15 candidates an adjustment for 14 pairs would not do.
+    rows = claims_of(simulated([0] * 15, 200, NOISE["normal"](np.random.default_rng(8))))
+    assert len(rows) == 200 * 14
+    assert rows.groupby("problem")["claimed"].any().sum() <= stats.binom.ppf(1 - 1e-4, 200, 0.05)
+
+
+def test_true_null_among_planted_differences_is_claimed_no_more_often_than_the_level(claims_of):
+    # c0 and c1 are equal, c2 and c3 are far off in both directions.
+    rows = claims_of(simulated([0, 0, 8, -8], 200, NOISE["normal"](np.random.default_rng(9))), against="all")
+    tied = rows[rows["better"].isin(["c0", "c1"]) & rows["worse"].isin(["c0", "c1"])]
+    assert len(tied) == 200
+    assert tied["claimed"].sum() <= stats.binom.ppf(1 - 1e-4, 200, 0.05)
+    assert rows[~rows.index.isin(tied.index)]["claimed"].all()
+
+
+def test_planted_difference_is_found_with_the_stated_power(claims_of):
+    # The smallest difference for which nine seeds each are said to be enough, in steps of 0.01 standard deviations.
+    distance = next(
+        step / 100 for step in range(50, 300) if seeds_needed(Sample(step / 100, 1, 2), Sample(0, 1, 2)) <= FRESH
+    )
+    rows = claims_of(simulated([0, distance], 200, NOISE["normal"](np.random.default_rng(10))))
+    right = rows["claimed"] & (rows["better"] == "c1")
+    # 80 % power: fewer or more with a probability below 1e-4 each; a step of 0.01 adds less than 0.5 %.
+    assert stats.binom.ppf(1e-4, 200, 0.8) <= right.sum() <= stats.binom.ppf(1 - 1e-4, 200, 0.805)
+
+
+def test_intervals_of_differences_hold_the_truth_as_often_as_they_say(claims_of):
+    rows = claims_of(simulated([0, 0.5], 400, NOISE["normal"](np.random.default_rng(11))))
+    # What is better may be either; the truth has the sign of c1 against c0.
+    truth = np.where(rows["better"] == "c1", 0.5, -0.5)
+    hits = ((rows["low"] <= truth) & (truth <= rows["high"])).sum()
+    assert stats.binom.ppf(1e-4, 400, 0.95) <= hits <= stats.binom.ppf(1 - 1e-4, 400, 0.95)
