@@ -1,65 +1,160 @@
-"""Learning curves of several candidates: mean and spread over seeds, a column a problem."""
+"""Learning curves: mean and spread over seeds of training loss and test metric, a column a problem."""
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
-from regbench.plots.style import colours, style
-from regbench.records import RunResult
+from regbench.plots import lines
+from regbench.plots.looks import Look, best_first, looks, ordered
+from regbench.plots.panels import coupled, handles, in_order, legend_below, places, title
+from regbench.plots.scales import LARGEST, Scale, finite, scale_of, within_unit
+from regbench.plots.style import NothingToDrawError, style
+from regbench.plots.text import shown
 
-LABELS = {
-    "train_losses": "training loss",
-    "test_losses": "test loss",
-    "train_accuracies": "training accuracy",
-    "test_accuracies": "test accuracy",
-}
-
-Winners = Mapping[str, Sequence[RunResult]]
-"""The runs of each candidate's best setting, one a seed."""
+TRAINING = "train_loss"
+METRICS = {TRAINING: "training loss", "test_accuracy": "test accuracy", "test_loss": "test loss"}
 
 
-def learning_curves(problems: Mapping[str, Winners]) -> Figure:
+class Column(NamedTuple):
+    """One column of panels: the curves of a problem (and of one decay coupling, where they are kept apart)."""
+
+    problem: str
+    coupling: str | None
+    curves: pd.DataFrame
+
+    @property
+    def metrics(self) -> list[str]:
+        """What is drawn, from top to bottom: the training loss, and the accuracy or else the loss on the test set."""
+        there = [metric for metric in METRICS if metric in set(self.curves["metric"])]
+        return [metric for metric in there if metric != "test_loss" or "test_accuracy" not in there]
+
+
+def columns_of(summaries: pd.DataFrame, by_coupling: bool = False) -> list[list[Column]]:
+    """The columns of the figure, a list for each problem. Curves without any finite mean are left out."""
+    known = summaries[summaries["metric"].isin(METRICS)]
+    usable = (known["mean"].abs() < LARGEST).groupby([known[key] for key in ("problem", "label", "metric")], sort=False)
+    known = known[usable.transform("any")]
+    groups = []
+    for problem, curves in known.groupby("problem", sort=False, observed=True):
+        if by_coupling:
+            couplings = in_order(curves["coupling"].unique())
+            groups.append([Column(str(problem), one, curves[curves["coupling"] == one]) for one in couplings])
+        else:
+            groups.append([Column(str(problem), None, curves)])
+    return groups if by_coupling else [[column for group in groups for column in group]] if groups else []
+
+
+def ranking_of(columns: Sequence[Column]) -> list[str]:
+    """Labels, best first: by the last value of what is drawn lowest, ranked in each problem."""
+    rows = []
+    for column in columns:
+        curves = column.curves[column.curves["metric"] == column.metrics[-1]].sort_values("epoch")
+        last = curves.groupby("label", sort=False, observed=True).tail(1)
+        sign = 1 if column.metrics[-1] == "test_accuracy" else -1
+        rows.append(pd.DataFrame({"problem": column.problem, "label": last["label"], "value": sign * last["mean"]}))
+    return best_first(pd.concat(rows, ignore_index=True))
+
+
+def scale_for(curves: pd.DataFrame, metric: str, names: Sequence[str]) -> Scale:
+    """What the axis shows of a metric: that which matters of the named entries, if any of them has it.
+
+    Losses that fall by a factor of ten: all, up to ten times the highest value before training; a curve that explodes
+    leaves the panel at its top. Other losses, and accuracies: where curves are after the first tenth of the training,
+    without the worst twentieth of it, and where all of them end.
+    """
+    curves = curves[curves["metric"] == metric]
+    named = curves[curves["label"].isin(names)]
+    curves = curves if named.empty else named
+    is_loss = metric.endswith("loss")
+    ceiling = np.inf
+    if is_loss:
+        start = finite(curves.loc[curves["epoch"] == curves["epoch"].min(), "mean"])
+        # The end of a band below zero is no loss that was seen.
+        values = finite(pd.concat([curves["mean"], curves["low"][curves["low"] > 0], curves["high"]]))
+        ceiling = 10 * start.max() if start.size and start.max() > 0 else np.inf
+        scale = scale_of(np.minimum(values, ceiling))
+        if scale.log:
+            return scale
+    curves = curves[curves["mean"].abs() <= min(ceiling, LARGEST)]
+    late = curves[curves["epoch"] >= 0.1 * curves["epoch"].max()]
+    worst = late["mean"].quantile(0.95 if is_loss else 0.05)
+    last = late.sort_values("epoch").groupby("label", observed=True).tail(1)
+    best = finite(late["low"]).min(initial=np.inf) if is_loss else finite(late["high"]).max(initial=-np.inf)
+    scale = scale_of([worst, *last["mean"], best], ratio=np.inf)
+    return scale if is_loss else within_unit(scale)
+
+
+def learning_curves(
+    summaries: pd.DataFrame, *, best: Sequence[str] = (), by_coupling: bool = False, spread: str = ""
+) -> Figure:
     """Draw the training loss, and the test metric by which the problem is judged, over epochs.
 
     Args:
-        problems: the winners of each problem, by its name.
+        summaries: problem, label, coupling, metric, epoch, mean, low, high; a row an epoch of a curve.
+        best: labels, best first: the first ten have colours. Left out: the ranking by the curves' last values.
+        by_coupling: a column for each decay coupling of a problem, on the same scale.
+        spread: what the bands reach over, for the legend ("lowest to highest seed").
 
     Returns:
-        A figure with two rows and a column a problem: lines are means over seeds, bands reach from the lowest to the
-        highest seed. Losses include the penalty term.
+        A figure with two rows and a column a problem, four columns at most side by side. A cross is where a mean
+        stops being finite.
+
+    Raises:
+        NothingToDrawError: there is no finite value of a training loss or a test metric.
     """
-    names = list(dict.fromkeys(name for winners in problems.values() for name in winners))
-    colour = colours(names)
+    groups = columns_of(summaries, by_coupling)
+    columns = [column for group in groups for column in group]
+    if not columns:
+        raise NothingToDrawError("There is no learning curve: no training loss and no test metric over epochs.")
+    present = pd.concat([column.curves["label"] for column in columns]).unique()
+    look = looks(ordered(present, best or ranking_of(columns)))
+    cells = places([len(group) for group in groups], flow=True)
+    blocks, width = (1 + max(numbers) for numbers in zip(*cells, strict=True))
+    # Where a column has no training loss, its test metric is beside those of the others.
+    first = 0 if any(column.metrics[0] == TRAINING for column in columns) else 1
+    height = 1 if all(column.metrics[-1] == TRAINING for column in columns) else 2 - first
     with style():
-        figure = Figure(figsize=(1.0 + 3.4 * len(problems), 5.4))
-        grid = figure.subplots(2, len(problems), squeeze=False, sharex="col")
-        for column, (problem, winners) in enumerate(problems.items()):
-            judged = next(iter(winners.values()))[0].spec.problem
-            metric = "test_accuracies" if judged.metric == "accuracy" else "test_losses"
-            for axes, curve in zip(grid[:, column], ("train_losses", metric), strict=True):
-                for name, runs in winners.items():
-                    _band(axes, np.array([run.curves[curve] for run in runs]), name, colour[name])
-                _focus(axes, curve, winners)
-                axes.set_ylabel(LABELS[curve])
-            grid[0, column].set_title(problem)
-            grid[1, column].set_xlabel("epoch")
-        handles, labels = grid[0, 0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=len(names))
+        figure = Figure(figsize=(max(4.6, 0.5 + 2.7 * width), 0.4 + 2.1 * blocks * height))
+        rows = figure.add_gridspec(blocks * height, width)
+        for column, (block, place) in zip(columns, cells, strict=True):
+            at = [block * height + (metric != TRAINING) - first for metric in column.metrics]
+            panels = [figure.add_subplot(rows[row, place]) for row in at]
+            shared = pd.concat([other.curves for other in columns if other.problem == column.problem])
+            _draw(panels, column, shared, look)
+        figure.align_ylabels()
+        legend_below(figure, [*handles(look, shown(look)), *_signs(spread, columns)])
     return figure
 
 
-def _band(axes: Axes, values: np.ndarray, name: str, colour: tuple[float, float, float]) -> None:
-    epochs = np.arange(values.shape[1])
-    axes.fill_between(epochs, values.min(axis=0), values.max(axis=0), color=colour, alpha=0.2, linewidth=0)
-    axes.plot(epochs, values.mean(axis=0), label=name, color=colour, linewidth=1.4)
+def _draw(panels: Sequence[Axes], column: Column, shared: pd.DataFrame, look: Mapping[str, Look]) -> None:
+    """Draw one column; `shared` are the curves that determine its scales."""
+    name = title(column.problem)
+    panels[0].set_title(name if column.coupling is None else f"{name}\n{coupled(column.coupling)}")
+    epochs = max(1.0, float(shared["epoch"].max()))
+    for axes, metric in zip(panels, column.metrics, strict=True):
+        scale = scale_for(shared, metric, [label for label, one in look.items() if one.stands_out])
+        scale.apply(axes, "y")
+        Scale(False, -0.02 * epochs, 1.02 * epochs).apply(axes, "x", ticks=4, counts=True)
+        axes.set_ylabel(METRICS[metric])
+        axes.tick_params(labelbottom=axes is panels[-1])
+        for place, (label, one) in enumerate(look.items()):
+            rows = column.curves[(column.curves["metric"] == metric) & (column.curves["label"] == label)]
+            if not rows.empty:
+                lines.draw(axes, lines.line_of(rows, "epoch", "mean"), one, place, scale)
+    panels[-1].set_xlabel("epoch")
 
 
-def _focus(axes: Axes, curve: str, winners: Winners) -> None:
-    """Show losses on a logarithmic axis, and of accuracies the part that candidates reach."""
-    if curve.endswith("losses"):
-        axes.set_yscale("log")
-        return
-    lowest = min(float(np.mean([run.curves[curve][-1] for run in runs])) for runs in winners.values())
-    axes.set_ylim(max(0.0, 1 - 3 * (1 - lowest)), 1.0)
+def _signs(spread: str, columns: Sequence[Column]) -> list[tuple[Line2D, str]]:
+    """What the legend says beyond names."""
+    signs = []
+    if spread:
+        signs.append((Line2D([], [], color="0.5", alpha=0.25, linewidth=7), f"band: {spread}"))
+    drawn = [column.curves[column.curves["metric"].isin(column.metrics)] for column in columns]
+    if any((curves["mean"].isna() | (curves["mean"].abs() >= LARGEST)).any() for curves in drawn):
+        signs.append((Line2D([], [], **lines.BROKEN, color="0.2"), "no longer finite"))
+    return signs

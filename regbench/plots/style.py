@@ -1,6 +1,8 @@
-"""One look for all figures: colour-blind safe, readable in print, byte-identical SVG for identical data."""
+"""One look for all figures: colour-blind safe, readable in print, byte-identical SVG and PDF for identical data."""
 
-from collections.abc import Iterator, Sequence
+import io
+import re
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -8,32 +10,97 @@ import matplotlib as mpl
 import seaborn as sns
 from matplotlib.figure import Figure
 
+from regbench.errors import ResultsError
+from regbench.plots.text import FONT
+
+FORMATS = ("png", "svg", "pdf")
+
 SETTINGS = {
+    "axes.formatter.useoffset": False,
+    "axes.grid": True,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlesize": "medium",
     "figure.constrained_layout.use": True,
+    "font.family": "sans-serif",
+    "font.sans-serif": [FONT, "Verdana", "Arial"],  # what follows the first only matters to who opens an SVG
+    "grid.color": "0.9",
+    "grid.linewidth": 0.6,
+    "legend.frameon": False,
+    "pdf.fonttype": 42,
     "savefig.dpi": 200,
     "svg.fonttype": "none",
     "svg.hashsalt": "regbench",
-    "legend.frameon": False,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
+    "text.parse_math": False,
+    "text.usetex": False,
 }
+
+PLACES = 6
+"""Decimals of a place in a figure: far less than can be seen."""
+
+# A date in a file would make every drawing differ.
+METADATA = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": None}
+
+
+class NothingToDrawError(ResultsError):
+    """The results hold nothing of what a figure shows: that figure is not made."""
 
 
 @contextmanager
 def style() -> Iterator[None]:
     """Draw in regbench's style inside the block, and leave the caller's settings as they were."""
-    with mpl.rc_context(), sns.axes_style("whitegrid"), sns.plotting_context("paper", font_scale=1.1):
+    with mpl.rc_context(), sns.axes_style("whitegrid"), sns.plotting_context("paper", font_scale=0.95):
         mpl.rcParams.update(SETTINGS)
         yield
 
 
-def colours(names: Sequence[str]) -> dict[str, tuple[float, float, float]]:
-    """A colour for each name, in their order; distinct for up to ten (seaborn's "colorblind")."""
-    return dict(zip(names, sns.color_palette("colorblind", len(names)), strict=True))
-
-
 def save(figure: Figure, path: Path) -> None:
-    """Write a figure; the ending says the format. The same figure gives the same SVG, byte for byte."""
+    """Write a figure; the ending says the format. The same figure gives the same file, byte for byte."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with style():
-        figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
+        figure.savefig(path, metadata=METADATA.get(path.suffix.removeprefix(".")))
+
+
+def save_all(figure: Figure, folder: Path, name: str) -> list[Path]:
+    """Write a figure as PNG, SVG and PDF, all with the same layout; returns where."""
+    paths = [folder / f"{name}.{ending}" for ending in FORMATS]
+    engine = figure.get_layout_engine()
+    try:
+        with style():
+            figure.draw_without_rendering()
+        figure.set_layout_engine("none")
+        _round_places(figure)
+        for path in paths:
+            save(figure, path)
+    finally:
+        figure.set_layout_engine(engine)
+    return paths
+
+
+def _round_places(figure: Figure) -> None:
+    """Take off the last digits of where axes are: the layout's solver does not find the same ones in every process."""
+    for axes in figure.axes:
+        axes.set_position([round(float(end), PLACES) for end in axes.get_position(original=True).bounds])
+
+
+def inline_svg(figure: Figure, name: str) -> str:
+    """The figure as an `<svg>` element for an HTML page, with identifiers that no other figure of the page has.
+
+    Args:
+        figure: the figure.
+        name: what all identifiers begin with; letters, digits and hyphens.
+    """
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9-]*", name):
+        raise ValueError(f"`name` must be letters, digits and hyphens. Received: name={name!r}")
+    file = io.StringIO()
+    with style():
+        figure.savefig(file, format="svg", metadata=METADATA["svg"])
+    text = file.getvalue()
+    text = text[text.index("<svg") :]
+    return re.sub(r"<[^>]+>", lambda tag: _renamed(tag.group(), name), text)
+
+
+def _renamed(tag: str, name: str) -> str:
+    """A tag whose identifiers, and references to them, begin with `name`."""
+    tag = re.sub(r'(\sid=")', rf"\1{name}-", tag)
+    return re.sub(r'(href="#|url\(#)', rf"\1{name}-", tag)

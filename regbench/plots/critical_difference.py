@@ -1,0 +1,83 @@
+"""Critical-difference diagram: average ranks over problems, and which of them cannot be told apart."""
+
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from regbench.analysis.across import AverageRanks
+from regbench.plots.looks import COLOURS
+from regbench.plots.scales import Scale, number
+from regbench.plots.style import NothingToDrawError, style
+from regbench.plots.text import inches, shown
+
+ROW_INCHES = 0.2
+BAR_INCHES = 0.14
+
+
+class Bar(NamedTuple):
+    """A group of entries that cannot be told apart: from row `first` to row `last`, counted from the best."""
+
+    first: int
+    last: int
+
+
+def bars_of(found: AverageRanks) -> list[Bar]:
+    """The bars beside the rows, from left to right."""
+    row = {label: index for index, label in enumerate(found.ranks.index)}
+    return sorted(Bar(min(rows), max(rows)) for rows in ([row[label] for label in group] for group in found.groups))
+
+
+def critical_difference(found: AverageRanks) -> Figure:
+    """Draw average ranks as rows, the best on top, with a bar beside all that cannot be told apart.
+
+    It shows what the diagram of Demsar 2006 shows, turned by a right angle: so many entries keep their labels.
+
+    Args:
+        found: `across.average_ranks`.
+
+    Raises:
+        NothingToDrawError: there are no two entries with ranks on a common problem.
+    """
+    if len(found.ranks) < 2 or not found.n_problems:
+        raise NothingToDrawError("There is no critical-difference diagram: no problem has results of two entries.")
+    texts = [f"{text}   {rank:.2f}" for text, rank in zip(shown(found.ranks.index).values(), found.ranks, strict=True)]
+    bars = bars_of(found)
+    beside = max(BAR_INCHES * len(bars), 1.0)
+    rows = len(texts) + 1.6
+    with style():
+        label = max(inches(text, 8) for text in texts)
+        figure = Figure(figsize=(label + 3.4 + beside, ROW_INCHES * rows + 0.9))
+        left, right = figure.subplots(1, 2, sharey=True, width_ratios=[3.2, beside])
+        _draw_ranks(left, found)
+        left.set_yticks(range(len(texts)), texts, fontsize=8)
+        left.set_ylim(len(texts) - 0.4, -2.0)
+        _draw_bars(right, bars)
+    return figure
+
+
+def _draw_ranks(axes: Axes, found: AverageRanks) -> None:
+    ranks = found.ranks.to_numpy()
+    best, difference = float(ranks[0]), found.critical_difference
+    end = max(float(ranks[-1]), best + difference if np.isfinite(difference) else 0.0)
+    room = 0.04 * (end - best) or 0.5
+    Scale(False, best - room, end + room).apply(axes, "x")
+    axes.plot(ranks, range(len(ranks)), linestyle="none", marker="o", color=COLOURS[0], markersize=5.5)
+    if np.isfinite(difference):
+        axes.plot([best, best + difference], [-1, -1], color="0.2", linewidth=1.6, marker="|", markersize=7)
+        text = f"critical difference {number(round(difference, 2))}"
+        axes.text(best, -1.35, text, ha="left", va="bottom", fontsize=8)
+    problems = f"{found.n_problems} problem{'s' * (found.n_problems != 1)}"
+    axes.set_xlabel(f"average rank over {problems} (1 = best)")
+
+
+def _draw_bars(axes: Axes, bars: list[Bar]) -> None:
+    axes.set_axis_off()
+    axes.set_xlim(-0.7, max(len(bars), 1.0 / BAR_INCHES) - 0.3)
+    axes.text(-0.5, -1.35, "bar: cannot be" if bars else "all differ", ha="left", va="bottom", fontsize=8)
+    if bars:
+        axes.text(-0.5, -0.45, "told apart", ha="left", va="bottom", fontsize=8)
+    for place, bar in enumerate(bars):
+        ends = [bar.first - 0.25, bar.last + 0.25]
+        axes.plot([place, place], ends, color="0.2", linewidth=3, solid_capstyle="butt")
