@@ -75,34 +75,36 @@ Warn = Callable[[str], None]
 
 
 def run(
-    problem: str,
-    candidate: str,
+    problem: str | Problem,
+    candidate: str | Candidate,
     *,
     setting: Mapping[str, Scalar] | None = None,
     seed: int = TUNING_SEED,
     epochs: int | None = None,
     batch_size: int | None = None,
     schedule: Schedule | str = "none",
-    protocol: str = "deepobs",
+    protocol: str | Protocol = "deepobs",
     output: str | Path = "results",
     data_dir: str | Path | None = None,
     max_seconds: float | None = None,
+    keep_kernels: bool = False,
     progress: Progress | None = None,
     warn: Warn | None = None,
 ) -> RunResult:
     """Train a candidate once, with its defaults where `setting` gives no value.
 
     Args:
-        problem: name of a test problem.
-        candidate: name of a candidate.
+        problem: a test problem, or the name of one.
+        candidate: a candidate, or the name of one.
         setting: values by dotted name, e.g. `{"optimizer.learning_rate": 0.01}`; of searched and of fixed arguments.
         seed: of the initial weights, the order of the samples and the augmentation.
         epochs: the problem's own number unless given; likewise `batch_size`.
         schedule: name of a learning-rate schedule, or a `Schedule` (needed for `step`).
-        protocol: name of an evaluation protocol.
+        protocol: an evaluation protocol, or the name of one.
         output: results tree; a run that is in it is returned, not run again.
         data_dir: data folder; None searches the usual places.
         max_seconds: give up after the epoch that ends later than this.
+        keep_kernels: keep the trained kernels in the run; one that is in the results tree without them is run again.
         progress: called when the run is there.
         warn: called with a line on every file in the results tree that had to be skipped.
 
@@ -115,15 +117,47 @@ def run(
     task = _task(problem, candidate, protocol, schedule, epochs, batch_size)
     chosen = dict(setting or {})
     spec = task.spec(space.defaults(space.override(task.candidate, chosen)) | chosen, _checked_seed(seed))
-    _check_data(task, data_dir)
+    _check_data(task.problem.dataset, data_dir)
     folder = Folder(output, warn)
     folder.check_writable()
-    with execution.machine(0, _path(data_dir), max_seconds) as machine:
+    with execution.machine(0, _path(data_dir), max_seconds, keep_kernels) as machine:
         return _run_all([spec], folder, machine, _numbered(progress, task, "run", 1), minibatch=True)[0]
 
 
+def run_all(
+    specs: Sequence[RunSpec],
+    *,
+    output: str | Path = "results",
+    data_dir: str | Path | None = None,
+    max_seconds: float | None = None,
+    keep_kernels: bool = False,
+    report: "Report | None" = None,
+    warn: Warn | None = None,
+) -> list[RunResult]:
+    """Train runs that are known in every detail, one after the other; arguments and errors as for `run`.
+
+    Args:
+        specs: the runs; equal ones are trained once.
+        output: results tree; a run that is in it is returned, not run again.
+        data_dir: data folder; None searches the usual places.
+        max_seconds: give up a run after the epoch that ends later than this.
+        keep_kernels: keep the trained kernels in the runs.
+        report: called with each run as soon as it is there, and whether it lay in the results tree.
+        warn: called with a line on every file in the results tree that had to be skipped.
+
+    Returns:
+        The runs, in the order of the specs.
+    """
+    for dataset in dict.fromkeys(spec.problem.dataset for spec in specs):
+        _check_data(dataset, data_dir)
+    folder = Folder(output, warn)
+    folder.check_writable()
+    with execution.machine(0, _path(data_dir), max_seconds, keep_kernels) as machine:
+        return _run_all(specs, folder, machine, report or (lambda *_: None), minibatch=True)
+
+
 def search(
-    problem: str,
+    problem: str | Problem,
     candidates: str | Sequence[str],
     *,
     budget: str | int = "medium",
@@ -133,7 +167,7 @@ def search(
     epochs: int | None = None,
     batch_size: int | None = None,
     schedule: Schedule | str = "none",
-    protocol: str = "deepobs",
+    protocol: str | Protocol = "deepobs",
     workers: int = 0,
     output: str | Path = "results",
     data_dir: str | Path | None = None,
@@ -144,7 +178,7 @@ def search(
     """Give every candidate the same tuning budget on a problem, and rank the winners over further seeds.
 
     Args:
-        problem: name of a test problem.
+        problem: a test problem, or the name of one.
         candidates: names of candidates, or one name; `base+part` as in `catalog.candidate`.
         budget: "one_shot" (the defaults), "small", "medium", "large", or a number of trials.
         sampler: "random" (the published points of each budget), "tpe", "qmc" or "grid".
@@ -152,7 +186,7 @@ def search(
         reruns: seeds `seed + 1` ... that the winner is run with; the protocol's number unless given.
         epochs: the problem's own number unless given; likewise `batch_size`.
         schedule: name of a learning-rate schedule, or a `Schedule` (needed for `step`).
-        protocol: name of an evaluation protocol.
+        protocol: an evaluation protocol, or the name of one.
         workers: worker processes on this machine; 0 computes in this process.
         output: results tree; what is in it is not run again.
         data_dir: data folder; None searches the usual places.
@@ -177,7 +211,7 @@ def search(
     studies = [tune.Study(task.candidate, task.problem.goal, sampler, seed, trials) for task in tasks]
     for task, study in zip(tasks, studies, strict=True):
         task.spec(study.ask(0), seed)
-    _check_data(tasks[0], data_dir)
+    _check_data(tasks[0].problem.dataset, data_dir)
     folder = Folder(output, warn)
     folder.check_writable()
     with execution.machine(workers, _path(data_dir), max_seconds) as machine:
@@ -253,7 +287,7 @@ def _run_all(
         if digest in results or digest in missing:
             continue
         found = folder.find(spec, minibatch=minibatch)
-        if found is None or machine.allows_more_time(found):
+        if found is None or machine.must_repeat(found):
             missing[digest] = spec
         else:
             # What cannot change a curve may have changed since: the metric by which a run is scored, say.
@@ -265,36 +299,37 @@ def _run_all(
             results[result.spec.digest()] = result
             report(result, False)
     except DefinitionError as error:
-        raise DefinitionError(f"{specs[0].candidate} on {specs[0].problem.name}: {error}") from error
+        at = next(spec for digest, spec in missing.items() if digest not in results)
+        raise DefinitionError(f"{at.candidate} on {at.problem.name}: {error}") from error
     return [results[spec.digest()] for spec in specs]
 
 
 def _task(
-    problem: str,
-    candidate: str,
-    protocol: str,
+    problem: str | Problem,
+    candidate: str | Candidate,
+    protocol: str | Protocol,
     schedule: Schedule | str,
     epochs: int | None,
     batch_size: int | None,
 ) -> Task:
-    chosen = catalog.problem(problem)
+    chosen = problem if isinstance(problem, Problem) else catalog.problem(problem)
     for name, number, least in (("epochs", epochs, 0), ("batch_size", batch_size, 1)):
         if number is not None and number < least:
             raise DefinitionError(f"`{name}` must be at least {least}. Received: {name}={number}")
     return Task(
         problem=chosen,
-        candidate=catalog.candidate(candidate),
-        protocol=catalog.protocol(protocol),
+        candidate=candidate if isinstance(candidate, Candidate) else catalog.candidate(candidate),
+        protocol=protocol if isinstance(protocol, Protocol) else catalog.protocol(protocol),
         schedule=schedule if isinstance(schedule, Schedule) else catalog.schedule(schedule),
         epochs=chosen.epochs if epochs is None else epochs,
         batch_size=batch_size or chosen.batch_size,
     )
 
 
-def _check_data(task: Task, data_dir: str | Path | None) -> None:
+def _check_data(dataset: str, data_dir: str | Path | None) -> None:
     """Make sure early that the files of the data set are there."""
-    if datasets.get(task.problem.dataset).files:
-        datasets.locate(task.problem.dataset, _path(data_dir))
+    if datasets.get(dataset).files:
+        datasets.locate(dataset, _path(data_dir))
 
 
 def _checked_seed(seed: int) -> int:

@@ -1,10 +1,13 @@
 """Where runs are computed: in this process, or by worker processes on this machine (Dask)."""
 
 import logging
+import multiprocessing
+import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +26,11 @@ class Machine:
     capacity: int
     data_dir: Path | None = None
     max_seconds: float | None = None
+    keep_kernels: bool = False
+
+    def must_repeat(self, result: RunResult) -> bool:
+        """Whether a run that is there lacks what is wanted now: more time, or the kernels."""
+        return self.allows_more_time(result) or (self.keep_kernels and not result.kernels)
 
     def allows_more_time(self, result: RunResult) -> bool:
         """Whether a run timed out under a limit that is not the limit now."""
@@ -40,7 +48,8 @@ class Machine:
         """
         waiting: dict[Future[RunResult], RunSpec] = {}
         for spec in specs:
-            waiting[self.executor.submit(compute, spec, self.data_dir, self.max_seconds, self.capacity)] = spec
+            arguments = spec, self.data_dir, self.max_seconds, self.capacity, self.keep_kernels
+            waiting[self.executor.submit(compute, *arguments)] = spec
             if len(waiting) == self.capacity:
                 yield from self._finished(waiting)
         while waiting:
@@ -54,7 +63,13 @@ class Machine:
             yield future.result() if error is None else failed(spec, error)
 
 
-def compute(spec: RunSpec, data_dir: Path | None, max_seconds: float | None, concurrent_runs: int) -> RunResult:
+def compute(
+    spec: RunSpec,
+    data_dir: Path | None,
+    max_seconds: float | None,
+    concurrent_runs: int,
+    keep_kernels: bool = False,
+) -> RunResult:
     """Run one spec in this process; whatever goes wrong in training becomes the outcome `failed`.
 
     Raises:
@@ -63,7 +78,13 @@ def compute(spec: RunSpec, data_dir: Path | None, max_seconds: float | None, con
     from regbench.engine.run import run  # TensorFlow is loaded where runs are computed, not where they are planned
 
     try:
-        return run(spec, data_dir=data_dir, max_seconds=max_seconds, concurrent_runs=concurrent_runs)
+        return run(
+            spec,
+            data_dir=data_dir,
+            max_seconds=max_seconds,
+            concurrent_runs=concurrent_runs,
+            keep_kernels=keep_kernels,
+        )
     except RegbenchError:
         raise
     except Exception as error:  # noqa: BLE001  own optimizers may raise anything, and a search of days goes on
@@ -93,20 +114,80 @@ def _reason(error: BaseException) -> str:
 
 
 class InProcess(Executor):
-    """Computes at once, in the calling thread."""
+    """Computes at once, in the calling thread, for as long as this process has room for compiled programs.
+
+    XLA keeps every program until its process ends, in dozens of memory maps each; a few hundred runs that compile anew
+    reach the kernel's limit, at which the process dies. Before that, computing goes on in child processes, each for
+    some runs.
+    """
+
+    def __init__(self) -> None:
+        """Begin in this process."""
+        self._children: ProcessPoolExecutor | None = None
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> "Future[Any]":
         """Call the function; the future is done when this returns. Interruptions are not caught."""
+        if self._children is None and is_crowded():
+            self._children = _children()
         future: Future[Any] = Future()
         try:
-            future.set_result(fn(*args, **kwargs))
+            if self._children is None:
+                future.set_result(fn(*args, **kwargs))
+            else:
+                future.set_result(self._children.submit(fn, *args, **kwargs).result())
         except Exception as error:  # noqa: BLE001  a future carries whatever its function raises
             future.set_exception(error)
+            if isinstance(error, BrokenExecutor):
+                self.shutdown()
         return future
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """End the child process, if there is one."""
+        if self._children is not None:
+            self._children.shutdown(wait, cancel_futures=cancel_futures)
+            self._children = None
+
+
+RUNS_OF_A_CHILD = 100
+CROWDED = 0.5
+"""The share of the memory maps that a process may have from which on it computes no more."""
+
+
+def is_crowded() -> bool:
+    """Whether this process is near the kernel's limit of memory maps; False where the system tells neither."""
+    try:
+        limit = int(Path("/proc/sys/vm/max_map_count").read_text(encoding="ascii"))
+        with Path("/proc/self/maps").open("rb") as maps:
+            return sum(1 for _ in maps) > CROWDED * limit
+    except OSError:
+        return False
+
+
+def _children() -> ProcessPoolExecutor:
+    """One child process at a time, which another replaces after some runs."""
+    return ProcessPoolExecutor(
+        1, multiprocessing.get_context("spawn"), initializer=_prepare_child, max_tasks_per_child=RUNS_OF_A_CHILD
+    )
+
+
+def _prepare_child() -> None:
+    """The child ends with its parent: at once on Ctrl-C, which reaches both, and when the parent was killed."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    sys.stdout = sys.stderr  # where own optimizers print; results alone go to stdout
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _end_with(parent: Any) -> None:
+    parent.join()
+    os._exit(1)
 
 
 @contextmanager
-def machine(workers: int = 0, data_dir: Path | None = None, max_seconds: float | None = None) -> Iterator[Machine]:
+def machine(
+    workers: int = 0, data_dir: Path | None = None, max_seconds: float | None = None, keep_kernels: bool = False
+) -> Iterator[Machine]:
     """Where to compute: in this process (`workers` 0), or on that many worker processes, which share the cores evenly.
 
     Raises:
@@ -115,7 +196,8 @@ def machine(workers: int = 0, data_dir: Path | None = None, max_seconds: float |
     if workers < 0:
         raise DefinitionError(f"`workers` must not be negative. Received: workers={workers}")
     if workers == 0:
-        yield Machine(InProcess(), 1, data_dir, max_seconds)
+        with InProcess() as executor:
+            yield Machine(executor, 1, data_dir, max_seconds, keep_kernels)
         return
     import dask
     from distributed import Client, LocalCluster
@@ -142,7 +224,7 @@ def machine(workers: int = 0, data_dir: Path | None = None, max_seconds: float |
         Client(cluster) as client,
     ):
         client.register_worker_callbacks(_prepare_worker)
-        yield Machine(client.get_executor(pure=False), workers, data_dir, max_seconds)
+        yield Machine(client.get_executor(pure=False), workers, data_dir, max_seconds, keep_kernels)
 
 
 def _prepare_worker() -> None:

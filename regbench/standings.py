@@ -16,8 +16,8 @@ class Standing(Record):
     Args:
         setting: the winner's; None where no trial completed. `decay`: its strength.
         seeds: of the runs that are reported.
-        valid_mean: final validation metric, mean over the seeds; None without validation split. `valid_sd`: with ddof
-            1; None for a single seed. `test_mean`, `test_sd`: likewise.
+        valid_mean: final validation metric (a loss without the penalty term), mean over the seeds; None without
+            validation split. `valid_sd`: with ddof 1; None for a single seed. `test_mean`, `test_sd`: likewise.
         diverged_seeds: how many of the reported runs diverged; they count with their values before training.
         unfinished: trials and re-runs that failed or timed out.
         seconds: wall seconds of all runs, whenever they were made.
@@ -52,9 +52,8 @@ def standing(trials: Sequence[RunResult], winner: RunResult | None, again: Seque
     reported = [run for run in again if run.outcome in (Outcome.COMPLETED, Outcome.DIVERGED)]
     if winner is not None and (spec.protocol.tuning_seed_counts or not again):
         reported = [winner, *reported]
-    name = "accuracies" if problem.metric == "accuracy" else "losses"
-    valid = [run.curves[f"valid_{name}"][-1] for run in reported if f"valid_{name}" in run.curves]
-    test = [run.curves[f"test_{name}"][-1] for run in reported]
+    valid = [run.metric_curve("valid")[-1] for run in reported if "valid_losses" in run.curves]
+    test = [run.metric_curve("test")[-1] for run in reported]
     runs = [*trials, *again]
     return Standing(
         problem=problem.name,

@@ -1,7 +1,7 @@
 """Specs as a search would make them, results as the engine would, and a machine that computes nothing."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -10,6 +10,14 @@ import pytest
 from regbench import catalog, execution
 from regbench.benchmark import Task
 from regbench.records import Candidate, Decay, Outcome, Part, Problem, RunResult, RunSpec, Schedule, Timings
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What is read is not remembered in the cache of whoever runs the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -58,15 +66,22 @@ def make_candidate() -> Callable[..., Candidate]:
 
 @pytest.fixture(scope="session")
 def make_result() -> Callable[..., RunResult]:
-    """A completed run, from its final values by name of the curve (`valid_accuracies=0.9`)."""
+    """A completed run, from its final values by name of the curve (`valid_accuracies=0.9`); losses hold the penalty."""
 
-    def make(spec: RunSpec, outcome: Outcome = Outcome.COMPLETED, seconds: float = 1.0, **final: float) -> RunResult:
+    def make(
+        spec: RunSpec,
+        outcome: Outcome = Outcome.COMPLETED,
+        seconds: float = 1.0,
+        penalty: float = 0.0,
+        **final: float,
+    ) -> RunResult:
         curves = {name: [0.0] * spec.epochs + [value] for name, value in final.items()}
+        losses = {name: [*curve[:-1], curve[-1] - penalty] for name, curve in curves.items() if name.endswith("losses")}
         return RunResult(
             spec=spec,
             outcome=outcome,
             curves=curves | {"minibatch_train_losses": [1.0]},
-            losses_without_penalty={},
+            losses_without_penalty=losses,
             timings=Timings(compile_seconds=0, training_seconds=0, evaluation_seconds=0, total_seconds=seconds),
             environment={},
         )
@@ -82,9 +97,11 @@ class FakeMachine:
     """
 
     allows_more_time = execution.Machine.allows_more_time
+    must_repeat = execution.Machine.must_repeat
 
-    def __init__(self, function, capacity=1, shuffle_seed=0, max_seconds=None):
+    def __init__(self, function, capacity=1, shuffle_seed=0, max_seconds=None, keep_kernels=False):
         self.function, self.capacity, self.max_seconds, self.computed = function, capacity, max_seconds, []
+        self.keep_kernels = keep_kernels
         self._random = random.Random(shuffle_seed)
 
     def compute(self, specs):
@@ -101,7 +118,7 @@ def use_machine(monkeypatch):
         machine = FakeMachine(function, **options)
 
         @contextmanager
-        def fake(workers=0, data_dir=None, max_seconds=None):
+        def fake(workers=0, data_dir=None, max_seconds=None, keep_kernels=False):
             yield machine
 
         monkeypatch.setattr(execution, "machine", fake)

@@ -4,11 +4,14 @@ import json
 import os
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
+import tempfile
+import time
+from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from regbench import execution
 from regbench.engine.cores import available_cores
 from regbench.errors import DataError, DefinitionError
 from regbench.execution import InProcess, Machine, failed, machine
@@ -39,7 +42,7 @@ def test_runs_are_told_data_folder_time_and_company(use_run, specs, make_result)
 
     use_run(run)
     list(Machine(InProcess(), 3, Path("data"), 60.0).compute(specs[:1]))
-    assert told == [{"data_dir": Path("data"), "max_seconds": 60.0, "concurrent_runs": 3}]
+    assert told == [{"data_dir": Path("data"), "max_seconds": 60.0, "concurrent_runs": 3, "keep_kernels": False}]
 
 
 def test_run_is_given_out_before_the_next_one_begins(use_run, specs, make_result):
@@ -113,6 +116,69 @@ def test_no_more_runs_are_handed_out_than_are_computed_at_a_time(use_run, specs,
             seeds.append(result.spec.seed)
     assert max(waiting) == 3
     assert sorted(seeds) == list(range(1, 8))
+
+
+@pytest.mark.slow
+def test_full_process_computes_in_children_one_after_the_other(monkeypatch):
+    monkeypatch.setattr(execution, "is_crowded", lambda: True)
+    monkeypatch.setattr(execution, "RUNS_OF_A_CHILD", 2)
+    with InProcess() as executor:
+        workers = [executor.submit(os.getpid).result() for _ in range(5)]
+    first, second, third = dict.fromkeys(workers)
+    assert workers == [first, first, second, second, third]
+    assert os.getpid() not in workers
+
+
+@pytest.mark.slow
+def test_death_of_a_child_is_the_outcome_of_its_run_alone(monkeypatch):
+    monkeypatch.setattr(execution, "is_crowded", lambda: True)
+    with InProcess() as executor:
+        assert isinstance(executor.submit(os.abort).exception(), BrokenExecutor)
+        assert executor.submit(os.getpid).result() != os.getpid()
+
+
+@pytest.mark.slow
+def test_child_ends_when_its_parent_is_killed():
+    script = (
+        "import os, time\n"
+        "from regbench import execution\n"
+        "if __name__ == '__main__':\n"
+        "    execution.is_crowded = lambda: True\n"
+        "    executor = execution.InProcess()\n"
+        "    print(executor.submit(os.getpid).result(), flush=True)\n"
+        "    executor.submit(time.sleep, 600)\n"
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "main.py")
+        path.write_text(script)
+        parent = subprocess.Popen([sys.executable, path], stdout=subprocess.PIPE, text=True)
+        child = int(parent.stdout.readline())
+        parent.kill()
+        parent.communicate(timeout=60)
+        deadline = time.monotonic() + 30
+        while _is_alive(child) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert not _is_alive(child)
+
+
+def _is_alive(process):
+    """Whether it is there and no zombie that nobody has waited for."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_small_process_is_not_crowded():
+    assert not execution.is_crowded()
+
+
+@pytest.mark.skipif(
+    not Path("/proc/self/maps").exists(), reason="this system does not tell the memory maps of a process"
+)
+def test_process_with_half_of_the_memory_maps_it_may_have_is_crowded(monkeypatch):
+    monkeypatch.setattr(execution, "CROWDED", 1e-6)
+    assert execution.is_crowded()
 
 
 def test_number_of_workers_must_not_be_negative():

@@ -4,6 +4,7 @@ import copy
 import json
 import pickle
 
+import numpy as np
 import pytest
 from pydantic import ValidationError
 
@@ -13,6 +14,7 @@ from regbench.records import (
     Choices,
     Coupling,
     Decay,
+    Kernel,
     Outcome,
     Part,
     Problem,
@@ -20,6 +22,7 @@ from regbench.records import (
     RunResult,
     RunSpec,
     Schedule,
+    Selection,
 )
 
 PROBLEM = catalog.problem("digits_mlp")
@@ -108,6 +111,13 @@ def test_problem_whose_model_is_the_loss_has_no_accuracy():
         {"metric": "f1"},
         {"l2_on": "biases"},
         {"convergance": 0.9},
+        {"selection": {"classes": (1,)}},
+        {"selection": {"classes": (1, 1)}},
+        {"selection": {"classes": (-1, 1)}},
+        {"selection": {"train_per_class": 0}},
+        {"selection": {"test_per_class": 0}},
+        {"preprocessing": "scale"},
+        {"augmentation": "mnist"},
     ],
 )
 def test_problem_with_a_wrong_value_is_refused(changes):
@@ -182,6 +192,9 @@ OTHER = {
     ("problem", "metric"): "loss",
     ("problem", "goal"): "minimize",
     ("problem", "l2_on"): "convolution_kernels",
+    ("problem", "selection"): {"classes": [1, 2]},
+    ("problem", "preprocessing"): "unit",
+    ("problem", "augmentation"): "cifar",
     ("decay", "coupling"): "decoupled_constant",
     ("schedule", "epochs"): [2],
     ("schedule", "factors"): [0.25],
@@ -290,6 +303,30 @@ def test_results_may_hold_what_overflowed_and_definitions_may_not(spec, make_res
     assert result.curves["test_losses"][-1] == float("inf")
     with pytest.raises(ValidationError, match="finite"):
         RunResult.model_validate(result.model_dump() | {"final_weight_norm": float("nan")})
+
+
+def test_keys_that_problems_got_later_leave_the_digests_of_older_runs_as_they_were(spec):
+    identity = spec.identity()["problem"]
+    assert not {"selection", "preprocessing", "augmentation"} & set(identity)
+    later = spec.problem.model_copy(update={"selection": Selection(classes=(1, 2)), "preprocessing": "unit"})
+    identity = spec.model_copy(update={"problem": later}).identity()["problem"]
+    assert identity["selection"] == {"classes": [1, 2], "train_per_class": None, "test_per_class": None}
+    assert identity["preprocessing"] == "unit"
+
+
+def test_kernel_survives_json(spec, make_result):
+    array = np.random.default_rng(0).normal(size=(5, 5, 2, 3)).astype(np.float32)
+    array[0, 0, 0] = [np.nan, np.inf, -0.0]
+    result = make_result(spec).model_copy(update={"kernels": {"convolution_1": Kernel.from_array(array)}})
+    again = RunResult.model_validate_json(result.model_dump_json())
+    np.testing.assert_array_equal(again.kernels["convolution_1"].array(), array)
+    assert again.kernels["convolution_1"].array().dtype == np.float32
+
+
+def test_kernel_whose_entries_do_not_fill_its_shape_is_refused():
+    kernel = Kernel.from_array(np.ones((2, 3), np.float32))
+    with pytest.raises(ValidationError, match=r"`float32` must hold 32 bytes\. Received: 24"):
+        Kernel(shape=(2, 4), float32=kernel.float32)
 
 
 def test_records_are_frozen(spec):

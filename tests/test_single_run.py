@@ -1,10 +1,11 @@
 """A run by itself, and how it is found again; with a function in place of the training."""
 
+import numpy as np
 import pytest
 
-from regbench import benchmark
+from regbench import benchmark, catalog
 from regbench.errors import DataError, DefinitionError
-from regbench.records import Outcome, Schedule
+from regbench.records import Kernel, Outcome, Schedule
 from regbench.store.folder import Folder
 
 RATE = "optimizer.learning_rate"
@@ -68,3 +69,59 @@ def test_run_that_timed_out_is_tried_again_with_more_time_only(
     result = benchmark.run("digits_mlp", "sgd", epochs=2, output=tmp_path)
     assert len(machine.computed) == runs_again
     assert result.outcome == (Outcome.COMPLETED if runs_again else Outcome.TIMED_OUT)
+
+
+def test_single_run_takes_records_in_place_of_names(use_machine, by_score, make_candidate, tmp_path):
+    machine = use_machine(by_score(valid=lambda spec: 0.5))
+    problem = catalog.problem("digits_mlp").model_copy(update={"name": "digits_few"})
+    protocol = catalog.protocol("strict").model_copy(update={"name": "mine", "reshuffle": False})
+    candidate = make_candidate("sgd", learning_rate=0.5)
+    benchmark.run(problem, candidate, protocol=protocol, epochs=2, output=tmp_path)
+    (spec,) = machine.computed
+    assert (spec.problem, spec.protocol, spec.candidate) == (problem, protocol, "mine")
+    assert spec.optimizer.arguments == {"learning_rate": 0.5}
+
+
+def test_run_without_kernels_is_run_again_where_they_are_wanted_and_found_where_not(use_machine, by_score, tmp_path):
+    use_machine(by_score(valid=lambda spec: 0.5))
+    benchmark.run("digits_mlp", "sgd", epochs=2, output=tmp_path)
+    kernel = Kernel.from_array(np.ones((2, 3), np.float32))
+
+    def with_kernels(spec):
+        return by_score(valid=lambda spec: 0.5)(spec).model_copy(update={"kernels": {"dense_1": kernel}})
+
+    for keep_kernels, computed in ((True, 1), (True, 0), (False, 0)):
+        machine = use_machine(with_kernels, keep_kernels=keep_kernels)
+        result = benchmark.run("digits_mlp", "sgd", epochs=2, keep_kernels=keep_kernels, output=tmp_path)
+        assert len(machine.computed) == computed
+        assert result.kernels == {"dense_1": kernel}
+
+
+def test_runs_that_are_known_in_every_detail_come_in_their_order(use_machine, by_score, make_task, tmp_path):
+    machine = use_machine(by_score(valid=lambda spec: spec.seed / 100))
+    task = make_task("digits_mlp", epochs=2)
+    specs = [task.spec({RATE: 0.1}, seed) for seed in (44, 42, 43, 42)]
+    seen = []
+    results = benchmark.run_all(specs, output=tmp_path, report=lambda result, was_found: seen.append(was_found))
+    assert [result.spec for result in results] == specs
+    assert [spec.seed for spec in machine.computed] == [44, 42, 43]
+    assert seen == [False] * 3
+    again = benchmark.run_all(specs[:2], output=tmp_path, report=lambda result, was_found: seen.append(was_found))
+    assert again == results[:2]
+    assert (len(machine.computed), seen[3:]) == (3, [True, True])
+    with pytest.raises(DataError, match="mnist"):
+        benchmark.run_all([make_task("mnist_mlp").spec({RATE: 0.1}, 42)], output=tmp_path, data_dir=tmp_path)
+
+
+def test_error_names_the_run_that_is_at_fault(use_machine, by_score, make_task, tmp_path):
+    def compute(spec):
+        if spec.seed == 43:
+            raise DefinitionError("there is no layer `dense_7`")
+        return by_score(valid=lambda spec: 0.5)(spec)
+
+    use_machine(compute, shuffle_seed=1)  # in order, as one process computes
+    specs = [
+        make_task(name, epochs=2).spec({RATE: 0.1}, seed) for name, seed in (("digits_mlp", 42), ("digits_2c2d", 43))
+    ]
+    with pytest.raises(DefinitionError, match=r"^sgd on digits_2c2d: there is no layer"):
+        benchmark.run_all(specs, output=tmp_path)

@@ -54,6 +54,13 @@ def test_standing_on_a_loss_takes_the_losses(run_of):
     assert (row.metric, row.goal, row.test_mean, row.valid_mean) == ("loss", "minimize", 80.0, 40.0)
 
 
+def test_losses_are_judged_and_shown_without_the_penalty(run_of):
+    winner = run_of(problem="quadratic_deep", test=8.0, penalty=30.0)
+    assert winner.score() == 10.0
+    row = standing([winner], winner, [])
+    assert (row.test_mean, row.valid_mean) == (50.0, 10.0)
+
+
 def test_standing_without_validation_split_has_no_validation_metric(run_of):
     winner = run_of(protocol="deepobs-1.1")
     row = standing([winner], winner, [run_of(43, protocol="deepobs-1.1")])

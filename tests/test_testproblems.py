@@ -12,26 +12,40 @@ from regbench.records import Problem
 CLASSIFICATIONS = [
     "cifar100_3c3d",
     "cifar10_3c3d",
+    "cifar10_cnn",
     "cifar10_vgg16",
     "digits_2c2d",
+    "digits_cnn_sk",
+    "digits_cnn_sk_few",
     "digits_mlp",
     "fmnist_2c2d",
     "fmnist_logreg",
     "fmnist_mlp",
     "mnist_2c2d",
+    "mnist_cnn_sk",
+    "mnist_cnn_sk_few",
+    "mnist_deep_mlp",
     "mnist_logreg",
     "mnist_mlp",
+    "mnist_mlp_515",
+    "silhouettes_cnn",
+    "silhouettes_cnn_few",
     "svhn_3c3d",
 ]
-LOSSES = ["quadratic_deep", "two_d_beale", "two_d_branin", "two_d_rosenbrock"]
+LOSSES = ["convex_quadratic", "quadratic_deep", "two_d_beale", "two_d_branin", "two_d_rosenbrock"]
 SOME_BUILDS = [
     pytest.param(name, marks=pytest.mark.slow) if name == "cifar10_vgg16" else name for name in CLASSIFICATIONS + LOSSES
 ]
 
 
+def count_classes(problem: Problem) -> int:
+    chosen = problem.selection and problem.selection.classes
+    return len(chosen) if chosen else datasets.get(problem.dataset).classes
+
+
 def build(problem: Problem) -> keras.Model:
-    dataset = datasets.get(problem.dataset)
-    return models.build(problem.model.name, problem.model.arguments, dataset.input_shape, dataset.classes)
+    input_shape = datasets.get(problem.dataset).input_shape
+    return models.build(problem.model.name, problem.model.arguments, input_shape, count_classes(problem))
 
 
 def test_bundled_problems_are_those_listed_here() -> None:
@@ -42,8 +56,7 @@ def test_bundled_problems_are_those_listed_here() -> None:
 @pytest.mark.parametrize("name", SOME_BUILDS)
 def test_model_of_the_problem_fits_its_data_set(name: str) -> None:
     problem = catalog.problem(name)
-    dataset = datasets.get(problem.dataset)
-    expected = (None, dataset.classes) if problem.has_accuracy else (None,)
+    expected = (None, count_classes(problem)) if problem.has_accuracy else (None,)
     assert build(problem).output_shape == expected
 
 
@@ -51,10 +64,10 @@ def test_model_of_the_problem_fits_its_data_set(name: str) -> None:
 def test_classification_is_scored_by_accuracy_and_guesses_one_class_among_all(name: str) -> None:
     problem = catalog.problem(name)
     assert (problem.has_accuracy, problem.metric, problem.goal) == (True, "accuracy", "maximize")
-    assert problem.chance == 1 / datasets.get(problem.dataset).classes
+    assert problem.chance == 1 / count_classes(problem)
 
 
-@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("name", [name for name in LOSSES if name != "convex_quadratic"])
 def test_chance_of_a_loss_is_the_validation_loss_before_training(name: str) -> None:
     problem = catalog.problem(name)
     assert (problem.has_accuracy, problem.metric, problem.goal) == (False, "loss", "minimize")
@@ -64,6 +77,38 @@ def test_chance_of_a_loss_is_the_validation_loss_before_training(name: str) -> N
     # Files give four decimals; each loss has some float32 roundings of its own.
     rounding = 100 * float(np.finfo(np.float32).eps)
     assert problem.chance == pytest.approx(losses.mean(dtype=np.float64), rel=rounding, abs=5e-5)
+
+
+def test_chance_of_the_convex_quadratic_is_the_expected_loss_before_training() -> None:
+    problem = catalog.problem("convex_quadratic")
+    assert (problem.has_accuracy, problem.metric, problem.goal) == (False, "loss", "minimize")
+    # The start is standard normal: E(w'Qw)/2 - E(b'w) = trace(Q)/2. The file gives four decimals.
+    matrix = build(problem).get_layer("convex_quadratic").matrix
+    assert problem.chance == pytest.approx(np.trace(matrix, dtype=np.float64) / 2, abs=1e-4)
+
+
+@pytest.mark.parametrize("data", ["digits", "mnist", "silhouettes"])
+def test_prior_is_learned_on_other_classes_than_it_is_used_on(data: str) -> None:
+    stem = "silhouettes_cnn" if data == "silhouettes" else f"{data}_cnn_sk"
+    first, second = catalog.problem(stem), catalog.problem(f"{stem}_few")
+    assert first.selection is not None
+    assert second.selection is not None
+    chosen = [*first.selection.classes, *second.selection.classes]
+    assert sorted(chosen) == list(range(datasets.get(data).classes))
+    # The same convolutions, so that the kernels of the one can be a prior for those of the other.
+    kernels = [[w.shape for w in build(problem).trainable_weights if w.ndim == 4] for problem in (first, second)]
+    assert kernels[0] == kernels[1] == [w for w in kernels[0] if w[:2] == (5, 5)]
+
+
+def test_deep_mlp_has_thirty_hidden_layers_and_the_others_are_those_of_their_sources() -> None:
+    def trainable(name: str) -> int:
+        return sum(int(np.prod(weight.shape)) for weight in build(catalog.problem(name)).trainable_weights)
+
+    # Kernels and biases, and scale and offset of each batch normalization.
+    assert trainable("mnist_deep_mlp") == 785 * 128 + 29 * 129 * 128 + 30 * 2 * 128 + 129 * 10
+    assert trainable("mnist_mlp_515") == 785 * 515 + 516 * 515 + 516 * 10
+    # The summary that Keras prints of its example counts as many.
+    assert trainable("cifar10_cnn") == 1_250_858
 
 
 # DeepOBS 1.2 (DEFAULT_TEST_PROBLEMS_SETTINGS and convergence performances); L2 factors from the problems' classes.

@@ -6,7 +6,7 @@ Importing this package loads the standard library only; NumPy is imported by the
 
 from regbench.datasets.checks import Finding, State, status, verify
 from regbench.datasets.dataset import DataFile, Dataset, Download, RawData
-from regbench.datasets.fetching import fetch
+from regbench.datasets.fetching import fetch, published
 from regbench.datasets.folders import data_folders
 from regbench.datasets.registry import get, load, locate, names
 
@@ -23,6 +23,7 @@ __all__ = [
     "load",
     "locate",
     "names",
+    "published",
     "status",
     "verify",
 ]

@@ -9,7 +9,7 @@ from pathlib import Path
 from regbench.datasets import registry
 from regbench.datasets.content import content_blocks, file_sha256
 from regbench.datasets.dataset import DataFile, Dataset
-from regbench.datasets.folders import find_file, survey
+from regbench.datasets.folders import bring_your_own, find_file, survey
 from regbench.errors import DataError
 
 
@@ -87,18 +87,25 @@ def _look(dataset: Dataset, data_dir: Path | None) -> Finding:
     folder, missing = min(survey(dataset, data_dir), key=lambda place: len(place[1]))
     if len(missing) == len(dataset.files):
         searched = "; ".join(str(place) for place, _ in survey(dataset, data_dir))
-        return Finding(dataset.name, State.MISSING, details=(f"searched: {searched}",))
+        own = () if any(file.download for file in dataset.files) else (bring_your_own(dataset),)
+        return Finding(dataset.name, State.MISSING, details=(f"searched: {searched}", *own))
     found = [(file, path) for file in dataset.files if (path := find_file(folder, file))]
-    size = sum(path.stat().st_size for _, path in found)
+    size = sum(_size(path) for _, path in found)
     if missing:
         lacking = f"lacks {', '.join(file.name for file in missing)}"
         return Finding(dataset.name, State.INCOMPLETE, folder, size, (lacking,))
     wrong = tuple(
         f"{path}: must hold {file.size} bytes. Received: {path.stat().st_size}"
         for file, path in found
-        if path.suffix != ".gz" and path.stat().st_size != file.size
+        if path.suffix != ".gz" and file.size and path.stat().st_size != file.size
     )
     return Finding(dataset.name, State.DAMAGED if wrong else State.PRESENT, folder, size, wrong)
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file, or of all files in a folder."""
+    files = path.rglob("*") if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files if file.is_file())
 
 
 def _examine(dataset: Dataset, data_dir: Path | None) -> Finding:
@@ -128,6 +135,8 @@ def _examine(dataset: Dataset, data_dir: Path | None) -> Finding:
 def _compare(file: DataFile, path: Path | None) -> State:
     if path is None:
         raise DataError(f"{file.name} disappeared while it was read")
+    if file.download is None:
+        return State.UNVERIFIABLE
     if file.sha256 is None:
         # Where the file itself was published, packed, the packed file can be compared.
         as_published = path.name == file.download.name and file_sha256(path) == file.download.sha256

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 Preprocessing = Literal["none", "unit", "standardize"]
-Augmentation = Literal["none", "cifar", "svhn"]
+Augmentation = Literal["none", "cifar", "svhn", "silhouettes"]
 
 
 @dataclass(frozen=True)
@@ -33,19 +33,20 @@ class Download:
 
 @dataclass(frozen=True)
 class DataFile:
-    """One file of a data set as DeepOBS lays it out.
+    """One file of a data set as DeepOBS lays it out; or a folder of files that the user brings.
 
     Attributes:
-        name: file name in the data set's folder. A name that ends in `.gz` also stands for the unpacked file.
-        size: bytes of the (unpacked) content.
+        name: file name in the data set's folder. A name that ends in `.gz` also stands for the unpacked file, one that
+            ends in `/` for a folder.
+        size: bytes of the (unpacked) content; 0 where it may be any.
         sha256: of the (unpacked) content; None where nobody publishes it.
-        download: where it comes from.
+        download: where it comes from; None where the user brings it.
     """
 
     name: str
-    size: int
-    sha256: str | None
-    download: Download
+    size: int = 0
+    sha256: str | None = None
+    download: Download | None = None
 
 
 @dataclass(frozen=True)
@@ -58,12 +59,12 @@ class Dataset:
         source: citation.
         classes: number of classes, 0 where there are no labels.
         input_shape: of one sample; images are (height, width, channels).
-        train_size: training samples, those to be held out for validation included.
+        train_size: training samples, those to be held out for validation included; 0 where the user brings them.
         test_size: test samples.
         validation_size: samples for validation. Where `RawData` brings no validation split of its own they are to be
             held out of the training samples: the first ones in file order, as DeepOBS 1.2 does for MNIST.
         preprocessing: what the engine does to every input: nothing, division by 255, or standardization per image.
-        augmentation: what the engine does to training inputs, named after the recipe of DeepOBS.
+        augmentation: what the engine does to training inputs, named after the data for which it was published.
         folder: of the files, below the data folder; empty where the data are generated or come with a library.
         files: the files in the order in which they are read.
         train_files: over how many files of equal length the training samples are spread.

@@ -10,7 +10,7 @@ from regbench.datasets.checks import Finding, State, verify
 from regbench.datasets.content import file_sha256
 from regbench.datasets.dataset import DataFile, Dataset, Download
 from regbench.datasets.download import Progress, download
-from regbench.datasets.folders import home_folder, missing_files, survey
+from regbench.datasets.folders import bring_your_own, home_folder, missing_files, survey
 from regbench.errors import DataError
 
 _PART_SUFFIX = ".regbench.part"
@@ -32,17 +32,30 @@ def fetch(names: Iterable[str], data_dir: Path | None = None, progress: Progress
 
     Raises:
         UnknownNameError: there is no data set of such a name; nothing was fetched then.
+        DataError: nobody publishes one of them; nothing was fetched then.
         DataError: a file could not be downloaded, is not what was published, or cannot be written.
     """
     datasets = [registry.get(name) for name in names]
+    for dataset in datasets:
+        if dataset.files and not _is_published(dataset):
+            raise DataError(f"The data set `{dataset.name}` cannot be fetched. {bring_your_own(dataset)}")
     return [_fetch_dataset(dataset, data_dir, progress) for dataset in datasets]
+
+
+def published() -> tuple[str, ...]:
+    """The names of the data sets that need no fetching or can be fetched: all but those that the user brings."""
+    return tuple(name for name in registry.names() if not registry.get(name).files or _is_published(registry.get(name)))
+
+
+def _is_published(dataset: Dataset) -> bool:
+    return all(file.download for file in dataset.files)
 
 
 def _fetch_dataset(dataset: Dataset, data_dir: Path | None, progress: Progress | None) -> Finding:
     # What is complete in one of the folders is fetched no second time; generated data lack nothing anywhere.
     if all(missing for _, missing in survey(dataset, data_dir)):
         folder = home_folder(dataset, data_dir)
-        for record in dict.fromkeys(file.download for file in missing_files(dataset, folder)):
+        for record in dict.fromkeys(file.download for file in missing_files(dataset, folder) if file.download):
             files = [file for file in dataset.files if file.download == record]
             try:
                 folder.mkdir(parents=True, exist_ok=True)

@@ -37,6 +37,8 @@ def home_folder(dataset: Dataset, data_dir: Path | None = None) -> Path:
 def find_file(folder: Path, file: DataFile) -> Path | None:
     """Return the path of a file in its folder, packed or unpacked, or None where it is missing."""
     packed = folder / file.name
+    if file.name.endswith("/"):
+        return packed if packed.is_dir() else None
     candidates = (packed, packed.with_suffix("")) if packed.suffix == ".gz" else (packed,)
     return next((path for path in candidates if path.is_file()), None)
 
@@ -66,7 +68,13 @@ def locate(dataset: Dataset, data_dir: Path | None = None) -> Path:
             return folder
         partly = len(missing) < len(dataset.files)
         searched.append(f"{folder} (lacks {', '.join(file.name for file in missing)})" if partly else str(folder))
+    is_published = any(file.download for file in dataset.files)
     raise DataError(
         f"The files of the data set `{dataset.name}` are not there. Searched: {'; '.join(searched)}. "
-        f"To get them: run `regbench data fetch {dataset.name}`"
+        + (f"To get them: run `regbench data fetch {dataset.name}`" if is_published else bring_your_own(dataset))
     )
+
+
+def bring_your_own(dataset: Dataset) -> str:
+    """What a user must do whose data nobody publishes."""
+    return f"Nobody publishes them: bring your own ({', '.join(file.name for file in dataset.files)})"

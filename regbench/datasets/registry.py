@@ -3,13 +3,25 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from regbench.datasets import cifar10, cifar100, digits, fmnist, folders, mnist, quadratic, svhn, two_d
+from regbench.datasets import (
+    blank,
+    cifar10,
+    cifar100,
+    digits,
+    fmnist,
+    folders,
+    mnist,
+    quadratic,
+    silhouettes,
+    svhn,
+    two_d,
+)
 from regbench.datasets.dataset import Dataset, RawData
 from regbench.errors import UnknownNameError
 
 _READERS: dict[str, tuple[Dataset, Callable[[Dataset, Path], RawData]]] = {
     module.DATASET.name: (module.DATASET, module.read)
-    for module in (cifar10, cifar100, digits, fmnist, mnist, quadratic, svhn, two_d)
+    for module in (blank, cifar10, cifar100, digits, fmnist, mnist, quadratic, silhouettes, svhn, two_d)
 }
 
 

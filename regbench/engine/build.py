@@ -39,6 +39,8 @@ REGULARIZERS: dict[str, type] = {
     "orthogonal": regularizers.Orthogonal,
     "smooth_kernel": regularizers.SmoothKernel,
 }
+PER_LAYER = "per_layer"
+"""The name of a regularizer whose arguments are layers, each with a regularizer of its own."""
 KERAS_DECAY = ("weight_decay", "adam_weight_decay")
 """Keras's own decay: some optimizers have it on by default, and it acts on biases too."""
 
@@ -89,9 +91,15 @@ def baked_arguments(spec: RunSpec) -> dict[str, Any]:
     return _without("", spec.optimizer, set(tunable))
 
 
-def build_regularizer(spec: RunSpec) -> Callable[[Any], Any] | None:
-    """The candidate's regularizer: a function from a kernel to its penalty; None where it has none."""
-    return _instance("regularizer", spec.regularizer, REGULARIZERS) if spec.regularizer is not None else None
+def build_regularizer(spec: RunSpec) -> Callable[[Any], Any] | dict[str, Callable[[Any], Any]] | None:
+    """The candidate's regularizer: a function from a kernel to its penalty, or one a layer; None where it has none."""
+    part = spec.regularizer
+    if part is None or part.name != PER_LAYER:
+        return part and _instance("regularizer", part, REGULARIZERS)
+    for layer, of_layer in part.arguments.items():
+        if not isinstance(of_layer, Part):
+            raise DefinitionError(f"regularizer.{layer}: must be a regularizer, with a name. Received: {of_layer!r}")
+    return {layer: _instance(f"regularizer.{layer}", inner, REGULARIZERS) for layer, inner in part.arguments.items()}
 
 
 def decays(problem: Problem) -> Callable[[Any], bool]:

@@ -1,9 +1,15 @@
-"""What happens to images inside the compiled step: scaling, and DeepOBS's augmentation, with draws for each sample.
+"""What happens to images inside the compiled step: scaling, and augmentation with draws for each sample.
 
 Recipe of DeepOBS for CIFAR, on pixels 0..255 as floats: pad by 2 with zeros, crop back at random, flip at random,
 brightness + uniform(-63/255, 63/255), saturation * uniform(0.5, 1.5), contrast * uniform(0.2, 1.8) about the mean of
 each channel, then standardize each image. For SVHN the same without the flip.
+
+Recipe of Feinman and Lake 2019 (arXiv 1903.01882) for silhouettes: rotation by uniform(-30, 30) degrees about the
+centre, shifts by uniform(-20, 20) pixels down and right, a flip at random; in between pixels bilinear, outside of the
+image its nearest pixel.
 """
+
+import math
 
 import tensorflow as tf
 
@@ -13,6 +19,8 @@ PADDING = 2
 BRIGHTNESS = 63.0 / 255.0
 SATURATION = (0.5, 1.5)
 CONTRAST = (0.2, 1.8)
+ROTATION = math.radians(30)
+SHIFT = 20.0
 
 
 def preprocess(inputs: tf.Tensor, rule: Preprocessing) -> tf.Tensor:
@@ -36,7 +44,7 @@ def augment(images: tf.Tensor, recipe: Augmentation, seed: tf.Tensor) -> tf.Tens
 
     Args:
         images: (n, height, width, channels), pixels 0..255.
-        recipe: "cifar" or "svhn".
+        recipe: "cifar", "svhn" or "silhouettes".
         seed: int32 (2,); the same seed gives the same draws.
 
     Returns:
@@ -44,6 +52,10 @@ def augment(images: tf.Tensor, recipe: Augmentation, seed: tf.Tensor) -> tf.Tens
     """
     images = tf.cast(images, tf.float32)
     count = tf.shape(images)[0]
+    if recipe == "silhouettes":
+        draws = tf.random.stateless_uniform((count, 4), seed)
+        angles, shifts = (2 * draws[:, 0] - 1) * ROTATION, (2 * draws[:, 1:3] - 1) * SHIFT
+        return moved(tf.where(draws[:, 3, None, None, None] < 0.5, images[:, :, ::-1], images), angles, shifts)
     shift_seed, draw_seed = tf.unstack(tf.random.experimental.stateless_split(seed, 2))
     shifts = tf.random.stateless_uniform((count, 2), shift_seed, 0, 2 * PADDING + 1, tf.int32)
     draws = tf.random.stateless_uniform((count, 4), draw_seed)
@@ -62,6 +74,32 @@ def shifted(images: tf.Tensor, shifts: tf.Tensor) -> tf.Tensor:
     rows = shifts[:, 0, None] + tf.range(height)
     columns = shifts[:, 1, None] + tf.range(width)
     return tf.gather(tf.gather(padded, rows, axis=1, batch_dims=1), columns, axis=2, batch_dims=1)
+
+
+def moved(images: tf.Tensor, angles: tf.Tensor, shifts: tf.Tensor) -> tf.Tensor:
+    """Rotate and shift each image by its own angle (n,) and shift (row, column), (n, 2).
+
+    The pixel at a place p of the result comes from R (p - centre + shift) + centre, R the rotation by the angle.
+    """
+    height, width, channels = images.shape[1:]
+    centre = tf.constant([(height - 1) / 2, (width - 1) / 2])
+    places = tf.stack(tf.meshgrid(tf.range(height), tf.range(width), indexing="ij"), axis=-1)
+    places = tf.reshape(tf.cast(places, tf.float32), (1, -1, 2)) - centre + shifts[:, None]
+    cosine, sine = tf.cos(angles)[:, None], tf.sin(angles)[:, None]
+    rows = cosine * places[..., 0] - sine * places[..., 1] + centre[0]
+    columns = sine * places[..., 0] + cosine * places[..., 1] + centre[1]
+    rows, columns = tf.clip_by_value(rows, 0.0, height - 1.0), tf.clip_by_value(columns, 0.0, width - 1.0)
+    top, left = tf.minimum(tf.floor(rows), height - 2.0), tf.minimum(tf.floor(columns), width - 2.0)
+    down, right = (rows - top)[..., None], (columns - left)[..., None]
+    first = tf.cast(top, tf.int32) * width + tf.cast(left, tf.int32)
+    pixels = tf.reshape(images, (-1, height * width, channels))
+
+    def pixel(offset: int) -> tf.Tensor:
+        return tf.gather(pixels, first + offset, batch_dims=1)
+
+    above = pixel(0) * (1 - right) + pixel(1) * right
+    below = pixel(width) * (1 - right) + pixel(width + 1) * right
+    return tf.reshape(above * (1 - down) + below * down, tf.shape(images))
 
 
 def saturated(images: tf.Tensor, factors: tf.Tensor) -> tf.Tensor:

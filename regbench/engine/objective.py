@@ -1,15 +1,19 @@
 """What is minimised: the loss of the network on prepared samples, and the penalty on its weights."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from regbench.datasets import Dataset
 from regbench.engine import environment
 from regbench.engine.inputs import augment, preprocess
+from regbench.errors import DefinitionError
 from regbench.records import Coupling, RunSpec
+
+Penalty = Callable[[Any], Any]
 
 
 class Objective:
@@ -19,7 +23,7 @@ class Objective:
         spec: any run on this network; says whether there are accuracies and an L2 term.
         dataset: says how inputs are prepared.
         model: takes prepared inputs; gives logits or per-sample losses.
-        regularizer: gives the penalty of one kernel; None for none.
+        regularizer: gives the penalty of one kernel; or several of them by layer; None for none.
         decays: whether a trainable variable is one that L2 acts on.
     """
 
@@ -28,7 +32,7 @@ class Objective:
         spec: RunSpec,
         dataset: Dataset,
         model: keras.Model,
-        regularizer: Callable[[Any], Any] | None,
+        regularizer: Penalty | Mapping[str, Penalty] | None,
         decays: Callable[[Any], bool],
     ) -> None:
         """Find the kernels; the factor of the L2 term is a variable, so that runs may differ in it."""
@@ -38,8 +42,7 @@ class Objective:
         # XLA's convolutions on a CPU are slow to compile and half as fast as TensorFlow's own.
         self.compile = tf.function(jit_compile=environment.has_gpu() or not has_convolutions(model))
         self._dataset = dataset
-        self._regularizer = regularizer
-        self._regularized = [v for v in model.trainable_variables if regularizer and is_regularized(regularizer, v)]
+        self._regularized = regularized(regularizer, model)
         self._decayed = [variable for variable in model.trainable_variables if decays(variable)]
         self._has_l2 = has_l2(spec)
         self._l2 = tf.Variable(0.0, trainable=False, name="l2")
@@ -72,17 +75,45 @@ class Objective:
         if self._has_l2 and self._decayed:
             penalty += self._l2 * tf.add_n([tf.nn.l2_loss(kernel.value) for kernel in self._decayed])
         if self._regularized:
-            penalty += tf.add_n([self._regularizer(kernel.value) for kernel in self._regularized])
+            penalty += tf.add_n([regularizer(kernel.value) for regularizer, kernel in self._regularized])
         return penalty
 
     def weight_norm(self) -> float:
         """Euclidean norm over all trainable variables."""
         return float(tf.linalg.global_norm([variable.value for variable in self.model.trainable_variables]))
 
+    def kernels(self) -> dict[str, np.ndarray]:
+        """The kernels as they are now, by layer."""
+        return {_layer(kernel): kernel.numpy() for kernel in self.model.trainable_variables if len(kernel.shape) >= 2}
+
 
 def has_l2(spec: RunSpec) -> bool:
     """Whether the loss has an L2 term."""
     return spec.decay.coupling == Coupling.L2 and spec.decay_strength != 0
+
+
+def regularized(
+    regularizer: Penalty | Mapping[str, Penalty] | None, model: keras.Model
+) -> list[tuple[Penalty, keras.Variable]]:
+    """The kernels that are regularized, each with what gives its penalty.
+
+    Raises:
+        DefinitionError: a regularizer is meant for a layer that does not exist or has no kernel.
+    """
+    if not isinstance(regularizer, Mapping):
+        return [(regularizer, v) for v in model.trainable_variables if regularizer and is_regularized(regularizer, v)]
+    kernels = {_layer(variable): variable for variable in model.trainable_variables if len(variable.shape) >= 2}
+    for layer in regularizer:
+        if layer not in kernels:
+            raise DefinitionError(
+                f"regularizer.{layer}: must be a layer that has a kernel: {', '.join(kernels)}. Received: {layer}"
+            )
+    return [(penalty, kernels[layer]) for layer, penalty in regularizer.items()]
+
+
+def _layer(variable: keras.Variable) -> str:
+    """The name of the layer that a variable belongs to."""
+    return variable.path.split("/")[-2]
 
 
 def is_regularized(regularizer: Callable[[Any], Any], variable: keras.Variable) -> bool:

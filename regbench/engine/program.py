@@ -5,14 +5,13 @@ import json
 import numpy as np
 import tensorflow as tf
 
-from regbench import datasets
 from regbench.engine import environment
 from regbench.engine.build import baked_arguments, build_model, build_optimizer, build_regularizer, decays
 from regbench.engine.evaluate import Evaluation, Evaluator
 from regbench.engine.objective import Objective, has_l2
-from regbench.engine.splits import Batches, Samples, Splits, evaluated
+from regbench.engine.splits import Batches, Samples, Splits, dataset_of, evaluated
 from regbench.engine.train import Training
-from regbench.records import RunSpec
+from regbench.records import Kernel, RunSpec
 
 KEPT = 4
 """How many programs a process keeps; each holds a network, its optimizer and the data of its problem."""
@@ -25,7 +24,7 @@ class Program:
 
     def __init__(self, spec: RunSpec, splits: Splits) -> None:
         """Build the network and lay out the data; nothing is compiled before the first call."""
-        dataset = datasets.get(spec.problem.dataset)
+        dataset = dataset_of(spec.problem)
         model = build_model(spec.problem, dataset)
         self.objective = Objective(spec, dataset, model, build_regularizer(spec), decays(spec.problem))
         self.evaluator = Evaluator(self.objective, spec.batch_size)
@@ -48,7 +47,7 @@ class PreparedRun:
         self._spec = spec
         self._program = program = _program_for(spec, splits)
         with environment.seeded(spec.seed):
-            program.objective.start(spec, build_model(spec.problem, datasets.get(spec.problem.dataset)))
+            program.objective.start(spec, build_model(spec.problem, dataset_of(spec.problem)))
         self._training = program.training(spec)
         self._training.start(build_optimizer(spec))
         self._batches = Batches(splits.train, spec.batch_size, spec.seed, spec.protocol.reshuffle)
@@ -92,6 +91,10 @@ class PreparedRun:
     def weight_norm(self) -> float:
         """Euclidean norm over all trainable variables."""
         return self._program.objective.weight_norm()
+
+    def kernels(self) -> dict[str, Kernel]:
+        """The kernels as they are now, by layer."""
+        return {layer: Kernel.from_array(kernel) for layer, kernel in self._program.objective.kernels().items()}
 
     def _seed(self, epoch: int) -> tuple[int, int]:
         """Of the augmentation in an epoch; the epoch after the last stands for all evaluations."""

@@ -16,7 +16,11 @@ from regbench.records import Coupling, Outcome, RunResult, RunSpec, Timings
 
 
 def run(
-    spec: RunSpec, data_dir: Path | None = None, max_seconds: float | None = None, concurrent_runs: int = 1
+    spec: RunSpec,
+    data_dir: Path | None = None,
+    max_seconds: float | None = None,
+    concurrent_runs: int = 1,
+    keep_kernels: bool = False,
 ) -> RunResult:
     """Train once, evaluating before every epoch and after the last.
 
@@ -28,13 +32,14 @@ def run(
         data_dir: where the data files lie; None searches (see `datasets.data_folders`).
         max_seconds: stop after the first epoch that ends later than this; the outcome is then `timed_out`.
         concurrent_runs: how many runs share the machine, for the record.
+        keep_kernels: put the trained kernels into the result.
 
     Raises:
         DefinitionError: the spec names something that does not exist or does not fit.
         DataError: the data cannot be read.
     """
     clock = Clock()
-    splits = load_splits(spec.problem.dataset, spec.protocol, data_dir)
+    splits = load_splits(spec.problem.dataset, spec.protocol, data_dir, spec.problem.selection)
     prepared = PreparedRun(spec, splits)
     with clock.measures("compile"):
         prepared.compile()
@@ -62,6 +67,7 @@ def run(
         losses_without_penalty=curves.values("losses", lambda split: split.loss, spec.epochs),
         shrinkage=_shrinkage(spec, prepared.steps, prepared.learning_rate),
         final_weight_norm=_finite(prepared.weight_norm()),
+        kernels=prepared.kernels() if keep_kernels else {},
         data_digest=splits.digest,
         timings=clock.timings(),
         environment=environment.describe(concurrent_runs),

@@ -1,14 +1,15 @@
 """The samples of a problem in memory, and which of them each evaluation looks at."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
 from regbench import datasets
-from regbench.errors import DefinitionError
-from regbench.records import Protocol
+from regbench.datasets import Dataset
+from regbench.errors import DataError, DefinitionError
+from regbench.records import Problem, Protocol, Selection
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,9 +39,64 @@ class Splits:
     digest: str
 
 
-def load_splits(dataset: str, protocol: Protocol, data_dir: Path | None) -> Splits:
-    """Read a data set (once per process) and split it by the rules of the protocol."""
-    return _load(dataset, protocol.validation, data_dir)
+def dataset_of(problem: Problem) -> Dataset:
+    """The record of the problem's data set, with what the problem says otherwise."""
+    dataset = datasets.get(problem.dataset)
+    if problem.selection is not None and dataset.classes == 0:
+        raise DefinitionError(
+            f"{problem.name}: `selection` needs classes, which the data set `{dataset.name}` does not have"
+        )
+    classes = problem.selection.classes if problem.selection is not None else None
+    return replace(
+        dataset,
+        classes=dataset.classes if classes is None else len(classes),
+        preprocessing=problem.preprocessing or dataset.preprocessing,
+        augmentation=problem.augmentation or dataset.augmentation,
+    )
+
+
+def load_splits(dataset: str, protocol: Protocol, data_dir: Path | None, selection: Selection | None = None) -> Splits:
+    """Read a data set (once per process), split it by the rules of the protocol, and keep the selected samples.
+
+    Raises:
+        DataError: the data cannot be read, or a split has no samples of a selected class.
+    """
+    splits = _load(dataset, protocol.validation, data_dir)
+    if selection is None or selection.classes is None:
+        _check_classes(splits.train, datasets.get(dataset))
+    if selection is None:
+        return splits
+    chosen = {"train": _selected(splits.train, "training", selection.classes, selection.train_per_class)}
+    for name, words in (("valid", "validation"), ("test", "test")):
+        samples = getattr(splits, name)
+        if samples is not None:
+            chosen[name] = _selected(samples, words, selection.classes, selection.test_per_class)
+    return replace(splits, **chosen)
+
+
+def _check_classes(train: Samples, dataset: Dataset) -> None:
+    """Make sure that data which the user brings have as many classes as the network has outputs."""
+    if dataset.train_size == 0 and (found := int(train.targets.max()) + 1) != dataset.classes:
+        raise DataError(
+            f"The data set `{dataset.name}` has {found} classes, the network {dataset.classes} outputs: write a "
+            "problem whose `selection` names the classes to use"
+        )
+
+
+def _selected(samples: Samples, split: str, classes: tuple[int, ...] | None, per_class: int | None) -> Samples:
+    """The first samples of each class, in their order, with the class numbers that they get."""
+    present = [int(label) for label in np.unique(samples.targets)]
+    classes = tuple(present) if classes is None else classes
+    absent = sorted(set(classes) - set(present))
+    if absent:
+        raise DataError(f"There are no {split} samples of class {absent[0]}, which the problem selects")
+    members = [np.flatnonzero(samples.targets == label)[:per_class] for label in classes]
+    positions = np.sort(np.concatenate(members))
+    targets = np.empty_like(samples.targets)
+    for number, of_class in enumerate(members):
+        targets[of_class] = number
+    starts = np.searchsorted(positions, samples.file_starts)
+    return Samples(samples.inputs[positions], targets[positions], tuple(int(start) for start in starts))
 
 
 @lru_cache(maxsize=2)

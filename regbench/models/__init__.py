@@ -18,7 +18,19 @@ from regbench.errors import DefinitionError, UnknownNameError
 if TYPE_CHECKING:
     import keras
 
-_NAMES = ("conv_2c2d", "conv_3c3d", "logreg", "mlp", "quadratic", "two_d", "vgg16")
+_NAMES = (
+    "conv_2c2d",
+    "conv_3c2d",
+    "conv_3c3d",
+    "conv_4c2d",
+    "convex_quadratic",
+    "dropout_mlp",
+    "logreg",
+    "mlp",
+    "quadratic",
+    "two_d",
+    "vgg16",
+)
 
 
 def names() -> tuple[str, ...]:

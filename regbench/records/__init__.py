@@ -18,8 +18,9 @@ from regbench.records.definitions import (
     Scalar,
     Schedule,
     Searched,
+    Selection,
 )
-from regbench.records.runs import Measured, Outcome, RunResult, RunSpec, Timings
+from regbench.records.runs import Kernel, Measured, Outcome, RunResult, RunSpec, Timings
 
 __all__ = [
     "Argument",
@@ -27,6 +28,7 @@ __all__ = [
     "Choices",
     "Coupling",
     "Decay",
+    "Kernel",
     "Measured",
     "Outcome",
     "Part",
@@ -39,5 +41,6 @@ __all__ = [
     "Scalar",
     "Schedule",
     "Searched",
+    "Selection",
     "Timings",
 ]

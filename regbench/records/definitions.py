@@ -87,7 +87,7 @@ class Choices(Record):
 class Part(Record):
     """A named thing with arguments: an optimizer, a regularizer, a model.
 
-    Arguments may hold ranges and further parts.
+    Arguments may hold ranges and further parts; a matrix is a list of its rows.
     """
 
     name: str
@@ -95,7 +95,7 @@ class Part(Record):
 
 
 Searched = Range | Choices
-Argument = Scalar | list[Scalar] | Range | Choices | Part
+Argument = Scalar | list[Scalar] | list[list[float]] | Range | Choices | Part
 
 
 class Decay(Record):
@@ -117,10 +117,33 @@ class Decay(Record):
         return self
 
 
+class Selection(Record):
+    """The samples of a data set that a problem uses; in file order.
+
+    Args:
+        classes: only these classes of the data set, which become the classes 0, 1, ... in the order given here.
+        train_per_class: at most so many training samples of each class, the first ones.
+        test_per_class: at most so many validation samples and so many test samples of each class, the first ones.
+    """
+
+    classes: tuple[Annotated[int, Field(ge=0)], ...] | None = Field(default=None, min_length=2)
+    train_per_class: int | None = Field(default=None, gt=0)
+    test_per_class: int | None = Field(default=None, gt=0)
+
+    @model_validator(mode="after")
+    def _classes_are_different(self) -> Self:
+        if self.classes is not None and len(set(self.classes)) < len(self.classes):
+            raise ValueError(f"`classes` must be different ones. Received: classes={list(self.classes)}")
+        return self
+
+
 class Problem(Record):
     """A data set, a model, a loss and their defaults: one file `testproblems/<name>.toml`.
 
     Args:
+        selection: the samples of the data set that are used; all unless given.
+        preprocessing: what is done to every input, instead of what the data set's record says.
+        augmentation: what is done to training inputs, instead of what the data set's record says.
         metric: what the search looks at, on the validation split: "accuracy" or "loss".
         goal: the direction of `metric`.
         chance: the score of guessing; what the search is told when a run diverges.
@@ -133,6 +156,9 @@ class Problem(Record):
     summary: str
     source: str
     dataset: str
+    selection: Selection | None = None
+    preprocessing: Literal["none", "unit", "standardize"] | None = None
+    augmentation: Literal["none", "cifar", "svhn", "silhouettes"] | None = None
     model: Part
     loss: Literal["sparse_categorical_crossentropy", "model_output"]
     metric: Literal["accuracy", "loss"]

@@ -1,13 +1,18 @@
 """What a run is before and after it was computed: its spec, which identifies it, and its result."""
 
+import base64
 import hashlib
 import json
+import math
 from enum import StrEnum
-from typing import Annotated, Any, Self, cast
+from typing import TYPE_CHECKING, Annotated, Any, Self, cast
 
 from pydantic import Field, model_validator
 
 from regbench.records.definitions import Decay, Part, Problem, Protocol, Record, Scalar, Schedule, searched_in
+
+if TYPE_CHECKING:
+    import numpy as np
 
 Measured = Annotated[float, Field(allow_inf_nan=True)]  # a loss may overflow; a definition may not
 
@@ -58,7 +63,7 @@ class RunSpec(Record):
 
     def identity(self) -> dict[str, Any]:
         """What tells this run from others, as plain JSON data: nothing that cannot change a curve."""
-        return self.model_dump(
+        identity = self.model_dump(
             mode="json",
             exclude={
                 "setting": True,
@@ -76,6 +81,11 @@ class RunSpec(Record):
                 "protocol": {"summary", "reruns", "tuning_seed_counts"},
             },
         )
+        # Keys that problems got later: where they are not given, digests are those of older results.
+        for key in ("selection", "preprocessing", "augmentation"):
+            if identity["problem"][key] is None:
+                del identity["problem"][key]
+        return identity
 
     def digest(self) -> str:
         """SHA-256 of the canonical JSON of `identity()`, in hexadecimal."""
@@ -102,6 +112,36 @@ class Timings(Record):
     total_seconds: float
 
 
+class Kernel(Record):
+    """A kernel after training.
+
+    Args:
+        shape: of the array.
+        float32: its entries in C order, little-endian, as base64: text, so that a run stays one JSON file.
+    """
+
+    shape: Annotated[tuple[int, ...], Field(strict=False)]
+    float32: str
+
+    @model_validator(mode="after")
+    def _entries_fill_the_shape(self) -> Self:
+        size = len(base64.b64decode(self.float32, validate=True))
+        if size != 4 * math.prod(self.shape):
+            raise ValueError(f"`float32` must hold {4 * math.prod(self.shape)} bytes. Received: {size}")
+        return self
+
+    @classmethod
+    def from_array(cls, array: "np.ndarray") -> Self:
+        """The record of an array."""
+        return cls(shape=array.shape, float32=base64.b64encode(array.astype("<f4").tobytes()).decode())
+
+    def array(self) -> "np.ndarray":
+        """The array, float32."""
+        import numpy as np
+
+        return np.frombuffer(base64.b64decode(self.float32), "<f4").reshape(self.shape)
+
+
 class RunResult(Record):
     """What came of a run.
 
@@ -116,6 +156,7 @@ class RunResult(Record):
         shrinkage: the product over all steps of what decoupled decay leaves of a weight; None for other couplings.
         data_digest: of the data set, as read.
         final_weight_norm: Euclidean norm over all trainable variables after training; None where it is not finite.
+        kernels: by layer, after training; empty unless the run was asked to keep them.
         environment: versions, device, threads, peak memory.
     """
 
@@ -127,6 +168,7 @@ class RunResult(Record):
     reason: str = ""
     shrinkage: float | None = None
     final_weight_norm: float | None = None
+    kernels: dict[str, Kernel] = Field(default={}, repr=False)
     data_digest: str = ""
     timings: Timings
     environment: dict[str, Scalar]
@@ -136,9 +178,18 @@ class RunResult(Record):
 
         A run that diverged has the problem's `chance`.
         """
-        problem = self.spec.problem
         if self.outcome == Outcome.DIVERGED:
-            return problem.chance
-        split = "valid" if self.spec.protocol.validation else "test"
-        name = "accuracies" if problem.metric == "accuracy" else "losses"
-        return self.curves[f"{split}_{name}"][-1]
+            return self.spec.problem.chance
+        return self.metric_curve("valid" if self.spec.protocol.validation else "test")[-1]
+
+    def metric_curve(self, split: str) -> list[float]:
+        """The curve of the problem's metric on "train", "valid" or "test"; a loss is that without the penalty term.
+
+        With the penalty, settings would be judged by how weak their regularization is.
+
+        Raises:
+            KeyError: the run has no such split.
+        """
+        if self.spec.problem.metric == "accuracy":
+            return self.curves[f"{split}_accuracies"]
+        return self.losses_without_penalty[f"{split}_losses"]

@@ -77,7 +77,8 @@ class SmoothKernel(Penalty):
             check_kernel_shape(kernel.shape, self.rank, len(root))
         else:
             check_kernel_rank(kernel.shape)
-            root = _root_of_inverse(exponential_covariance(*kernel.shape[:2], self.covariance))
+            height, width = kernel.shape[:2]
+            root = _root_of_inverse(exponential_covariance(height, width, self.covariance))
         # The first axes are those of a sample: its entries become a column.
         samples = ops.reshape(kernel, (len(root), -1))
         return ops.sum(ops.square(ops.matmul(ops.convert_to_tensor(root, kernel.dtype), samples)))

@@ -1,4 +1,4 @@
-"""The data that need no files: quadratic, two_d and digits."""
+"""The data that need no files: blank, quadratic, two_d and digits."""
 
 import numpy as np
 import pytest
@@ -35,7 +35,7 @@ def test_quadratic_data_give_the_published_loss_before_training(split: str, publ
     assert loss == pytest.approx(published, abs=1e-3)
 
 
-@pytest.mark.parametrize("name", ["quadratic", "two_d"])
+@pytest.mark.parametrize("name", ["blank", "quadratic", "two_d"])
 def test_generated_data_have_inputs_and_empty_targets(name: str) -> None:
     dataset, data = datasets.get(name), datasets.load(name)
     for split, size in (

@@ -4,8 +4,9 @@ import keras
 import numpy as np
 import pytest
 
-from regbench import optimizers
-from regbench.engine.build import baked_arguments, build_optimizer, build_regularizer, decays
+from regbench import datasets, optimizers
+from regbench.engine.build import baked_arguments, build_model, build_optimizer, build_regularizer, decays
+from regbench.engine.objective import regularized
 from regbench.errors import DefinitionError, UnknownNameError
 from regbench.records import Coupling, Decay, Part
 from regbench.search import space
@@ -161,3 +162,38 @@ def test_regularizer_is_a_function_of_a_kernel(make_spec):
         make_spec("sgd", regularizer=Part(name="keras.regularizers:L1", arguments={"l1": 0.5}))
     )
     assert float(regularizer(np.array([[1.0, -3.0]], np.float32))) == 2.0
+
+
+def per_layer(**regularizers):
+    return Part(name="per_layer", arguments=regularizers)
+
+
+def test_every_layer_may_have_a_regularizer_of_its_own(make_spec):
+    parts = {
+        "dense_1": Part(name="l2", arguments={"factor": 2.0}),
+        "logits": Part(name="keras.regularizers:L1", arguments={"l1": 0.5}),
+    }
+    spec = make_spec("sgd", regularizer=per_layer(**parts))
+    network = build_model(spec.problem, datasets.get("digits"))
+    pairs = regularized(build_regularizer(spec), network)
+    assert [(type(regularizer).__name__, kernel.path.split("/")[-2:]) for regularizer, kernel in pairs] == [
+        ("L2", ["dense_1", "kernel"]),
+        ("L1", ["logits", "kernel"]),
+    ]
+
+
+def test_regularizers_of_layers_are_checked(make_spec):
+    with pytest.raises(DefinitionError, match=r"^regularizer\.dense_1: must be a regularizer, with a name\. .* 0\.1$"):
+        build_regularizer(make_spec("sgd", regularizer=per_layer(dense_1=0.1)))
+    with pytest.raises(UnknownNameError, match=r"^regularizer\.dense_1\.name: There is no .* `l3`"):
+        build_regularizer(make_spec("sgd", regularizer=per_layer(dense_1=Part(name="l3"))))
+    spec = make_spec("sgd", regularizer=per_layer(dense_7=Part(name="l2", arguments={"factor": 1.0})))
+    network = build_model(spec.problem, datasets.get("digits"))
+    with pytest.raises(DefinitionError, match=r"^regularizer\.dense_7: must be a layer that has a kernel: dense_1, .*"):
+        regularized(build_regularizer(spec), network)
+
+
+def test_matrix_reaches_a_regularizer_as_a_list_of_rows(make_spec):
+    covariance = [[2.0, 0.5], [0.5, 1.0]]
+    part = Part(name="smooth_kernel", arguments={"factor": 0.1, "covariance": covariance})
+    assert build_regularizer(make_spec("sgd", regularizer=part)).covariance == covariance

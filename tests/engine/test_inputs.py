@@ -6,6 +6,7 @@ from dataclasses import replace
 import keras
 import numpy as np
 import pytest
+import scipy.ndimage
 import scipy.stats
 import tensorflow as tf
 
@@ -18,8 +19,8 @@ LARGEST = 255 + 63 / 255  # of a pixel after the change of brightness
 SHAPE = (9, 7, 3)
 
 
-def random_images(count, seed=0):
-    return np.random.default_rng(seed).integers(0, 256, (count, *SHAPE)).astype(np.uint8)
+def random_images(count, seed=0, shape=SHAPE):
+    return np.random.default_rng(seed).integers(0, 256, (count, *shape)).astype(np.uint8)
 
 
 def shifted(image, row, column):
@@ -255,3 +256,63 @@ def test_every_image_of_a_batch_is_augmented_in_its_own_way():
 
 def test_plain_evaluation_is_not_augmented(prepare):
     np.testing.assert_array_equal(prepare((1, 2), 3, augmented=False), random_images(6))
+
+
+SILHOUETTES = (9, 12, 3)
+
+
+def moved_by_scipy(image, angle, shift):
+    """Each pixel p of the result comes from R (p - centre + shift) + centre."""
+    rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    centre = (np.array(image.shape[:2]) - 1) / 2
+    offset = centre + rotation @ (np.asarray(shift) - centre)
+    channels = [
+        scipy.ndimage.affine_transform(channel, rotation, offset, order=1, mode="nearest")
+        for channel in np.moveaxis(image, -1, 0)
+    ]
+    return np.stack(channels, axis=-1)
+
+
+def test_images_are_moved_as_scipy_moves_them():
+    generator = np.random.default_rng(0)
+    images = generator.uniform(0, 255, (5, *SILHOUETTES)).astype(np.float32)
+    angles, shifts = generator.uniform(-2, 2, 5), generator.uniform(-4, 4, (5, 2))
+    actual = inputs.moved(tf.constant(images), tf.constant(angles, tf.float32), tf.constant(shifts, tf.float32))
+    expected = [
+        moved_by_scipy(image.astype(np.float64), angle, shift)
+        for image, angle, shift in zip(images, angles, shifts, strict=True)
+    ]
+    # A place of up to 20 is off by some roundings of float32, so by 1e-5 at most; neighbours differ by up to 255.
+    np.testing.assert_allclose(actual, expected, rtol=0, atol=255 * 2e-5)
+
+
+def test_image_that_is_not_moved_stays_and_one_moved_by_whole_pixels_repeats_its_edge():
+    images = random_images(2, shape=SILHOUETTES).astype(np.float32)
+    still = inputs.moved(tf.constant(images), tf.zeros(2), tf.zeros((2, 2)))
+    np.testing.assert_array_equal(still, images)
+    down = inputs.moved(tf.constant(images), tf.zeros(2), tf.constant([[2.0, 0.0], [0.0, -3.0]]))
+    np.testing.assert_array_equal(down[0], np.concatenate([images[0, 2:], images[0, -1:], images[0, -1:]]))
+    np.testing.assert_array_equal(down[1, :, 3:], images[1, :, :-3])
+
+
+def test_silhouettes_are_rotated_shifted_and_flipped_within_the_published_bounds(monkeypatch):
+    draws = tf.constant([[0.0, 0.0, 0.0, 0.4], [1.0, 1.0, 1.0, 0.6], [0.5, 0.5, 0.5, 0.6]])
+    monkeypatch.setattr(tf.random, "stateless_uniform", lambda *_: draws)
+    images = random_images(3, shape=(60, 60, 1))
+    actual = inputs.augment(tf.constant(images), "silhouettes", tf.constant((0, 0)))
+    images = images.astype(np.float64)
+    thirty = np.pi / 6
+    expected = [
+        moved_by_scipy(images[0, :, ::-1], -thirty, (-20, -20)),
+        moved_by_scipy(images[1], thirty, (20, 20)),
+        images[2],
+    ]
+    # As above, with places up to 80.
+    np.testing.assert_allclose(actual, expected, rtol=0, atol=255 * 8e-5)
+
+
+def test_augmentation_of_silhouettes_is_a_function_of_the_seed():
+    images = tf.constant(random_images(4, shape=SILHOUETTES))
+    first, same, other = (inputs.augment(images, "silhouettes", tf.constant(seed)) for seed in ((1, 2), (1, 2), (1, 3)))
+    np.testing.assert_array_equal(first, same)
+    assert all(not np.array_equal(a, b) for a, b in zip(first, other, strict=True))

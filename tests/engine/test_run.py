@@ -263,3 +263,20 @@ def test_splits_are_kept_between_the_runs_of_a_process(run_with):
     before = splits._load.cache_info().misses
     run_with(epochs=0, seed=43)
     assert splits._load.cache_info().misses == before
+
+
+def test_kernels_are_kept_where_they_are_wanted(make_task):
+    spec = make_task("digits_2c2d", epochs=0).spec({"optimizer.learning_rate": 0.1}, 42)
+    assert run(spec).kernels == {}
+    result = run(spec, keep_kernels=True)
+    shapes = {layer: kernel.shape for layer, kernel in result.kernels.items()}
+    assert shapes == {
+        "convolution_1": (5, 5, 1, 8),
+        "convolution_2": (5, 5, 8, 16),
+        "dense_1": (64, 64),
+        "logits": (64, 10),
+    }
+    # The biases of 0.05 are no kernels.
+    biases = (8 + 16 + 64 + 10) * 0.05**2
+    squares = sum(float(np.sum(kernel.array().astype(np.float64) ** 2)) for kernel in result.kernels.values())
+    assert np.sqrt(squares + biases) == pytest.approx(result.final_weight_norm, rel=1e-5)

@@ -11,7 +11,8 @@ from regbench.datasets import registry
 from regbench.datasets.dataset import RawData
 from regbench.engine import splits
 from regbench.engine.splits import Batches, Samples, Splits, evaluated, load_splits
-from regbench.errors import DefinitionError
+from regbench.errors import DataError, DefinitionError
+from regbench.records import Selection
 
 DEEPOBS, DEEPOBS_1_1, STRICT = (catalog.protocol(name) for name in ("deepobs", "deepobs-1.1", "strict"))
 
@@ -185,3 +186,58 @@ def test_batch_larger_than_an_evaluated_split_is_refused_where_incomplete_batche
         "train": sizes.get("test", 10_000),
         **sizes,
     }
+
+
+def test_selection_keeps_the_first_samples_of_its_classes_and_numbers_these_anew():
+    selection = Selection(classes=(7, 2, 4), train_per_class=5, test_per_class=3)
+    loaded, raw = load_splits("digits", DEEPOBS, None, selection), datasets.load("digits")
+    whole = {"train": raw.train_targets, "valid": raw.validation_targets, "test": raw.test_targets}
+    inputs = {"train": raw.train_inputs, "valid": raw.validation_inputs, "test": raw.test_inputs}
+    for split, count in (("train", 5), ("valid", 3), ("test", 3)):
+        kept = getattr(loaded, split)
+        positions = np.sort(np.concatenate([np.flatnonzero(whole[split] == label)[:count] for label in (7, 2, 4)]))
+        np.testing.assert_array_equal(kept.inputs, inputs[split][positions])
+        np.testing.assert_array_equal(kept.targets, [(7, 2, 4).index(label) for label in whole[split][positions]])
+        assert kept.targets.dtype == np.int32
+    assert loaded.digest == raw.digest
+
+
+def test_selection_without_limits_keeps_all_samples_of_its_classes():
+    loaded, raw = load_splits("digits", DEEPOBS, None, Selection(classes=(0, 1))), datasets.load("digits")
+    assert len(loaded.train) == np.sum(raw.train_targets < 2)
+    assert (len(loaded.valid), len(loaded.test)) == (60, 60)
+
+
+def test_selection_is_made_after_the_validation_data_are_cut_off_and_knows_where_files_begin(register):
+    register(train_size=50, validation_size=20, train_files=5)
+    selection = Selection(classes=(21, 29, 30, 31, 49, 40))
+    with pytest.raises(DataError, match=r"no validation samples of class 21, which the problem selects"):
+        load_splits("numbered", DEEPOBS, None, selection)
+    with pytest.raises(DataError, match=r"no test samples of class 21"):
+        load_splits("numbered", DEEPOBS_1_1, None, selection)
+    train = splits._selected(load_splits("numbered", DEEPOBS, None).train, "training", selection.classes, None)
+    np.testing.assert_array_equal(train.inputs[:, 0], [21, 29, 30, 31, 40, 49])
+    np.testing.assert_array_equal(train.targets, [0, 1, 2, 3, 5, 4])
+    assert train.file_starts == (0, 2, 4)
+
+
+def test_problem_says_otherwise_than_the_record_of_its_data_set():
+    problem = catalog.problem("cifar10_cnn").model_copy(update={"selection": Selection(classes=(3, 5))})
+    changed, record = splits.dataset_of(problem), datasets.get("cifar10")
+    assert (changed.classes, changed.preprocessing, changed.augmentation) == (2, "unit", "none")
+    assert replace(changed, classes=10, preprocessing="standardize", augmentation="cifar") == record
+    assert splits.dataset_of(catalog.problem("cifar10_3c3d")) == record
+    losses = catalog.problem("quadratic_deep").model_copy(update={"selection": Selection(train_per_class=3)})
+    with pytest.raises(DefinitionError, match=r"quadratic_deep: `selection` needs classes, which .*`quadratic`"):
+        splits.dataset_of(losses)
+
+
+def test_data_of_ones_own_need_a_selection_unless_their_classes_are_as_many_as_the_network_has(register):
+    register(train_size=50, validation_size=20)
+    record, read = registry._READERS["numbered"]
+    registry._READERS["numbered"] = (replace(record, train_size=0, classes=49), read)
+    for selection in (None, Selection(train_per_class=3)):
+        with pytest.raises(DataError, match=r"has 50 classes, the network 49 outputs: write a problem whose"):
+            load_splits("numbered", DEEPOBS_1_1, None, selection)
+    registry._READERS["numbered"] = (replace(record, train_size=0, classes=50), read)
+    assert len(load_splits("numbered", DEEPOBS_1_1, None).train) == 50

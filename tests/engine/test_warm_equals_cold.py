@@ -96,6 +96,53 @@ def test_warm_equals_cold_for_every_bundled_candidate(specs_of_candidates):
         check(cold, [same_program, first, same_program])
 
 
+def shallow(problem):
+    """The problem with fewer layers and data that are there, for tests that have no time."""
+    deep = catalog.problem(problem)
+    arguments = deep.model.arguments | ({"units": [16, 16]} if problem == "mnist_deep_mlp" else {})
+    return deep.model_copy(update={"dataset": "digits", "model": Part(name=deep.model.name, arguments=arguments)})
+
+
+@pytest.mark.parametrize("problem", ["mnist_deep_mlp", pytest.param("digits_cnn_sk", marks=pytest.mark.slow)])
+def test_warm_equals_cold_for_dropout_and_batch_normalization(problem, make_task):
+    task = make_task(shallow(problem), "normalized_adam", epochs=2)
+    first, same_program, _ = (task.spec(setting, 42) for setting in three_settings("normalized_adam"))
+    other_seed = first.model_copy(update={"seed": 43})
+    cold = cold_digests([first, same_program, other_seed])
+    assert len(set(cold.values())) == 3
+    check(cold, [first, first, other_seed, same_program, first])
+
+
+@pytest.mark.slow
+def test_warm_equals_cold_for_regularizers_of_layers(make_task, make_candidate):
+    conv = Part(name="conv_2c2d", arguments={"filters": [3, 4], "units": 8})
+    problem = catalog.problem("digits_2c2d").model_copy(update={"model": conv})
+    covariance = [[float(row == column) + 0.5 for column in range(25)] for row in range(25)]
+    specs = [
+        make_task(
+            problem,
+            make_candidate(
+                "sgd",
+                learning_rate=0.01,
+                regularizer=Part(
+                    name="per_layer",
+                    arguments={
+                        "convolution_1": Part(
+                            name="smooth_kernel", arguments={"factor": factor, "covariance": covariance}
+                        ),
+                        "dense_1": Part(name="eigenvalue_decay", arguments={"factor": factor}),
+                    },
+                ),
+            ),
+            epochs=1,
+        ).spec({}, seed=42)
+        for factor in (0.01, 0.1)
+    ]
+    cold = cold_digests(specs)
+    assert len(set(cold.values())) == 2
+    check(cold, [*specs, *specs])
+
+
 @pytest.mark.slow
 def test_warm_equals_cold_where_hyperparameters_are_baked_into_the_program(specs_of_candidates):
     specs = specs_of_candidates("digits_mlp", ["adamw", "momentum", "nadam"])

@@ -150,3 +150,43 @@ def test_two_d_starts_where_deepobs_starts_and_has_the_known_minimum(function: s
     assert losses[0] == pytest.approx(value, abs=5e-6)
     # The coordinates are rounded to float32 (3e-7 at most), times second derivatives of at most 802 (Rosenbrock).
     assert np.abs(gradient).max() < 802 * 3e-7
+
+
+def test_convex_quadratic_has_the_loss_and_gradient_of_its_formula_whatever_the_sample() -> None:
+    model = models.build("convex_quadratic", {}, (1,), 0)
+    layer = model.get_layer("convex_quadratic")
+    matrix, offset = layer.matrix.astype(np.float64), layer.offset.astype(np.float64)
+    w = np.random.default_rng(0).normal(size=(1, 100)).astype(np.float32)
+    model.set_weights([w])
+
+    losses, (gradient,) = differentiate(model, np.arange(3, dtype=np.float32)[:, np.newaxis])
+    exact = w[0].astype(np.float64)
+    terms = exact @ matrix @ exact / 2, offset @ exact
+    # Each of the two terms is a sum of at most 100 times 100 products, whose sizes may be larger than that of the sum.
+    magnitude = np.abs(exact) @ np.abs(matrix) @ np.abs(exact) / 2 + np.abs(offset) @ np.abs(exact)
+    np.testing.assert_allclose(losses, np.full(3, terms[0] - terms[1]), rtol=0, atol=TOLERANCE * magnitude)
+    expected = (matrix + matrix.T) @ exact / 2 - offset
+    bound = np.abs(matrix) @ np.abs(exact) + np.abs(offset)
+    np.testing.assert_allclose(gradient[0], expected, rtol=0, atol=TOLERANCE * bound.max())
+
+
+def test_convex_quadratic_is_convex_and_as_badly_conditioned_as_the_matrices_of_scikit_learn() -> None:
+    matrix = models.build("convex_quadratic", {}, (1,), 0).get_layer("convex_quadratic").matrix.astype(np.float64)
+    eigenvalues = np.linalg.eigvalsh((matrix + matrix.T) / 2)
+    # The rank-one part of `make_spd_matrix` has the eigenvalue 100; the rest adds between 0 and 1 (Weyl).
+    assert 100 < eigenvalues[-1] < 101
+    assert 0 < eigenvalues[0] < eigenvalues[-2] < 1
+
+
+def test_convex_quadratic_is_determined_by_its_seed_and_starts_at_random() -> None:
+    def build(problem_seed: int, run_seed: int) -> tuple[np.ndarray, np.ndarray]:
+        keras.utils.set_random_seed(run_seed)
+        model = models.build("convex_quadratic", {"seed": problem_seed}, (1,), 0)
+        return model.get_layer("convex_quadratic").matrix, model.get_weights()[0]
+
+    (first, start), (same, other_start), (other, _) = build(1, 5), build(1, 6), build(2, 5)
+    np.testing.assert_array_equal(first, same)
+    assert not np.allclose(first, other)
+    assert not np.allclose(start, other_start)
+    # Five standard errors of the standard deviation of 100 normal numbers.
+    assert start.std() == pytest.approx(1, rel=5 / np.sqrt(200))

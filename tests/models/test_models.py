@@ -22,7 +22,22 @@ SMALL: dict[str, tuple[dict[str, Any], tuple[int, ...], int]] = {
     "logreg": ({}, (4, 4, 1), 3),
     "mlp": ({"units": [6, 5]}, (4, 4, 1), 3),
     "conv_2c2d": ({"filters": [2, 3], "units": 5}, (8, 8, 1), 3),
+    "conv_3c2d": (
+        {
+            "filters": [2, 3, 2],
+            "stride": 1,
+            "pool_strides": [1, 2, 1],
+            "pool_padding": "same",
+            "units": 5,
+            "dropouts": [0.0, 0.0],
+        },
+        (8, 8, 1),
+        3,
+    ),
     "conv_3c3d": ({"filters": [2, 3, 4], "units": [6, 5]}, (16, 16, 3), 3),
+    "conv_4c2d": ({"filters": [3, 4], "units": 8, "dropouts": [0.0, 0.0]}, (12, 12, 3), 3),
+    "convex_quadratic": ({"dimension": 5}, (1,), 0),
+    "dropout_mlp": ({"units": [6, 5], "batch_normalization": True, "dropout": 0.0}, (4, 4, 1), 3),
     "vgg16": ({"image_size": 32, "filters": [2, 2, 3, 3, 3], "units": 5, "dropout": 0.0}, (8, 8, 3), 3),
     "quadratic": ({"counts": [4, 1]}, (5,), 0),
     "two_d": ({"function": "branin"}, (2,), 0),
@@ -56,8 +71,8 @@ def test_every_file_is_a_model_and_every_model_has_a_small_case() -> None:
 
 
 def test_unknown_model_is_told_with_what_was_meant() -> None:
-    with pytest.raises(UnknownNameError, match=r"no model `conv_3c2d`\. Did you mean `conv_3c3d`"):
-        models.build("conv_3c2d", {}, (32, 32, 3), 10)
+    with pytest.raises(UnknownNameError, match=r"no model `conv_3d3c`\. Did you mean `conv_3c3d`"):
+        models.build("conv_3d3c", {}, (32, 32, 3), 10)
 
 
 @pytest.mark.parametrize(
@@ -70,6 +85,10 @@ def test_unknown_model_is_told_with_what_was_meant() -> None:
         ("conv_2c2d", {"filters": [1, 2, 3]}, "model `conv_2c2d`: `filters`"),
         ("conv_2c2d", {"units": 1.5}, "model `conv_2c2d`: `units`: .*integer"),
         ("vgg16", {"dropout": 1.0}, "model `vgg16`: `dropout`: .*less than 1"),
+        ("dropout_mlp", {"initializer": "ones"}, "model `dropout_mlp`: `initializer`: .*'he_normal'"),
+        ("conv_3c2d", {"dropouts": [0.5, 1.0]}, "model `conv_3c2d`: `dropouts`: .*less than 1"),
+        ("conv_3c2d", {"units": -1}, "model `conv_3c2d`: `units`: .*greater than or equal to 0"),
+        ("convex_quadratic", {"dimension": 1}, "model `convex_quadratic`: `dimension`: .*greater than or equal to 2"),
         ("quadratic", {"counts": [3, 2], "lows": [0.0]}, "model `quadratic`: .*equally long"),
         ("quadratic", {"counts": [3, 3]}, "model `quadratic`: .*must sum to the number of inputs"),
         ("quadratic", {"seed": 2**32}, "model `quadratic`: `seed`"),
@@ -117,11 +136,14 @@ def test_variables_are_kernel_then_bias_in_the_order_of_layers(name: str) -> Non
     names = [variable.path.split("/", 1)[-1] for variable in model.trainable_variables]
     if name == "quadratic":
         assert names == ["theta"]
+    elif name == "convex_quadratic":
+        assert names == ["w"]
     elif name == "two_d":
         assert names == ["u", "v"]
     else:
-        layers = [layer.name for layer in model.layers if layer.weights]
-        assert names == [f"{layer}/{variable}" for layer in layers for variable in ("kernel", "bias")]
+        of_layer = {keras.layers.BatchNormalization: ("gamma", "beta")}
+        layers = [layer for layer in model.layers if layer.weights]
+        assert names == [f"{one.name}/{name}" for one in layers for name in of_layer.get(type(one), ("kernel", "bias"))]
 
 
 @pytest.mark.parametrize("name", SMALL)
@@ -163,6 +185,10 @@ def test_compiled_with_xla_it_gives_the_same_output_and_gradients(name: str) -> 
         ("mlp", (28, 28, 1), 10, 785 * 1000 + 1001 * 500 + 501 * 100 + 101 * 10),
         ("conv_2c2d", (28, 28, 1), 10, 26 * 32 + 801 * 64 + (7 * 7 * 64 + 1) * 1024 + 1025 * 10),
         ("conv_3c3d", (32, 32, 3), 10, 76 * 64 + 577 * 96 + 865 * 128 + 1153 * 512 + 513 * 256 + 257 * 10),
+        ("conv_3c2d", (200, 200, 3), 20, 76 * 5 + 126 * 10 + 251 * 8 + (14 * 14 * 8 + 1) * 128 + 129 * 20),
+        ("conv_4c2d", (32, 32, 3), 10, 28 * 32 + 289 * 32 + 289 * 64 + 577 * 64 + (6 * 6 * 64 + 1) * 512 + 513 * 10),
+        ("dropout_mlp", (28, 28, 1), 10, 785 * 515 + 516 * 515 + 516 * 10),
+        ("convex_quadratic", (1,), 0, 100),
         ("quadratic", (100,), 0, 100),
         ("two_d", (2,), 0, 2),
     ],
@@ -231,14 +257,51 @@ def test_vgg_resizes_by_linear_interpolation_from_the_corner(side: int, image_si
     np.testing.assert_allclose(model.get_layer("resizing")(images), expected, rtol=0, atol=20 * EPSILON)
 
 
-def test_vgg_drops_half_of_both_hidden_layers_in_training_only() -> None:
-    model = models.build("vgg16", SMALL["vgg16"][0] | {"dropout": 0.5}, (8, 8, 3), 3)
-    names = [layer.name for layer in model.layers][-6:]
-    assert names == ["flatten", "dense_1", "dropout_1", "dense_2", "dropout_2", "logits"]
-    for name in ("dropout_1", "dropout_2"):
+DROPPED: dict[str, tuple[dict[str, Any], dict[str, float]]] = {
+    "vgg16": ({}, {"dense_1": 0.5, "dense_2": 0.5}),
+    "conv_3c2d": ({"dropouts": [0.2, 0.5]}, {"flatten": 0.2, "dense_1": 0.5}),
+    "conv_4c2d": ({"dropouts": [0.25, 0.5]}, {"pooling_1": 0.25, "pooling_2": 0.25, "dense_1": 0.5}),
+    "dropout_mlp": ({"dropout": 0.2}, {"normalization_1": 0.2, "normalization_2": 0.2}),
+}
+
+
+@pytest.mark.parametrize("name", DROPPED)
+def test_shares_of_activations_are_dropped_after_these_layers_in_training_only(name: str) -> None:
+    keras.utils.set_random_seed(7)
+    arguments, input_shape, classes = SMALL[name]
+    if name == "vgg16":
+        arguments = arguments | {"dropout": 0.5}
+    model = models.build(name, arguments | DROPPED[name][0], input_shape, classes)
+    pairs = zip(model.layers, model.layers[1:], strict=False)
+    dropouts = {before.name: layer for before, layer in pairs if isinstance(layer, keras.layers.Dropout)}
+    assert {before: layer.rate for before, layer in dropouts.items()} == DROPPED[name][1]
+    for layer in dropouts.values():
         ones = np.ones((1, 10_000), np.float32)
-        kept = np.asarray(model.get_layer(name)(ones, training=True))
-        assert set(np.unique(kept)) == {0.0, 2.0}
-        # Five standard errors of a share of one half among 10,000.
-        assert (kept == 0).mean() == pytest.approx(0.5, abs=0.025)
-        np.testing.assert_array_equal(model.get_layer(name)(ones, training=False), ones)
+        kept = np.asarray(layer(ones, training=True))
+        np.testing.assert_allclose(np.unique(kept), [0, 1 / (1 - layer.rate)], rtol=EPSILON)
+        # Five standard errors of a share among 10,000, largest for one half.
+        assert (kept == 0).mean() == pytest.approx(layer.rate, abs=0.025)
+        np.testing.assert_array_equal(layer(ones, training=False), ones)
+
+
+def test_deep_layers_may_start_he_normal() -> None:
+    keras.utils.set_random_seed(11)
+    weights = models.build("dropout_mlp", {"units": [256], "initializer": "he_normal"}, (300,), 10).get_weights()
+    # He et al. 2015: variance 2 / inputs. Five standard errors of s for a normal distribution, s/sqrt(2n).
+    assert weights[0].std() == pytest.approx(np.sqrt(2 / 300), rel=5 / np.sqrt(2 * weights[0].size))
+
+
+@pytest.mark.parametrize("side", [8, 28, 200])
+def test_every_entry_of_the_large_kernels_meets_a_pixel(side: int) -> None:
+    # Else it would stay as it started, and a prior learned from it would be that of the start.
+    small = {8: {"stride": 1, "pool_strides": [1, 2, 1], "pool_padding": "same"}, 28: {"stride": 1}, 200: {}}[side]
+    arguments = small | ({"pool_strides": [2, 2, 1]} if side == 28 else {})
+    model = models.build("conv_3c2d", arguments | {"dropouts": [0.0, 0.0]}, (side, side, 1), 3)
+    generator = np.random.default_rng(0)
+    model.set_weights([np.abs(generator.normal(size=w.shape)).astype(w.dtype) for w in model.get_weights()])
+    images = tf.constant(generator.uniform(size=(4, side, side, 1)).astype(np.float32))
+    kernels = [variable.value for variable in model.trainable_variables if len(variable.shape) == 4]
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(tf.math.log(model(images, training=True)))
+    for gradient in tape.gradient(loss, kernels):
+        assert np.count_nonzero(np.abs(gradient).sum(axis=(2, 3))) == 25
