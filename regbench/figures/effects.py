@@ -1,0 +1,77 @@
+"""The effect of one thing, measured on the same seeds with and without it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from regbench.analysis.intervals import mean_interval
+from regbench.records import RunResult
+
+LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class Effect:
+    """The difference between two sides, seed by seed.
+
+    Args:
+        name: of what is compared.
+        seeds: in their order.
+        differences: with it less without it, one a seed.
+    """
+
+    name: str
+    seeds: Sequence[int]
+    differences: np.ndarray
+
+    @property
+    def mean(self) -> float:
+        """The mean difference."""
+        return float(self.differences.mean())
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Student's t interval of the mean at 95 %; NaN where one seed or no spread tells nothing."""
+        return mean_interval(self.differences, LEVEL)
+
+    def sentence(self, what: str, unit: str = "points") -> str:
+        """What came out, whatever it is."""
+        seeds = "1 seed" if len(self.seeds) == 1 else f"{len(self.seeds)} seeds"
+        return f"{what}, {unit} over {seeds}: {self.described()}."
+
+    def described(self) -> str:
+        """The mean and its interval."""
+        low, high = self.interval
+        certain = f"95 % interval {low:+.3g} to {high:+.3g}" if np.isfinite(low) else "no interval"
+        zero = ", which contains 0" if low <= 0 <= high else ""
+        return f"{self.mean:+.3g} ({certain}{zero})"
+
+    def frame(self, published: float | None = None) -> pd.DataFrame:
+        """A row a seed; the mean, its interval and what the source has in every row."""
+        low, high = self.interval
+        return pd.DataFrame(
+            {
+                "comparison": self.name,
+                "seed": self.seeds,
+                "difference": self.differences,
+                "mean": self.mean,
+                "low": low,
+                "high": high,
+                "published": np.nan if published is None else published,
+            }
+        )
+
+
+def accuracy_gain(name: str, treated: Sequence[RunResult], plain: Sequence[RunResult]) -> Effect:
+    """Percentage points of final test accuracy that the runs of `treated` have above those of `plain`."""
+    mine, other = ({run.spec.seed: final_accuracy(run) for run in runs} for runs in (treated, plain))
+    seeds = sorted(mine.keys() & other.keys())
+    # Shares of some thousand samples: what is beyond nine decimals is rounding, and would count as spread.
+    return Effect(name, seeds, np.round([100 * (mine[seed] - other[seed]) for seed in seeds], 9))
+
+
+def final_accuracy(run: RunResult, split: str = "test") -> float:
+    """Accuracy at the end; of a diverged run that before training, as DeepOBS counts it."""
+    return run.curves[f"{split}_accuracies"][-1]

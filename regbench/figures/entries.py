@@ -1,0 +1,157 @@
+"""What figures show of searches: those that they declare, and those that lie in trees of other sources."""
+
+import json
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from regbench.analysis import curves, entries
+from regbench.comparison import Comparison
+from regbench.figures.plan import Find, Run
+from regbench.figures.searches import Search
+from regbench.store import frames
+from regbench.store.dialects import DIALECTS
+
+OURS = DIALECTS[0]
+SPREAD = "middle half of the seeds; line: their mean"
+SUSPICIOUS = 0.05
+"""By how much the accuracy on the validation set may be above that on the test set."""
+
+UNTOLD = ("decay", "epsilon", "nesterov", "use_nesterov")
+"""Hyperparameters that nobody tuned, or that the name of the entry tells."""
+
+SPLITS = ("train", "valid", "test")
+METRICS = ("loss", "accuracy")
+
+
+def read(trees: Sequence[Path]) -> frames.Results:
+    """All runs in those of the trees that exist."""
+    return frames.merge([frames.load(tree) for tree in trees if tree.exists()])
+
+
+def is_foreign(runs: pd.DataFrame) -> pd.Series:
+    """Which runs regbench did not write."""
+    return runs["dialect"] != OURS
+
+
+def searched(runs: pd.DataFrame) -> pd.DataFrame:
+    """The runs of entries of which several settings were tried."""
+    settings = runs.groupby(entries.ENTRY, observed=True, dropna=False)["setting"].transform("nunique")
+    return runs[settings > 1]
+
+
+class Entries:
+    """What several figures of a paper show.
+
+    Args:
+        trees: results trees; the runs of `searches` are written into the first one.
+        problems: names.
+        candidates: names; None takes all.
+        searches: that are shown, beside what others have run of the same; None shows all that is in the trees.
+    """
+
+    def __init__(
+        self,
+        trees: Sequence[Path],
+        problems: Collection[str],
+        candidates: Collection[str] | None,
+        searches: Sequence[Search] | None = None,
+    ) -> None:
+        """Read nothing yet."""
+        self.problems = list(problems)
+        self._trees, self._candidates, self._searches = trees, candidates, searches
+        self._comparison: Comparison | None = None
+
+    def runs(self, find: Find) -> list[Run]:
+        """The runs that have to be there."""
+        return [run for search in self._searches or () for run in search.runs(find)]
+
+    def comparison(self, find: Find) -> Comparison:
+        """The winners of all entries, once the runs are there."""
+        if self._comparison is None:
+            results = read(self._trees)
+            kept = results.runs["problem"].isin(self.problems)
+            if self._candidates is not None:
+                kept &= results.runs["candidate"].isin(self._candidates)
+            if self._searches is not None:
+                declared = results.runs["digest"].isin({run.digest for run in self.runs(find)})
+                kept = declared | (kept & is_foreign(results.runs))
+            runs = entries.with_labels(searched(results.runs[kept]).reset_index(drop=True))
+            shown = entries.reported(runs)
+            summaries = curves.summaries(results.curves(shown["run"].tolist()), shown)
+            self._comparison = Comparison(runs, results.irregularities, summaries, "final", None, ())
+        return self._comparison
+
+
+def learning_curves(comparison: Comparison) -> pd.DataFrame:
+    """The curves of the winners that are comparable with each other, with `low` and `high`, quartiles over seeds.
+
+    On logarithmic axes what lies a deviation below the mean has no place. Losses that contain a penalty
+    are left out where others' do not.
+    """
+    shown = comparison.reported[comparison.reported["comparable"]]
+    found = curves.comparable(comparison.summaries, shown).merge(shown[["problem", "label"]].drop_duplicates())
+    return found.assign(low=found["q25"], high=found["q75"])
+
+
+def curve_numbers(found: pd.DataFrame) -> pd.DataFrame:
+    """What a figure of learning curves shows."""
+    columns = ["problem", "label", "candidate", "coupling", "source", "setting"]
+    return found[[*columns, "metric", "epoch", "n", "mean", "sd", "low", "high"]]
+
+
+def cautions(comparison: Comparison) -> list[str]:
+    """What must be known before curves and values of entries are compared."""
+    table = comparison.table
+    shown = table[table["comparable"]]
+    mixed = shown.groupby("problem")["loss_has_penalty"].transform("nunique") > 1
+    sentences = []
+    for problem, labels in shown[mixed & shown["loss_has_penalty"].astype(bool)].groupby("problem")["label"]:
+        sentences.append(
+            f"{problem}: losses of {', '.join(labels)} contain an L2 penalty, those of the others do not: no curves of "
+            "these losses are shown."
+        )
+    noted = table[table["note"] != ""]
+    for note, labels in noted.groupby("note", sort=False)["label"]:
+        sentences.append(f"{', '.join(dict.fromkeys(labels))}: {note}.")
+    return sentences
+
+
+def result_table(comparison: Comparison) -> pd.DataFrame:
+    """A row an entry, best first: its setting, and mean and deviation over seeds of all final values."""
+    columns = ["problem", "label", "candidate", "coupling", "decay", "source", "protocol", "epochs", "batch_size"]
+    table = comparison.table[[*columns, "n_seeds", "rank", "speed", "trials", "diverged", "comparable", "note"]].copy()
+    values = [
+        json.dumps({name: value for name, value in (setting or {}).items() if name != "decay"})
+        for setting in comparison.table["setting"]
+    ]
+    table.insert(columns.index("source"), "setting", values)
+    for split in SPLITS:
+        for metric in METRICS:
+            shown = entries.reported(comparison.runs, "final", metric, split)
+            found = shown.groupby(["problem", "label"])["value"].agg(["mean", "std"])
+            names = {"mean": f"{split}_{metric}_mean", "std": f"{split}_{metric}_sd"}
+            table = table.merge(found.rename(columns=names).reset_index(), on=["problem", "label"], how="left")
+    return table.dropna(axis="columns", how="all")
+
+
+def suspicious_validation(comparison: Comparison) -> list[str]:
+    """Entries whose samples for validation are recognised far better than those for testing."""
+    table = result_table(comparison)
+    if "valid_accuracy_mean" not in table:
+        return []
+    return [
+        f"{row['label']} on {row['problem']}: validation accuracy {row['valid_accuracy_mean']:.3f}, test accuracy "
+        f"{row['test_accuracy_mean']:.3f}. Validation samples that were held out would not be recognised so much "
+        "better: read its validation curves and the choice of its winner with care."
+        for row in table.to_dict("records")
+        if row["valid_accuracy_mean"] - row["test_accuracy_mean"] > SUSPICIOUS
+    ]
+
+
+def setting_text(setting: dict[str, object] | None) -> str:
+    """A setting as a sentence says it; what is fixed by the problem is left out."""
+    shown = {name: value for name, value in (setting or {}).items() if name not in UNTOLD}
+    known = {name: value for name, value in shown.items() if isinstance(value, int | float)}
+    return ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in known.items())

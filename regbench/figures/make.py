@@ -1,0 +1,113 @@
+"""Making figures: what is missing is trained, and what was trained is drawn."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from regbench import datasets, figures
+from regbench.errors import DataError, ResultsError
+from regbench.figures import output
+from regbench.figures.estimate import Speed
+from regbench.figures.plan import Figure, Run, Size, found
+from regbench.figures.results import Results
+from regbench.records import RunResult
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Job:
+    """A figure that is to be made.
+
+    Args:
+        paper: its paper.
+        figure: what it is.
+        missing: how many runs have to be trained.
+        present: how many are there.
+        time: what training the missing ones will take, about.
+        obstacle: why it cannot be made; empty where it can.
+    """
+
+    paper: str
+    figure: Figure
+    missing: int
+    present: int
+    time: timedelta
+    obstacle: str = ""
+
+
+def plan(papers: Sequence[str], size: Size, results: Results, data_dir: Path | None = None) -> list[Job]:
+    """What there is to do for the figures of papers. Runs that several figures need count with the first of them."""
+    jobs = []
+    counted: set[str] = set()
+    for paper in papers:
+        for figure in figures.of_paper(paper, size, results.trees):
+            runs = results.runs(figure)
+            new = [run for run in runs if run.digest not in counted]
+            counted |= {run.digest for run in new}
+            missing = [run for run in new if results.find(run) is None]
+            time = Speed(found(runs, results.find)).total(missing)
+            obstacle = _obstacle({run.problem.dataset for run in runs}, data_dir)
+            jobs.append(Job(paper, figure, len(missing), len(new) - len(missing), time, obstacle))
+    return jobs
+
+
+def make(job: Job, size: Size, results: Results, command: str, folder: Path, say: Say) -> list[Path]:
+    """Train what a figure lacks, draw it, write it.
+
+    Args:
+        job: the figure.
+        size: its size.
+        results: the runs that are there.
+        command: by which it was asked for, for the caption.
+        folder: for its files.
+        say: called with a line after each run.
+
+    Returns:
+        The files.
+
+    Raises:
+        RegbenchError: a run crashed, or the input is at fault.
+    """
+    # What a later stage needs may only be known when the earlier one is there.
+    while missing := _missing(job.figure, results):
+        ready = [run for run in missing if run.is_settled]
+        if not ready:
+            raise ResultsError(f"{job.figure.name}: {len(missing)} runs wait for others, and none of these is missing")
+        results.train(ready, _Progress(job.figure, missing, results, say))
+    drawing = job.figure.draw(results.find)
+    return output.write(job.figure, drawing, found(results.runs(job.figure), results.find), size, command, folder)
+
+
+def _missing(figure: Figure, results: Results) -> list[Run]:
+    return [run for run in results.runs(figure) if results.find(run) is None]
+
+
+class _Progress:
+    """Says after each run how many of those that were missing are there, and how long the others will take."""
+
+    def __init__(self, figure: Figure, missing: Sequence[Run], results: Results, say: Say) -> None:
+        self._figure, self._left, self._total, self._say = figure, list(missing), len(missing), say
+        self._speed = Speed(found(results.runs(figure), results.find))
+
+    def __call__(self, result: RunResult) -> None:
+        self._speed.learn(result)
+        digest = result.spec.digest()
+        self._left = [run for run in self._left if run.digest != digest]
+        spec, done = result.spec, self._total - len(self._left)
+        self._say(
+            f"{self._figure.name}: {done} of {self._total} runs ({spec.candidate} on {spec.problem.name}, "
+            f"seed {spec.seed}), about {self._speed.total(self._left)} left"
+        )
+
+
+def _obstacle(names: set[str], data_dir: Path | None) -> str:
+    """Why data are not there; empty where they are."""
+    for name in sorted(names):
+        if datasets.get(name).files:
+            try:
+                datasets.locate(name, data_dir)
+            except DataError as error:
+                return str(error)
+    return ""

@@ -1,0 +1,89 @@
+"""Whether what was found agrees with what a source has published."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy import stats
+
+from regbench import catalog
+
+SEEDS = 10
+NEAR = 0.01
+"""By how much, relatively, a published value may be rounded."""
+
+
+class Published(NamedTuple):
+    """A published result; numbers as printed, so that their digits are known.
+
+    Args:
+        mean: final test value of the metric that decides.
+        sd: its standard deviation over seeds.
+        setting: the hyperparameters that won.
+        without_tuning_seed: mean and deviation leave out the seed with which the setting was chosen.
+    """
+
+    mean: str
+    sd: str
+    setting: dict[str, float]
+    without_tuning_seed: bool = False
+
+
+def agreement(row: dict[Any, Any], published: Published) -> str:
+    """What to say of a row of `ranking.table` beside the published result."""
+    at = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in published.setting.items())
+    seeds = "nine seeds, without the tuning seed" if published.without_tuning_seed else f"{SEEDS} seeds"
+    quoted = f"Published: {published.mean} \N{PLUS-MINUS SIGN} {published.sd} at {at} ({seeds})"
+    why = _other_rules(row)
+    if why:
+        return f"{quoted}; not comparable, because here: {why}."
+    return f"{quoted}: {_values(row, published)}; {_settings(row, published)}."
+
+
+def _other_rules(row: dict[Any, Any]) -> str:
+    problem = catalog.problem(row["problem"])
+    rules = []
+    for name, usual in (("epochs", problem.epochs), ("batch_size", problem.batch_size)):
+        if row[name] != usual:
+            rules.append(f"{row[name]} {name.replace('_', ' ')} instead of {usual}")
+    if row["schedule"] != "none":
+        rules.append(f"schedule {row['schedule']}")
+    return ", ".join(rules)
+
+
+def _values(row: dict[Any, Any], published: Published) -> str:
+    prefix = "clean_" if published.without_tuning_seed else ""
+    mean, sd = row[f"{prefix}mean"], row[f"{prefix}sd"]
+    n = row["n_seeds"] - published.without_tuning_seed
+    if not np.isfinite(mean):
+        return "does not agree, there is no finite mean here"
+    if _same(mean, published.mean):
+        if _same(sd, published.sd):
+            return "mean and deviation agree to all digits"
+        return f"the mean agrees to all digits, the deviation is {_digits(sd, published.sd)}"
+    difference = mean - float(published.mean)
+    if n < 2 or not sd > 0:
+        return f"differs by {difference:+.3g} (no interval: {n} seeds)"
+    others = SEEDS - published.without_tuning_seed
+    share, other = sd**2 / n, float(published.sd) ** 2 / others
+    freedom = (share + other) ** 2 / (share**2 / (n - 1) + other**2 / (others - 1))
+    half = float(stats.t.ppf(0.975, freedom)) * float(np.sqrt(share + other))
+    verdict = "agrees within" if abs(difference) <= half else "does not agree:"
+    interval = f"{difference - half:+.3g} to {difference + half:+.3g}"
+    return f"{verdict} the 95 % interval of the difference, {interval} (here {_digits(mean, published.mean)})"
+
+
+def _settings(row: dict[Any, Any], published: Published) -> str:
+    setting = row["setting"] or {}
+    for name, value in published.setting.items():
+        mine = setting.get(name)
+        if mine is None or abs(mine - value) > NEAR * abs(value):
+            return "another setting won here"
+    return "the same setting won"
+
+
+def _digits(value: float, like: str) -> str:
+    return f"{value:.{len(like.partition('.')[2])}f}"
+
+
+def _same(value: float, printed: str) -> bool:
+    return _digits(value, printed) == printed

@@ -1,0 +1,267 @@
+"""Smooth-kernel regularization: a prior on kernels, learned on some classes and used on others with few images."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pandas as pd
+
+from regbench import catalog
+from regbench.figures.curves import over_seeds
+from regbench.figures.effects import Effect, accuracy_gain, final_accuracy
+from regbench.figures.kernel_priors import RANKS, FittedPrior, slices
+from regbench.figures.plan import Drawing, Figure, Find, Run, Size, found, reduced
+from regbench.figures.skreg_pipeline import LAMBDA, METHODS, SOURCE, Pipeline
+from regbench.plots.curve_panels import Panel, curve_panels
+from regbench.plots.gains import gains
+from regbench.plots.kernel_images import covariance_maps, kernel_grid
+
+PUBLISHED = {
+    "convolution_1": (144.11, 358.46),
+    "convolution_2": (289.35, 413.26),
+    "convolution_3": (621.47, 828.05),
+}
+"""Held-out log-likelihood, independent and correlated Gaussian, of the source's networks."""
+
+IMAGES = 18
+ALPHAS = {
+    Size.QUICK: (0.03, 0.3, 3.0),
+    Size.DEFAULT: (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0),
+    Size.FULL: (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0),
+}
+STAND_IN = [
+    "The source's images cannot be had. This is a stand-in: phase 1 on the classes 0 to 4, phase 2 on 5 to 9 with few "
+    "images of each, without augmentation, and with strides that suit the smaller images.",
+    "Sizes, learning rate and strengths are ours.",
+]
+BOTH = [
+    "Kernels start as Keras starts them, not from the fitted Gaussian.",
+    "The mean kernel is subtracted fold by fold (see `KernelPrior`).",
+    "The penalty is on the convolution kernels only, of L2 as of SK.",
+]
+
+
+def figures(size: Size) -> list[Figure]:
+    """The same five figures for each data set."""
+    return [*_of("digits", _digits(size), STAND_IN), *_of("mnist", _mnist(size), STAND_IN), *_silhouettes(size)]
+
+
+def _digits(size: Size) -> Pipeline:
+    networks, epochs, tuning, seeds = {
+        Size.QUICK: (20, (40, 40), 2, 10),
+        Size.DEFAULT: (20, (60, 100), 5, 10),
+        Size.FULL: (20, (60, 100), 10, 20),
+    }[size]
+    first, second = catalog.problem("digits_cnn_sk"), catalog.problem("digits_cnn_sk_few")
+    return Pipeline(first, second, networks, epochs, 0.003, ALPHAS[size], tuning, seeds)
+
+
+def _mnist(size: Size) -> Pipeline:
+    networks, epochs, tuning, seeds = {
+        Size.QUICK: (10, (15, 30), 1, 10),
+        Size.DEFAULT: (20, (10, 60), 3, 10),
+        Size.FULL: (20, (30, 100), 10, 20),
+    }[size]
+    first, second = catalog.problem("mnist_cnn_sk"), catalog.problem("mnist_cnn_sk_few")
+    if size != Size.FULL:
+        first = reduced(first, 100 if size == Size.QUICK else 1000, 100)
+        second = reduced(second, 8, 40 if size == Size.QUICK else 200)
+    return Pipeline(first, second, networks, epochs, 0.003, ALPHAS[size], tuning, seeds)
+
+
+def _silhouettes(size: Size) -> list[Figure]:
+    networks, epochs, tuning, seeds = {
+        Size.QUICK: (4, (2, 2), 1, 3),
+        Size.DEFAULT: (10, (30, 60), 2, 10),
+        Size.FULL: (20, (300, 400), 10, 10),
+    }[size]
+    first, second = catalog.problem("silhouettes_cnn"), catalog.problem("silhouettes_cnn_few")
+    pipeline = Pipeline(first, second, networks, epochs, 0.001, ALPHAS[size], tuning, seeds)
+    departures = ["The images are yours, not the source's."]
+    if size != Size.FULL:
+        departures.append(
+            f"{networks} networks in phase 1 instead of 20; {epochs[0]} and {epochs[1]} epochs instead of 300 and 400."
+        )
+    return _of("silhouettes", pipeline, departures)
+
+
+def _of(stem: str, pipeline: Pipeline, departures: Sequence[str]) -> list[Figure]:
+    def phase_1(find: Find) -> list[Run]:
+        del find
+        return pipeline.phase_1()
+
+    def both(find: Find) -> list[Run]:
+        later = [*pipeline.tuning(find).values(), *pipeline.final(find).values()]
+        return [*pipeline.phase_1(), *(run for runs in later for run in runs)]
+
+    def of(
+        name: str,
+        what: str,
+        shows: str,
+        source: str,
+        runs: Callable[[Find], list[Run]],
+        draw: Callable[[Find], Drawing],
+    ) -> Figure:
+        return Figure(
+            f"{stem}_{name}", f"{stem}: {what}", shows, f"{SOURCE}: {source}", [*departures, *BOTH], runs, draw
+        )
+
+    return [
+        of(
+            "kernels",
+            "kernels of trained networks and samples of the fitted Gaussian",
+            "Slices of trained kernels (filters in the first layer), then draws from the Gaussian with the fitted "
+            "covariance, then from one with independent entries of the same mean variance. Red is positive.",
+            "sample kernels and samples from the fitted Gaussian.",
+            phase_1,
+            lambda find: _draw_kernels(pipeline, find),
+        ),
+        of(
+            "covariance",
+            "covariance of the entries of trained kernels",
+            "Covariance (with t on the diagonal) of the entries of a slice, row by row, in units of the mean variance.",
+            "covariance heat-maps.",
+            phase_1,
+            lambda find: _draw_covariances(_priors(pipeline, find)),
+        ),
+        of(
+            "likelihood",
+            "held-out log-likelihood, correlated minus independent Gaussian",
+            "Mean log-density of the kernels of networks that the Gaussian was not fitted to (five folds over "
+            "networks), correlated minus independent entries; a point a network, the mean with its 95 % interval.",
+            f"log-likelihood, independent / correlated: {_published()}.",
+            phase_1,
+            lambda find: _draw_likelihood(_priors(pipeline, find), stem == "silhouettes"),
+        ),
+        of(
+            "accuracy",
+            "phase 2, accuracy of L2 and of SK over their strength",
+            f"Strength alpha, the penalty is {LAMBDA} * alpha * trace(WSW'), S = I for L2. Mean over the tuning seeds, "
+            "band from the lowest to the highest.",
+            "phase-2 accuracy; the best alpha was 4.29 (L2) and 2.57 (SK).",
+            both,
+            lambda find: _draw_accuracy(pipeline, find),
+        ),
+        of(
+            "gain",
+            "phase 2, test accuracy of L2, SK and no regularizer at their best strengths",
+            "Differences of final test accuracy on fresh seeds, each at the alpha with the best validation accuracy "
+            "over the tuning seeds; a point a seed, the mean with its 95 % interval.",
+            "phase-2 accuracy of SK-reg against that of L2.",
+            both,
+            lambda find: _draw_gain(pipeline, find),
+        ),
+    ]
+
+
+def _published() -> str:
+    pairs = [f"{layer} {low} / {high}" for layer, (low, high) in PUBLISHED.items()]
+    return ", ".join(pairs).replace("convolution_", "conv")
+
+
+def _priors(pipeline: Pipeline, find: Find) -> dict[str, FittedPrior]:
+    return pipeline.priors(find) or {}
+
+
+def _draw_kernels(pipeline: Pipeline, find: Find) -> Drawing:
+    results, generator = found(pipeline.phase_1(), find), np.random.default_rng(0)
+    images: dict[str, dict[str, np.ndarray]] = {}
+    rows = []
+    for layer, fitted in _priors(pipeline, find).items():
+        trained = np.concatenate([slices(run.kernels[layer].array(), RANKS[layer]) for run in results])
+        prior = fitted.prior
+        deviation = np.sqrt(np.trace(prior.covariance) / len(prior.mean))
+        independent = prior.mean + deviation * generator.standard_normal((IMAGES, len(prior.mean)))
+        images[layer] = {
+            "trained": generator.permutation(trained)[:IMAGES],
+            "correlated Gaussian": _as_images(prior.sample(IMAGES, seed=1)),
+            "independent Gaussian": _as_images(independent.reshape(IMAGES, *prior.sample_shape)),
+        }
+        for kind, block in images[layer].items():
+            places = np.indices(block.shape).reshape(3, -1)
+            columns = dict(zip(("image", "row", "column"), places, strict=True))
+            rows.append(pd.DataFrame({"layer": layer, "kind": kind, **columns, "value": block.ravel()}))
+    return Drawing(kernel_grid(images), pd.concat(rows, ignore_index=True))
+
+
+def _as_images(samples: np.ndarray) -> np.ndarray:
+    """Slices as they are; of filters the mean over inputs."""
+    return samples if samples.ndim == 3 else samples.mean(axis=3)
+
+
+def _draw_covariances(priors: dict[str, FittedPrior]) -> Drawing:
+    matrices = {}
+    rows, findings = [], []
+    for layer, fitted in priors.items():
+        covariance = fitted.prior.covariance
+        matrices[layer] = covariance / np.diag(covariance).mean()
+        places = np.indices(covariance.shape).reshape(2, -1)
+        columns = {"first": places[0], "second": places[1], "covariance": covariance.ravel()}
+        rows.append(pd.DataFrame({"layer": layer, **columns}))
+        findings.append(f"{layer}: t = {fitted.prior.ridge:.3g}, neighbours along a row {_neighbours(fitted):+.2f}.")
+        findings += [f"{layer}: {warning}" for warning in fitted.warnings]
+    titles = [layer.replace("_", " ") for layer in matrices]
+    figure = covariance_maps(matrices, titles, "covariance / mean variance")
+    return Drawing(figure, pd.concat(rows, ignore_index=True), findings)
+
+
+def _neighbours(fitted: FittedPrior) -> float:
+    """The mean correlation between entries side by side."""
+    covariance, shape = fitted.prior.covariance, fitted.prior.sample_shape
+    deviations = np.sqrt(np.diag(covariance))
+    correlation = covariance / np.outer(deviations, deviations)
+    numbers = np.arange(len(deviations)).reshape(shape)
+    return float(correlation[numbers[:, :-1].ravel(), numbers[:, 1:].ravel()].mean())
+
+
+def _draw_likelihood(priors: dict[str, FittedPrior], is_published: bool) -> Drawing:
+    frames, findings = [], []
+    for layer, fitted in priors.items():
+        effect = Effect(layer, range(len(fitted.correlated)), fitted.correlated - fitted.independent)
+        low, high = PUBLISHED[layer]
+        frame = effect.frame(high - low if is_published else None).rename(columns={"seed": "network"})
+        frames.append(frame.assign(independent=fitted.independent, correlated=fitted.correlated))
+        findings.append(
+            f"{layer}: held-out log-likelihood {fitted.independent.mean():.2f} independent, "
+            f"{fitted.correlated.mean():.2f} correlated. "
+            + effect.sentence("Correlated minus independent", "nats a sample").replace("seeds", "networks")
+        )
+    numbers = pd.concat(frames, ignore_index=True)
+    return Drawing(gains(numbers, "log-likelihood, correlated minus independent", "a network"), numbers, findings)
+
+
+def _draw_accuracy(pipeline: Pipeline, find: Find) -> Drawing:
+    results = {key: found(runs, find) for key, runs in pipeline.tuning(find).items()}
+    rows = []
+    levels = {}
+    for split in ("valid", "test"):
+        none = np.array([[final_accuracy(run, split)] for run in results["none", 0.0]])
+        levels[split] = {"no regularizer": float(none.mean())}
+        rows.append(over_seeds(split, "none", np.array([0.0]), none))
+        for (method, alpha), some in results.items():
+            if method in METHODS:
+                values = np.array([[final_accuracy(run, split)] for run in some])
+                rows.append(over_seeds(split, method, np.array([alpha]), values))
+    numbers = pd.concat(rows, ignore_index=True)
+    panels = {
+        split: Panel(f"{name} split", "alpha", "final accuracy", is_share=True, levels=levels[split], markers=True)
+        for split, name in (("valid", "validation"), ("test", "test"))
+    }
+    spread = "lowest to highest seed" if pipeline.tuning_seeds > 1 else ""
+    best = [f"{method}: best alpha by validation accuracy {pipeline.best_alpha(find, method):g}." for method in METHODS]
+    return Drawing(curve_panels(numbers[numbers["label"] != "none"], panels, spread=spread), numbers, best)
+
+
+def _draw_gain(pipeline: Pipeline, find: Find) -> Drawing:
+    results = {method: found(runs, find) for method, runs in pipeline.final(find).items()}
+    effects = [
+        accuracy_gain(f"{first} minus {second}", results[first], results[second])
+        for first, second in (("SK", "L2"), ("SK", "none"), ("L2", "none"))
+    ]
+    numbers = pd.concat([effect.frame() for effect in effects], ignore_index=True)
+    findings = [
+        f"{method}: test accuracy {100 * np.mean([final_accuracy(run) for run in some]):.2f} %"
+        + (f" at alpha {pipeline.best_alpha(find, method):g}." if method in METHODS else ".")
+        for method, some in results.items()
+    ]
+    findings += [effect.sentence(effect.name) for effect in effects]
+    return Drawing(gains(numbers, "points of test accuracy"), numbers, findings)
