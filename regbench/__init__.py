@@ -1,7 +1,7 @@
 """regbench: is this optimizer or weight regularizer better, once everyone gets the same tuning budget?
 
-`regbench.search` and `regbench.run` are what the commands of the same names do. Importing this package loads neither
-TensorFlow nor Optuna nor pandas.
+`regbench.search`, `regbench.run` and `regbench.compare` are what the commands of the same names do; `regbench.load`
+reads results into data frames. Importing this package loads neither TensorFlow nor Optuna nor pandas.
 """
 
 from importlib.metadata import version
@@ -12,18 +12,23 @@ import regbench.search  # noqa: F401
 
 if TYPE_CHECKING:
     from regbench.benchmark import run, search
+    from regbench.comparison import compare, load
 
-__all__ = ["run", "search"]
+__all__ = ["compare", "load", "run", "search"]
 __version__ = version("regbench")
 
 del globals()["search"]
 
 
 def __getattr__(name: str) -> Any:
-    if name in __all__:
+    if name in ("run", "search"):
         from regbench import benchmark
 
         return getattr(benchmark, name)
+    if name in ("compare", "load"):
+        from regbench import comparison
+
+        return getattr(comparison, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

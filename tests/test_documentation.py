@@ -85,9 +85,11 @@ def test_page_on_adding_an_optimizer_does_what_it_says(tmp_path):
             check=False,
         )
         assert outputs[command].returncode == 0, outputs[command].stderr
-    assert list(outputs) == ["check", "show", "search"]
+    assert list(outputs) == ["check", "show", "search", "compare"]
     assert "10 of 10 clauses hold." in outputs["check"].stdout
     assert 'name = "my_optimizers:QuasiHyperbolicMomentum"' in outputs["show"].stdout
     heading = outputs["search"].stdout.splitlines()[0].split()
     assert heading in [line.split() for line in page.splitlines()]
     assert all(f" {candidate} " in outputs["search"].stdout for candidate in ("qhm", "sgd", "adam"))
+    assert " qhm " in outputs["compare"].stdout
+    assert "qhm" in (tmp_path / "qhm.html").read_text(encoding="utf-8")

@@ -48,12 +48,20 @@ def test_wheel_holds_every_data_file(wheel):
         files = {f"regbench/{folder}/{path.name}" for path in (ROOT / folder).glob("*.toml")}
         assert files
         assert files <= inside
+    for folder in ("results/bundled", "regbench/report/templates"):
+        files = [path.relative_to(ROOT) for path in (ROOT / folder).rglob("*") if path.is_file()]
+        assert files
+        assert {f"regbench/{path}".replace("regbench/regbench", "regbench") for path in files} <= inside
 
 
 @pytest.mark.slow
 def test_wheel_alone_lists_and_searches(installed, tmp_path):
     where = run([installed / "python", "-c", "import regbench; print(regbench.__file__)"], tmp_path)
     assert Path(where.stdout.strip()).is_relative_to(installed.parent)
+
+    compared = run([installed / "regbench", "compare", "quadratic_deep", "--format", "json"], tmp_path)
+    assert compared.returncode == 0, compared.stderr
+    assert {row["source"] for row in json.loads(compared.stdout)} == {"ours", "published"}
 
     listed = run([installed / "regbench", "list", "--json"], tmp_path)
     assert listed.returncode == 0, listed.stderr

@@ -1,4 +1,4 @@
-"""The commands: `list`, `show`, `data`, `run`, `search` and (from `check.py`) `check`. Each returns its exit code."""
+"""The commands, some of them from `check.py` and `trees.py`. Each returns its exit code."""
 
 import contextlib
 import sys
@@ -11,6 +11,9 @@ import click
 from regbench import __version__, catalog, datasets
 from regbench.cli import inventory, options, progress, summaries, terminal
 from regbench.cli.check import check
+from regbench.cli.compare import compare
+from regbench.cli.figures import figures
+from regbench.cli.trees import convert, lint
 from regbench.datasets import Finding, State
 from regbench.errors import DefinitionError, UnknownNameError
 from regbench.records import Outcome
@@ -117,7 +120,7 @@ def fetch(names: Sequence[str], data_dir: str | None, as_json: bool) -> int:
     file cannot be downloaded, 1 where files that existed are damaged.
     """
     with progress.Downloads() as downloads:
-        findings = datasets.fetch(names or datasets.names(), _path(data_dir), downloads)
+        findings = datasets.fetch(names or datasets.published(), _path(data_dir), downloads)
     summaries.show_findings(findings, as_json)
     return _code(findings, {State.DAMAGED, State.INCOMPLETE, State.MISSING})
 
@@ -208,6 +211,10 @@ def search(
 
 
 command_line.add_command(check)
+command_line.add_command(compare)
+command_line.add_command(lint)
+command_line.add_command(convert)
+command_line.add_command(figures)
 
 
 def _code(findings: Iterable[Finding], bad: set[State]) -> int:

@@ -1,0 +1,125 @@
+"""The command `compare`: results trees and baselines, ranked, and what the data support."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from regbench.cli import progress, terminal
+from regbench.errors import UnknownNameError
+
+if TYPE_CHECKING:
+    from regbench.comparison import Comparison
+
+DONE = 0
+FORMATS = ("table", "json", "csv", "markdown", "latex")
+GROUPINGS = ("coupling",)
+SHOWN_CLAIMS = 10
+DEFAULT_TREE = Path("results")
+
+
+@click.command()
+@click.argument("problems", nargs=-1, metavar="[PROBLEM...]")
+@click.option("--results", multiple=True, metavar="DIR", help="Results tree of any dialect; repeatable.  [./results]")
+@click.option(
+    "--baselines",
+    default="bundled",
+    show_default=True,
+    metavar="bundled|none|DIR",
+    help="What comes with regbench, nothing, or a results tree.",
+)
+@click.option("--candidates", default="", metavar="A,B", help="Only these candidates or labels.")
+@click.option("--metric", metavar="accuracy|loss", help="Test metric to compare.  [what decides on the problem]")
+@click.option("--mode", default="final", show_default=True, metavar="final|best|most", help="How winners are chosen.")
+@click.option("--by", metavar="coupling", help="A table for each decay coupling of a problem.")
+@click.option("--format", "form", default="table", show_default=True, metavar="NAME", help=", ".join(FORMATS) + ".")
+@click.option("--plots", metavar="DIR", help="Write all figures there, as PNG, SVG and PDF.")
+@click.option("--report", metavar="FILE", help="Write everything as one HTML page.")
+def compare(
+    problems: Sequence[str], form: str, by: str | None, plots: str | None, report: str | None, **others: Any
+) -> int:
+    """Compare candidates on problems: rank, intervals, fairness, and what can be claimed.
+
+    Reads results trees of every DeepOBS dialect and sets them beside baselines. Figures are those of the re-runs of
+    each winner, on the test split.
+    """
+    for kind, name, known in (("format", form, FORMATS), ("grouping", by or "coupling", GROUPINGS)):
+        if name not in known:
+            raise UnknownNameError(kind, name, known)
+    from regbench.comparison import compare as compare_results
+
+    candidates = [name.strip() for name in others.pop("candidates").split(",") if name.strip()]
+    trees = others.pop("results") or ([str(DEFAULT_TREE)] if _holds_results(DEFAULT_TREE) else [])
+    with progress.Waiting("comparing"):
+        comparison = compare_results(problems, results=trees, candidates=candidates, **others)
+        _compute(comparison)
+    if plots is not None:
+        with progress.Waiting("drawing"):
+            _write_plots(comparison, Path(plots))
+    if report is not None:
+        from regbench.report import write
+
+        with progress.Waiting("writing the report"):
+            write(comparison, Path(report))
+    _show(comparison, form, by)
+    return DONE
+
+
+def _holds_results(folder: Path) -> bool:
+    """Whether there is more in it than what comes with regbench (in a checkout)."""
+    return folder.is_dir() and any(entry.name != "bundled" for entry in folder.iterdir())
+
+
+def _compute(comparison: "Comparison") -> None:
+    """What the output needs, while the terminal shows that something is going on."""
+    _ = comparison.table, comparison.claims
+
+
+def _write_plots(comparison: "Comparison", folder: Path) -> None:
+    from regbench.plots.style import save_all
+
+    for name, figure in comparison.figures():
+        for path in save_all(figure, folder, name):
+            terminal.message(f"written: {path}")
+
+
+def _show(comparison: "Comparison", form: str, by: str | None) -> None:
+    from regbench import tables
+
+    table = comparison.table
+    for warning in comparison.warnings:
+        terminal.message(f"warning: {warning}")
+    if form == "table":
+        _show_tables(comparison, by)
+        return
+    if by is not None:
+        table = table.sort_values(["problem", by], kind="stable")
+    as_text = {
+        "json": tables.to_json,
+        "csv": tables.to_csv,
+        "markdown": tables.to_markdown,
+        "latex": tables.to_latex,
+    }
+    terminal.show_text(as_text[form](table).rstrip("\n"))
+
+
+def _show_tables(comparison: "Comparison", by: str | None) -> None:
+    from regbench import tables
+
+    keys = ["problem"] if by is None else ["problem", by]
+    for key, entries in comparison.table.groupby(keys, sort=True):
+        heading = tables.title(entries) + ("" if by is None else f", {by} {key[1]}".replace("_", " "))
+        terminal.show_text(heading)
+        right = [name for name in tables.COLUMNS if name not in ("candidate", "coupling")]
+        terminal.show_table(tables.COLUMNS, tables.cells(entries), right=right)
+        terminal.show_text("")
+    terminal.show_text(
+        "Mean +- standard deviation over the seeds; clean mean: without the tuning seed; speed: epochs to the "
+        "problem's convergence performance; diverged trials of all."
+    )
+    sentences = comparison.claims.sort_values("claimed", ascending=False, kind="stable")["sentence"]
+    for sentence in sentences[:SHOWN_CLAIMS]:
+        terminal.show_text(f"* {sentence}")
+    if len(sentences) > SHOWN_CLAIMS:
+        terminal.show_text(f"... {len(sentences) - SHOWN_CLAIMS} more comparisons: see --report")

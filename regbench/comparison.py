@@ -1,0 +1,228 @@
+"""A comparison: results trees and baselines side by side, ranked, and what the data support.
+
+`compare` is what the command of this name does. All figures of a page come from one `Comparison`, so that every entry
+has one name on it.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from regbench.analysis import across, claims, curves, decay, fairness, ranking, stability, tuning
+from regbench.analysis.entries import ENTRY, MODES, Mode, reported, trials, with_labels
+from regbench.errors import ResultsError, UnknownNameError
+from regbench.store import bundled, frames
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+LEVEL = 0.05
+"""Chance of any false claim on a problem."""
+
+CONFIDENCE = 0.8
+"""Of the bands around tuning curves."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What a comparison found; every frame is computed when it is first asked for.
+
+    Args:
+        runs: `store.frames`: all runs, with `label`, also superseded ones.
+        irregularities: of the trees that were read, with `source`.
+        summaries: `analysis.curves`: the curves of the reported runs.
+        mode: how winners are chosen.
+        metric: "accuracy", "loss" or None: what decides on each problem.
+        warnings: one line for each thing that a reader must know of before the table.
+    """
+
+    runs: pd.DataFrame
+    irregularities: pd.DataFrame
+    summaries: pd.DataFrame
+    mode: Mode
+    metric: str | None
+    warnings: tuple[str, ...]
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """`ranking.table`: a row an entry, best first."""
+        return ranking.table(self.runs, mode=self.mode, metric=self.metric)
+
+    @cached_property
+    def trials(self) -> pd.DataFrame:
+        """`entries.trials`: the runs of the search."""
+        return trials(self.runs, self.mode)
+
+    @cached_property
+    def reported(self) -> pd.DataFrame:
+        """`entries.reported`, with `comparable` of their entry."""
+        found = reported(self.runs, self.mode, self.metric)
+        return found.merge(self.table[["problem", "label", "comparable"]], on=["problem", "label"])
+
+    @cached_property
+    def reported_on_train(self) -> pd.DataFrame:
+        """The same runs with their values on the training set."""
+        return reported(self.runs, self.mode, self.metric, "train")
+
+    @cached_property
+    def claims(self) -> pd.DataFrame:
+        """`claims.claims`: the best of each problem against all others."""
+        return claims.claims(self.reported, LEVEL)
+
+    @cached_property
+    def cards(self) -> pd.DataFrame:
+        """`fairness.cards`, with the columns of `stability.table`."""
+        stable = stability.table(self.runs)
+        columns = ["problem", "label", "largest_stable_learning_rate", "is_bounded"]
+        return fairness.cards(self.runs).merge(stable[columns], on=["problem", "label"], how="left")
+
+    @cached_property
+    def strength(self) -> pd.DataFrame:
+        """`fairness.baseline_strength`: our and the user's sgd, momentum and adam beside the published ones."""
+        is_published = self.table["source"] == "published"
+        return fairness.baseline_strength(self.table[~is_published], self.table[is_published])
+
+    @cached_property
+    def tuning(self) -> pd.DataFrame:
+        """`tuning.tuning_curves`."""
+        return tuning.tuning_curves(self.trials, CONFIDENCE)
+
+    @cached_property
+    def flips(self) -> pd.DataFrame:
+        """`tuning.flips`."""
+        return tuning.flips(self.tuning)
+
+    @cached_property
+    def ranks(self) -> across.AverageRanks:
+        """`across.average_ranks`."""
+        return across.average_ranks(self.table, LEVEL)
+
+    @cached_property
+    def profile(self) -> pd.DataFrame:
+        """`across.performance_profile`."""
+        return across.performance_profile(self.table)
+
+    @cached_property
+    def ridges(self) -> dict[tuple[str, str], decay.Ridge]:
+        """The ridge of each entry that searched learning rate and decay, by problem and label."""
+        searched = {
+            (str(problem), str(label)): rows
+            for (problem, label), rows in self.trials.groupby(["problem", "label"], sort=True)
+            if rows["decay"].nunique() > 1
+        }
+        return {key: decay.ridge(rows) for key, rows in searched.items()}
+
+    @property
+    def problems(self) -> list[str]:
+        """The names of all problems, sorted."""
+        return sorted(self.table["problem"].unique())
+
+    @property
+    def best_first(self) -> list[str]:
+        """Labels, the best first: by average rank, then as in the table."""
+        return list(dict.fromkeys([*self.ranks.ranks.index, *self.table["label"]]))
+
+    def figures(self) -> "Iterator[tuple[str, Figure]]":
+        """All figures that there are data for, by name, one after the other."""
+        from regbench.comparison_figures import draw
+
+        yield from draw(self)
+
+
+def load(*trees: str | Path) -> frames.Results:
+    """Read results trees of any DeepOBS dialect into one `Results`: `runs`, `curves()` and `irregularities`.
+
+    Raises:
+        ResultsError: a tree cannot be read.
+    """
+    return frames.merge([frames.load(tree) for tree in trees])
+
+
+def compare(
+    problems: Sequence[str] = (),
+    *,
+    results: Sequence[str | Path] = (),
+    baselines: str | Path = "bundled",
+    candidates: Sequence[str] = (),
+    metric: str | None = None,
+    mode: Mode = "final",
+) -> Comparison:
+    """Compare the entries of results trees with each other and with baselines.
+
+    Args:
+        problems: names; all that are in the trees, or where there are no trees in the baselines, unless given.
+        results: results trees.
+        baselines: "bundled", "none" or a results tree.
+        candidates: names or labels; all unless given.
+        metric: "accuracy" or "loss"; what decides on each problem unless given.
+        mode: how winners are chosen: "final", "best" or "most" (`entries.winners`).
+
+    Raises:
+        ResultsError: a tree cannot be read, or nothing is left to compare.
+        UnknownNameError: a problem or candidate is in none of the trees, or there is no such metric or mode.
+    """
+    _check(metric, mode)
+    trees = [*results, *([] if baselines in ("bundled", "none") else [baselines])]
+    measured = load(*trees)
+    stored = [bundled.load(source) for source in bundled.SOURCES] if baselines == "bundled" else []
+    runs = pd.concat([measured.runs, *(one.runs for one in stored)], ignore_index=True)
+    if runs.empty:
+        raise ResultsError(f"{', '.join(map(str, trees)) or 'no results'}: there are no runs to compare")
+    wanted = list(problems) or sorted((measured.runs if len(measured.runs) else runs)["problem"].unique())
+    runs = with_labels(_of(runs, "problem", "problem", wanted))
+    runs = _of_candidates(runs, candidates)
+    shown = reported(runs, mode, metric)
+    drawn = curves.summaries(measured.curves(shown.loc[shown["run"] >= 0, "run"].tolist()), shown)
+    known = [one for one in (drawn, *(_of_winners(one.curves, shown) for one in stored)) if len(one)]
+    summaries = pd.concat(known, ignore_index=True) if known else drawn
+    irregularities = measured.irregularities
+    comparison = Comparison(runs, irregularities, summaries, mode, metric, ())
+    return replace(comparison, warnings=tuple(_warnings(comparison)))
+
+
+def _check(metric: str | None, mode: str) -> None:
+    if metric not in (None, "accuracy", "loss"):
+        raise UnknownNameError("metric", str(metric), ["accuracy", "loss"])
+    if mode not in MODES:
+        raise UnknownNameError("mode", mode, MODES)
+
+
+def _of(runs: pd.DataFrame, column: str, kind: str, names: Sequence[str]) -> pd.DataFrame:
+    there = set(runs[column])
+    for name in names:
+        if name not in there:
+            raise UnknownNameError(kind, name, sorted(there), where="the results")
+    return runs[runs[column].isin(names)].reset_index(drop=True)
+
+
+def _of_candidates(runs: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    """The runs of these candidates; a name may be the candidate's, the optimizer's in the file, or a label."""
+    if not names:
+        return runs
+    columns = ["candidate", "optimizer", "label"]
+    there = {str(name) for column in columns for name in runs[column].unique()}
+    for name in names:
+        if name not in there:
+            raise UnknownNameError("candidate", name, sorted(there), where="the results")
+    return runs[runs[columns].isin(list(names)).any(axis="columns")].reset_index(drop=True)
+
+
+def _of_winners(summaries: pd.DataFrame, shown: pd.DataFrame) -> pd.DataFrame:
+    """Bundled curves of the settings that won here too."""
+    keys = [*ENTRY, "setting"]
+    return summaries.merge(shown[[*keys, "label"]].drop_duplicates(), on=keys)[curves.COLUMNS]
+
+
+def _warnings(comparison: Comparison) -> Iterator[str]:
+    table = comparison.table
+    for problem, rows in table[~table["comparable"]].groupby("problem", sort=True):
+        for note, alike in rows.groupby("note", sort=True):
+            labels = ", ".join(alike["label"])
+            yield f"{problem}: {len(alike)} {'entry' if len(alike) == 1 else 'entries'} apart ({labels}): {note}"
+    for source, rows in comparison.irregularities.groupby("source", sort=True):
+        counts = ", ".join(f"{kind} {count}" for kind, count in rows["kind"].value_counts().items())
+        yield f"{source}: irregular: {counts} (`regbench lint` lists them)"

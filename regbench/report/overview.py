@@ -1,0 +1,129 @@
+"""What was compared: sources, problems, and by which rules."""
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import pandas as pd
+
+from regbench import tables
+from regbench.report.cells import Cell, Table, figure, name, spoken, table
+
+if TYPE_CHECKING:
+    from regbench.comparison import Comparison
+
+MODES = {
+    "final": "Its winner is the setting with the best validation result after the last epoch, of the trials with the "
+    "tuning seed; where there are no validation curves, the test result decides.",
+    "best": "Its winner is the setting with the best validation result in any epoch, of the trials with the tuning "
+    "seed; where there are no validation curves, the test result decides.",
+    "most": "Its winner is the setting that was run with the most seeds.",
+}
+DIRECTIONS = {"maximize": "higher is better", "minimize": "lower is better"}
+DEPARTURES = (
+    "The winner is chosen by the tuning seed alone, as the search chose it; DeepOBS averages over all seeds of a "
+    "setting, so its winner can change once re-runs are there.",
+    "Standard deviations have n \N{MINUS SIGN} 1 in the denominator (DeepOBS: n).",
+    "The result without the tuning seed stands beside the result with it, and all claims rest on the former.",
+    "Of several runs of one seed and setting the newest complete one counts; DeepOBS averages them as if they were "
+    "different seeds. Settings are told apart by the values in the files, not by the names of folders.",
+    "Runs that were cut short are counted, and not reported. A diverged run counts with the values in its file, which "
+    "DeepOBS fills with those from before training, and is counted apart.",
+    "Losses are those without the penalty term wherever the files have them; a loss that contains one is ranked only "
+    "with those that contain the same.",
+    "In mode best, each run shows its own best epoch (DeepOBS: the best epoch of the mean curve).",
+)
+
+
+class Overview(NamedTuple):
+    """What was compared, in numbers and tables."""
+
+    runs: int
+    entries: int
+    mode: str
+    metric: str
+    sources: Table
+    problems: Table
+
+
+def overview(comparison: "Comparison") -> Overview:
+    """What was compared, and how each problem came out."""
+    return Overview(
+        runs=len(comparison.runs),
+        entries=len(comparison.table),
+        mode=MODES[comparison.mode],
+        metric=comparison.metric or "what decides on the problem",
+        sources=_sources(comparison),
+        problems=_problems(comparison),
+    )
+
+
+def rules(entries: pd.DataFrame) -> str:
+    """By which rules entries were run, each rule once."""
+    words = {
+        "protocol": "protocol {}",
+        "schedule": "learning rate {}",
+        "epochs": "{} epochs",
+        "batch_size": "batch size {}",
+    }
+    schedules = entries["schedule"].replace("none", "constant")
+    values = {name: sorted(set(entries.assign(schedule=schedules)[name])) for name in words}
+    return ", ".join(words[name].format(" or ".join(map(str, found))) for name, found in values.items())
+
+
+def _sources(comparison: "Comparison") -> Table:
+    runs, rows = comparison.runs, []
+    for source, own in runs.groupby("source", sort=True):
+        irregular = comparison.irregularities["source"] == source
+        rows.append(
+            [
+                name(source),
+                Cell(", ".join(sorted(own["dialect"].unique()))),
+                Cell(", ".join(sorted(own["protocol"].unique())), is_name=True),
+                figure(own["problem"].nunique()),
+                figure(own[["problem", "label"]].drop_duplicates().shape[0]),
+                figure(len(own), 9),
+                figure(int(own["superseded"].sum()), 9),
+                figure(int(irregular.sum() or (own["irregular"] != "").sum()), 9),
+            ]
+        )
+    headings = ["source", "dialects", "protocols", "problems", "entries", "runs", "superseded", "irregularities"]
+    return table(headings, rows)
+
+
+def _problems(comparison: "Comparison") -> Table:
+    rows = []
+    for index, (problem, entries) in enumerate(comparison.table.groupby("problem", sort=True), 1):
+        ranked, first = entries[entries["comparable"]], entries.iloc[0]
+        rows.append(
+            [
+                name(problem, link=f"problem-{index}"),
+                Cell(title(entries)),
+                Cell(rules(ranked), is_name=True),
+                figure(len(ranked)),
+                figure(len(entries) - len(ranked)),
+                name(first["label"] if first["rank"] == 1 else ""),
+                Cell(mean(first), float(first["mean"])),
+                figure(first["n_seeds"]),
+                Cell(_claimed(comparison.claims[comparison.claims["problem"] == problem]), is_name=True),
+            ]
+        )
+    return table(
+        ["problem", "decided by", "rules", "ranked", "apart", "best mean", "mean ± sd", "seeds", "claims"], rows
+    )
+
+
+def _claimed(claims: pd.DataFrame) -> str:
+    """How many others the best is claimed to beat, by the protocols that are compared."""
+    found = claims.groupby("better", sort=False)["claimed"].agg(["sum", "size"])
+    return "; ".join(f"{label} beats {row['sum']} of {row['size']}" for label, row in found.iterrows())
+
+
+def mean(row: pd.Series) -> str:
+    """Mean and standard deviation."""
+    place = tables.COLUMNS.index("mean")
+    return tables.cells(row.to_frame().T)[0][place].replace("+-", "±")
+
+
+def title(entries: pd.DataFrame) -> str:
+    """What decides on a problem, in words."""
+    first = entries.iloc[0]
+    return spoken(f"{first['split']} {first['metric']}, {DIRECTIONS[first['goal']]}")

@@ -1,0 +1,168 @@
+"""What came out: the ranked table of each problem, what can be claimed, and what holds across problems."""
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pandas as pd
+
+from regbench import tables
+from regbench.analysis import claims as analysis
+from regbench.report.cells import Cell, Row, Table, counts, figure, interval, name, setting, spoken, table
+from regbench.report.overview import rules, title
+
+if TYPE_CHECKING:
+    from regbench.comparison import Comparison
+
+RANKED = [
+    *["#", "entry and winning setting", "coupling", "decay", "mean ± sd", "95 % interval", "without tuning seed"],
+    *["seeds", "speed", "diverged trials", "note and irregular files"],
+]
+_ORDERED_BY = {"#": "rank", "mean": "mean", "95 % interval": "low", "clean mean": "clean_mean", "speed": "speed"}
+ACROSS = ["entry", "average rank"]
+
+
+class Problem(NamedTuple):
+    """One problem: what decides on it, how its entries ranked, and which stand apart."""
+
+    anchor: str
+    name: str
+    title: str
+    rules: str
+    ranked: Table
+    apart: Sequence[tuple[str, Sequence[str]]]
+
+
+class Claims(NamedTuple):
+    """What the seeds support: sentences for the best of each problem, and all pairs by problem."""
+
+    claimed: Sequence[str]
+    open: Sequence[str]
+    pairs: Sequence[tuple[str, Table]]
+
+
+class Across(NamedTuple):
+    """What holds over all problems."""
+
+    sentence: str
+    critical_difference: str
+    ranks: Table
+
+
+def problems(comparison: "Comparison") -> list[Problem]:
+    """Each problem with its ranked table."""
+    return [
+        Problem(
+            f"problem-{index}", str(problem), title(entries), rules(entries[entries["comparable"]]), _ranked(entries),
+            _apart(entries),
+        )
+        for index, (problem, entries) in enumerate(comparison.table.groupby("problem", sort=True), 1)
+    ]  # fmt: skip
+
+
+def _ranked(entries: pd.DataFrame) -> Table:
+    rows = []
+    for row, shown in zip(entries.to_dict("records"), tables.cells(entries), strict=True):
+        known = dict(zip(tables.COLUMNS, shown, strict=True))
+        cells = [
+            _known("#", known, row),
+            name(row["label"], more=setting(row["setting"])),
+            Cell(known["coupling"]),
+            figure(row["decay"], 4),
+            *(_known(column, known, row) for column in ("mean", "95 % interval", "clean mean")),
+            Cell(_seeds(row), float(row["n_seeds"])),
+            _known("speed", known, row),
+            Cell(_diverged(row), row["diverged"] / max(row["trials"], 1)),
+            name(row["note"], more=counts(row["irregular"])),
+        ]
+        rows.append(Row(cells, pale=not row["comparable"]))
+    return Table(RANKED, rows)
+
+
+def _known(column: str, known: dict[str, str], row: dict[Any, Any]) -> Cell:
+    return Cell(known[column].replace("+-", "±"), float(row[_ORDERED_BY[column]]))
+
+
+def _seeds(row: dict[Any, Any]) -> str:
+    diverged = f" ({row['diverged_seeds']} diverged)" if row["diverged_seeds"] else ""
+    return f"{row['n_seeds']}{diverged}"
+
+
+def _diverged(row: dict[Any, Any]) -> str:
+    unfinished = f" ({row['unfinished']} unfinished)" if row["unfinished"] else ""
+    return f"{row['diverged']} of {row['trials']}{unfinished}"
+
+
+def _apart(entries: pd.DataFrame) -> list[tuple[str, list[str]]]:
+    """Why entries are not ranked, and which."""
+    left = entries[~entries["comparable"]]
+    return [(str(note), list(rows["label"])) for note, rows in left.groupby("note", sort=True)]
+
+
+def claims(comparison: "Comparison", level: float) -> Claims:
+    """The sentences, and a row for each pair of entries of a problem."""
+    found = comparison.claims
+    pairs = analysis.claims(comparison.reported, level, "all")
+    return Claims(
+        list(found.loc[found["claimed"], "sentence"]),
+        list(found.loc[~found["claimed"].astype(bool), "sentence"]),
+        [(str(problem), _pairs(rows)) for problem, rows in pairs.groupby("problem", sort=True)],
+    )
+
+
+def _pairs(rows: pd.DataFrame) -> Table:
+    headings = ["better mean", "worse mean", "difference", "interval", "adjusted p", "seeds", "claimed", "seeds needed"]
+    return table(
+        headings,
+        [
+            [
+                name(row["better"]),
+                name(row["worse"]),
+                figure(row["difference"], 3),
+                interval(row["low"], row["high"], 3),
+                figure(row["p"], 2),
+                Cell(f"{row['n_better']}, {row['n_worse']}", float(row["n_better"])),
+                Cell("yes" if row["claimed"] else "no"),
+                _needed(row["seeds_needed"]),
+            ]
+            for row in rows.to_dict("records")
+        ],
+    )
+
+
+def _needed(seeds: float) -> Cell:
+    return Cell(f"over {analysis.MOST_SEEDS}", seeds) if math.isinf(seeds) else figure(seeds, 4)
+
+
+def across(comparison: "Comparison") -> Across:
+    """Average ranks, and what they support."""
+    ranks = comparison.ranks
+    difference = ranks.critical_difference
+    known = math.isfinite(difference) and ranks.n_problems > 1
+    return Across(
+        ranks.sentence,
+        f"Critical difference of average ranks at level {ranks.level:g}: {difference:.2f}." if known else "",
+        table(ACROSS, [[name(label), figure(rank, 3)] for label, rank in ranks.ranks.items()] if known else []),
+    )
+
+
+def by_coupling(comparison: "Comparison") -> Table:
+    """The best ranked entry of each decay coupling, problem by problem."""
+    rows = []
+    ranked = comparison.table[comparison.table["comparable"]]
+    for (problem, coupling), entries in ranked.groupby(["problem", "coupling"], sort=True):
+        best = entries.iloc[0]
+        shown = dict(zip(tables.COLUMNS, tables.cells(entries)[0], strict=True))
+        rows.append(
+            [
+                name(problem),
+                Cell(spoken(coupling)),
+                figure(len(entries)),
+                name(best["label"]),
+                figure(best["decay"], 4),
+                Cell(shown["mean"].replace("+-", "±"), float(best["mean"])),
+                Cell(shown["95 % interval"], float(best["low"])),
+                Cell(shown["#"], float(best["rank"])),
+            ]
+        )
+    return table(["problem", "coupling", "entries", "best entry", "decay", "mean ± sd", "95 % interval", "rank"], rows)

@@ -1,0 +1,119 @@
+"""The table of a comparison as text: JSON, CSV, Markdown, LaTeX, and cells for people."""
+
+import json
+import math
+from typing import Any
+
+import pandas as pd
+from tabulate import tabulate
+
+JSON_COLUMNS = [
+    *("problem", "candidate", "label", "source", "dialect", "coupling", "decay", "setting", "protocol", "schedule"),
+    *("epochs", "batch_size", "seeds", "n_seeds", "metric", "split", "goal", "mean", "sd", "low", "high", "iqm"),
+    *("iqm_low", "iqm_high", "clean_mean", "clean_sd", "rank", "speed", "trials", "diverged", "unfinished"),
+    *("diverged_seeds", "irregular", "comparable", "note"),
+]
+FORMATS = ("table", "json", "csv", "markdown", "latex")
+COLUMNS = ["#", "candidate", "coupling", "mean", "95 % interval", "clean mean", "seeds", "speed", "diverged"]
+
+
+def rows(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of `ranking.table` as plain data; what is not finite is None."""
+    return [{name: _plain(row[name]) for name in JSON_COLUMNS} for row in table.to_dict("records")]
+
+
+def to_json(table: pd.DataFrame) -> str:
+    """An array of objects, one an entry."""
+    return json.dumps(rows(table), indent=2, allow_nan=False)
+
+
+def to_csv(table: pd.DataFrame) -> str:
+    """A line an entry; objects and lists as JSON."""
+    flat = [
+        {name: json.dumps(value) if isinstance(value, dict | list) else value for name, value in row.items()}
+        for row in rows(table)
+    ]
+    return pd.DataFrame(flat, columns=JSON_COLUMNS).to_csv(index=False)
+
+
+def to_markdown(table: pd.DataFrame) -> str:
+    """A table for each problem, for a page or an issue."""
+    return "\n\n".join(
+        f"**{_markdown(title(entries))}**\n\n"
+        + tabulate(
+            [[_markdown(cell) for cell in line] for line in cells(entries)],
+            headers=COLUMNS,
+            tablefmt="pipe",
+            disable_numparse=True,
+        )
+        for _, entries in table.groupby("problem", sort=True)
+    )
+
+
+def to_latex(table: pd.DataFrame) -> str:
+    """A booktabs table for each problem, for a paper."""
+    return "\n".join(
+        f"% {' '.join(title(entries).split())}\n"
+        + tabulate(cells(entries), headers=COLUMNS, tablefmt="latex_booktabs", disable_numparse=True)
+        .replace("+-", r"$\pm$")
+        .replace("\N{MIDDLE DOT}", r"$\cdot$")
+        for _, entries in table.groupby("problem", sort=True)
+    )
+
+
+def title(entries: pd.DataFrame) -> str:
+    """What the rows of one problem have in common."""
+    first = entries.iloc[0]
+    return f"{first['problem']}: {first['split']} {first['metric']} ({first['goal']})"
+
+
+def cells(entries: pd.DataFrame) -> list[list[str]]:
+    """The rows of one problem as `COLUMNS`, for people."""
+    return [
+        [
+            "" if _plain(row["rank"]) is None else f"{row['rank']:.0f}",
+            row["label"],
+            row["coupling"].replace("_", " "),
+            _mean(row["mean"], row["sd"]),
+            "" if _plain(row["low"]) is None else f"[{number(row['low'])}, {number(row['high'])}]",
+            number(row["clean_mean"]),
+            str(row["n_seeds"]),
+            number(row["speed"], 3),
+            f"{row['diverged']:.0f}/{row['trials']:.0f}",
+        ]
+        for row in entries.to_dict("records")
+    ]
+
+
+def number(value: float, digits: int = 5) -> str:
+    """A number with so many significant digits; nothing for what is not finite."""
+    return f"{value:.{digits}g}" if math.isfinite(value) else ""
+
+
+def _mean(mean: float, deviation: float) -> str:
+    if not math.isfinite(mean):
+        return "none"
+    if not math.isfinite(deviation) or deviation == 0:
+        return number(mean)
+    # As many decimals as show two digits of the deviation.
+    decimals = min(max(0, 1 - math.floor(math.log10(deviation))), 12)
+    return f"{mean:.{decimals}f} +- {deviation:.{decimals}f}"
+
+
+def _markdown(text: str) -> str:
+    return "".join(f"\\{one}" if one in r"\`*_|<>[]" else one for one in text)
+
+
+def _plain(value: Any) -> Any:
+    """The value as JSON has it."""
+    if isinstance(value, dict):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    if isinstance(value, bool | str) or value is None:
+        return value
+    if hasattr(value, "item"):
+        value = value.item()
+    if isinstance(value, float):
+        return None if not math.isfinite(value) else value
+    return value
