@@ -9,6 +9,7 @@ import subprocess
 import sys
 from datetime import UTC, datetime
 from html.parser import HTMLParser
+from urllib.parse import unquote
 
 import numpy as np
 import pytest
@@ -458,3 +459,24 @@ def test_page_of_eight_problems_and_twelve_candidates_is_below_three_megabytes(t
             )
     write(compare(results=[tmp_path / "results"], baselines="none"), tmp_path / "report.html")
     assert (tmp_path / "report.html").stat().st_size < 3e6
+
+
+def test_figures_of_papers_are_linked_from_where_the_page_lies(smallest, tmp_path):
+    folder = tmp_path / "my figures" / "quick" / "orthogonal"
+    folder.mkdir(parents=True)
+    (folder / "digits_2c2d.svg").write_text("<svg/>")
+    (folder / "digits_2c2d.txt").write_text("Deviation <over> the factor\n\nShown: ...\n")
+    (folder / "without_picture.txt").write_text("Nothing\n")
+    page = tmp_path / "pages" / "page.html"
+    write(smallest, page, figures=tmp_path / "my figures")
+    text = page.read_text(encoding="utf-8")
+    link = "../my%20figures/quick/orthogonal/digits_2c2d"
+    assert f'orthogonal, quick: <a href="{link}.svg">Deviation &lt;over&gt; the factor</a>' in text
+    assert f'(<a href="{link}.txt">caption</a>)' in text
+    assert "without_picture" not in text
+    assert (page.parent / unquote(f"{link}.svg")).is_file()
+
+
+def test_page_without_figures_of_papers_has_no_section_for_them(smallest, tmp_path):
+    write(smallest, tmp_path / "page.html", figures=tmp_path / "nowhere")
+    assert "Figures of the papers" not in (tmp_path / "page.html").read_text(encoding="utf-8")

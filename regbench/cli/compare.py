@@ -36,8 +36,15 @@ DEFAULT_TREE = Path("results")
 @click.option("--format", "form", default="table", show_default=True, metavar="NAME", help=", ".join(FORMATS) + ".")
 @click.option("--plots", metavar="DIR", help="Write all figures there, as PNG, SVG and PDF.")
 @click.option("--report", metavar="FILE", help="Write everything as one HTML page.")
+@click.option("--figures", default="figures", show_default=True, metavar="DIR", help="Linked from the page, if there.")
 def compare(
-    problems: Sequence[str], form: str, by: str | None, plots: str | None, report: str | None, **others: Any
+    problems: Sequence[str],
+    form: str,
+    by: str | None,
+    plots: str | None,
+    report: str | None,
+    figures: str,
+    **others: Any,
 ) -> int:
     """Compare candidates on problems: rank, intervals, fairness, and what can be claimed.
 
@@ -61,7 +68,7 @@ def compare(
         from regbench.report import write
 
         with progress.Waiting("writing the report"):
-            write(comparison, Path(report))
+            write(comparison, Path(report), figures=figures)
     _show(comparison, form, by)
     return DONE
 

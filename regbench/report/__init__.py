@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from regbench.errors import ResultsError
 from regbench.report.page import render
+from regbench.report.papers import paper_figures
 from regbench.report.provenance import called
 
 if TYPE_CHECKING:
@@ -23,7 +24,12 @@ __all__ = ["write"]
 
 
 def write(
-    comparison: "Comparison", path: str | Path, *, command: str | None = None, moment: datetime | None = None
+    comparison: "Comparison",
+    path: str | Path,
+    *,
+    figures: str | Path = "figures",
+    command: str | None = None,
+    moment: datetime | None = None,
 ) -> None:
     """Write the report of a comparison.
 
@@ -32,6 +38,7 @@ def write(
     Args:
         comparison: what `regbench.compare` gives.
         path: of the page; folders are made, an existing file is replaced once the page is whole.
+        figures: the folder that `regbench figures` wrote into; what is in it is linked.
         command: how the comparison was called; that of this process unless given.
         moment: when; now unless given.
 
@@ -39,7 +46,12 @@ def write(
         ResultsError: the page cannot be written there.
     """
     with _replaced(Path(path)) as file:
-        page = render(comparison, command=called() if command is None else command, moment=moment or datetime.now(UTC))
+        page = render(
+            comparison,
+            command=called() if command is None else command,
+            moment=moment or datetime.now(UTC),
+            papers=paper_figures(Path(figures), Path(path)),
+        )
         file.write(page.encode())
 
 

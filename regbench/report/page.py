@@ -3,6 +3,7 @@
 import base64
 import hashlib
 from collections import defaultdict
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
@@ -15,6 +16,7 @@ from regbench.comparison import CONFIDENCE, LEVEL
 from regbench.report import overview, provenance, results, scrutiny
 from regbench.report.cells import COUPLINGS, spoken
 from regbench.report.figures import Figure, figures
+from regbench.report.papers import PaperFigure
 from regbench.store.irregularities import printable
 
 if TYPE_CHECKING:
@@ -23,8 +25,8 @@ if TYPE_CHECKING:
 SCRIPT, STYLE, PAGE = "sort.js", "page.css", "page.html"
 
 
-def render(comparison: "Comparison", *, command: str, moment: datetime) -> str:
-    """The page of a comparison."""
+def render(comparison: "Comparison", *, command: str, moment: datetime, papers: Sequence[PaperFigure] = ()) -> str:
+    """The page of a comparison, with links to figures of papers."""
     script = _source(SCRIPT)
     drawn: dict[str, list[Figure]] = defaultdict(list)
     for figure in figures(comparison):
@@ -36,6 +38,7 @@ def render(comparison: "Comparison", *, command: str, moment: datetime) -> str:
         script=Markup(script),  # noqa: S704 - a file of ours
         style=Markup(_source(STYLE)),  # noqa: S704 - a file of ours
         script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        papers=papers,
         command=command,
         moment=moment.astimezone(UTC),
         versions=provenance.versions(),
