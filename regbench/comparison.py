@@ -70,8 +70,8 @@ class Comparison:
 
     @cached_property
     def claims(self) -> pd.DataFrame:
-        """`claims.claims`: the best of each problem against all others."""
-        return claims.claims(self.reported, LEVEL)
+        """`claims.claims`: the best of each problem against all others; with probabilities."""
+        return claims.with_probabilities(claims.claims(self.reported, LEVEL), self.reported)
 
     @cached_property
     def cards(self) -> pd.DataFrame:

@@ -22,6 +22,8 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import special
 
+from regbench.analysis.intervals import probability_of_improvement
+
 POWER = 0.8
 POINTS = 200
 """Of the variance's distribution, to average over."""
@@ -162,6 +164,33 @@ def claims(reported: pd.DataFrame, level: float = 0.05, against: str = "best") -
             if pair.shown or against != "best":
                 rows.append(_row(str(problem), pair, float(product), tests, level))
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def with_probabilities(found: pd.DataFrame, reported: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
+    """Adds how probable it is that a run of the better entry beats one of the worse.
+
+    Args:
+        found: what `claims` gives.
+        reported: what it was given; the tuning seed does not count here either.
+        level: of the interval of each probability by itself, without adjustment for others.
+
+    Returns:
+        `probability`, `probability_low`, `probability_high` besides; NaN where an entry has no seed.
+    """
+    fresh = _counted(reported)
+    fresh = fresh[~fresh["is_tuning_seed"].astype(bool)]
+    values = {key: rows["value"].to_numpy(float) for key, rows in fresh.groupby(["problem", "label"])}
+    goals = fresh.drop_duplicates("problem").set_index("problem")["goal"]
+    rows = []
+    for problem, better, worse in zip(found["problem"], found["better"], found["worse"], strict=True):
+        good, poor = values.get((problem, better)), values.get((problem, worse))
+        if good is None or poor is None:
+            rows.append((np.nan, np.nan, np.nan))
+        else:
+            probability, (low, high) = probability_of_improvement(good, poor, str(goals[problem]), level)
+            rows.append((probability, low, high))
+    columns = ["probability", "probability_low", "probability_high"]
+    return found.join(pd.DataFrame(rows, index=found.index, columns=columns))
 
 
 class _Pair(NamedTuple):

@@ -102,7 +102,7 @@ def _apart(entries: pd.DataFrame) -> list[tuple[str, list[str]]]:
 def claims(comparison: "Comparison", level: float) -> Claims:
     """The sentences, and a row for each pair of entries of a problem."""
     found = comparison.claims
-    pairs = analysis.claims(comparison.reported, level, "all")
+    pairs = analysis.with_probabilities(analysis.claims(comparison.reported, level, "all"), comparison.reported)
     return Claims(
         list(found.loc[found["claimed"], "sentence"]),
         list(found.loc[~found["claimed"].astype(bool), "sentence"]),
@@ -111,7 +111,8 @@ def claims(comparison: "Comparison", level: float) -> Claims:
 
 
 def _pairs(rows: pd.DataFrame) -> Table:
-    headings = ["better mean", "worse mean", "difference", "interval", "adjusted p", "seeds", "claimed", "seeds needed"]
+    headings = ["better mean", "worse mean", "difference", "interval", "adjusted p", "probability that a run beats one"]
+    headings += ["its 95 % interval", "seeds", "claimed", "seeds needed"]
     return table(
         headings,
         [
@@ -121,6 +122,8 @@ def _pairs(rows: pd.DataFrame) -> Table:
                 figure(row["difference"], 3),
                 interval(row["low"], row["high"], 3),
                 figure(row["p"], 2),
+                figure(row["probability"], 2),
+                interval(row["probability_low"], row["probability_high"], 2),
                 Cell(f"{row['n_better']}, {row['n_worse']}", float(row["n_better"])),
                 Cell("yes" if row["claimed"] else "no"),
                 _needed(row["seeds_needed"]),

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from regbench.analysis.claims import COLUMNS, Sample, claims, compare_pair, holm, seeds_needed
+from regbench.analysis.claims import COLUMNS, Sample, claims, compare_pair, holm, seeds_needed, with_probabilities
 from regbench.analysis.entries import reported
 
 FRESH = 9
@@ -257,6 +257,21 @@ def test_interval_excludes_zero_where_a_difference_is_claimed_and_only_there(cla
     assert 0 < rows["claimed"].sum() < len(rows)
     np.testing.assert_array_equal(rows["claimed"], rows["low"] > 0)
     assert (rows["difference"] >= 0).all()
+
+
+def test_probability_counts_the_pairs_of_fresh_seeds_that_the_better_wins(results):
+    # Of 3 x 2 pairs the first wins five: 0.4 only against 0.3.
+    runs = reported(results(two([0.4, 0.6, 0.8], [0.3, 0.5], tuned=0.0)))
+    (row,) = with_probabilities(claims(runs), runs).to_dict("records")
+    assert (row["better"], row["worse"]) == ("a", "b")
+    assert row["probability"] == pytest.approx(5 / 6)
+    assert 0 <= row["probability_low"] < 5 / 6 < row["probability_high"] <= 1
+
+
+def test_entry_without_fresh_seeds_beats_nothing_with_any_probability(results):
+    runs = reported(results(two([], [0.3, 0.5])))
+    (row,) = with_probabilities(claims(runs), runs).to_dict("records")
+    assert math.isnan(row["probability"])
 
 
 def test_no_reported_runs_give_no_claims(results):
