@@ -485,7 +485,7 @@ def test_run_is_silent_on_stderr(workspace):
 @pytest.mark.parametrize("workers", [0, 2])
 def test_interrupted_search_goes_on_with_the_same_command(workers, workspace):
     # So many epochs that the search cannot be over before the interruption comes.
-    command = f"search digits_mlp sgd --budget 12 --reruns 2 --epochs 1500 --workers {workers}"
+    command = f"search digits_mlp sgd --budget 12 --reruns 2 --epochs 600 --workers {workers}"
     process = start(command)
     for line in process.stderr:
         if "trials 2/12" in line:
