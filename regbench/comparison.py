@@ -5,7 +5,7 @@ has one name on it.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,7 +37,6 @@ class Comparison:
         summaries: `analysis.curves`: the curves of the reported runs.
         mode: how winners are chosen.
         metric: "accuracy", "loss" or None: what decides on each problem.
-        warnings: one line for each thing that a reader must know of before the table.
     """
 
     runs: pd.DataFrame
@@ -45,12 +44,16 @@ class Comparison:
     summaries: pd.DataFrame
     mode: Mode
     metric: str | None
-    warnings: tuple[str, ...]
 
     @cached_property
     def table(self) -> pd.DataFrame:
         """`ranking.table`: a row an entry, best first."""
         return ranking.table(self.runs, mode=self.mode, metric=self.metric)
+
+    @cached_property
+    def warnings(self) -> tuple[str, ...]:
+        """One line for each thing that a reader must know of before the table."""
+        return *_entries_apart(self.table), *_irregular_sources(self.irregularities)
 
     @cached_property
     def trials(self) -> pd.DataFrame:
@@ -78,7 +81,7 @@ class Comparison:
         """`fairness.cards`, with the columns of `stability.table`."""
         stable = stability.table(self.runs)
         columns = ["problem", "label", "largest_stable_learning_rate", "is_bounded"]
-        return fairness.cards(self.runs).merge(stable[columns], on=["problem", "label"], how="left")
+        return fairness.cards(self.runs, self.mode).merge(stable[columns], on=["problem", "label"], how="left")
 
     @cached_property
     def strength(self) -> pd.DataFrame:
@@ -167,21 +170,21 @@ def compare(
     """
     _check(metric, mode)
     trees = [*results, *([] if baselines in ("bundled", "none") else [baselines])]
-    measured = load(*trees)
+    read = [frames.load(tree) for tree in trees]
+    measured = frames.merge(read)
     stored = [bundled.load(source) for source in bundled.SOURCES] if baselines == "bundled" else []
     runs = pd.concat([measured.runs, *(one.runs for one in stored)], ignore_index=True)
     if runs.empty:
         raise ResultsError(f"{', '.join(map(str, trees)) or 'no results'}: there are no runs to compare")
-    wanted = list(problems) or sorted((measured.runs if len(measured.runs) else runs)["problem"].unique())
+    own = {problem for one in read[: len(results)] for problem in one.runs["problem"]}
+    wanted = list(problems) or sorted(own or set(runs["problem"]))
     runs = with_labels(_of(runs, "problem", "problem", wanted))
     runs = _of_candidates(runs, candidates)
     shown = reported(runs, mode, metric)
     drawn = curves.summaries(measured.curves(shown.loc[shown["run"] >= 0, "run"].tolist()), shown)
     known = [one for one in (drawn, *(_of_winners(one.curves, shown) for one in stored)) if len(one)]
     summaries = pd.concat(known, ignore_index=True) if known else drawn
-    irregularities = measured.irregularities
-    comparison = Comparison(runs, irregularities, summaries, mode, metric, ())
-    return replace(comparison, warnings=tuple(_warnings(comparison)))
+    return Comparison(runs, measured.irregularities, summaries, mode, metric)
 
 
 def _check(metric: str | None, mode: str) -> None:
@@ -217,12 +220,14 @@ def _of_winners(summaries: pd.DataFrame, shown: pd.DataFrame) -> pd.DataFrame:
     return summaries.merge(shown[[*keys, "label"]].drop_duplicates(), on=keys)[curves.COLUMNS]
 
 
-def _warnings(comparison: Comparison) -> Iterator[str]:
-    table = comparison.table
+def _entries_apart(table: pd.DataFrame) -> Iterator[str]:
     for problem, rows in table[~table["comparable"]].groupby("problem", sort=True):
         for note, alike in rows.groupby("note", sort=True):
             labels = ", ".join(alike["label"])
             yield f"{problem}: {len(alike)} {'entry' if len(alike) == 1 else 'entries'} apart ({labels}): {note}"
-    for source, rows in comparison.irregularities.groupby("source", sort=True):
+
+
+def _irregular_sources(irregularities: pd.DataFrame) -> Iterator[str]:
+    for source, rows in irregularities.groupby("source", sort=True):
         counts = ", ".join(f"{kind} {count}" for kind, count in rows["kind"].value_counts().items())
         yield f"{source}: irregular: {counts} (`regbench lint` lists them)"

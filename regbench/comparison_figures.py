@@ -76,13 +76,13 @@ def _figures(comparison: "Comparison") -> "dict[str, Callable[[], Figure]]":
 
 
 def _mapped(comparison: "Comparison") -> list[str]:
-    """What was tuned together with the learning rate and nothing else, most common first."""
+    """What was tuned together with the learning rate and nothing else, most common first; decay has its own map."""
     others = Counter(
         next(name for name in tuned if name != RATE)
         for tuned in comparison.cards["tuned"]
-        if len(tuned) == 2 and RATE in tuned
+        if len(tuned) == 2 and RATE in tuned and "decay" not in tuned
     )
-    return [name for name, _ in others.most_common(MOST_MAPS) if name != "decay"]
+    return [name for name, _ in others.most_common(MOST_MAPS)]
 
 
 def _map(comparison: "Comparison", second: str) -> "Figure":

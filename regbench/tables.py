@@ -13,7 +13,6 @@ JSON_COLUMNS = [
     *("iqm_low", "iqm_high", "clean_mean", "clean_sd", "rank", "speed", "trials", "diverged", "unfinished"),
     *("diverged_seeds", "irregular", "comparable", "note"),
 ]
-FORMATS = ("table", "json", "csv", "markdown", "latex")
 COLUMNS = ["#", "candidate", "coupling", "mean", "95 % interval", "clean mean", "seeds", "speed", "diverged"]
 
 
@@ -74,7 +73,7 @@ def cells(entries: pd.DataFrame) -> list[list[str]]:
             "" if _plain(row["rank"]) is None else f"{row['rank']:.0f}",
             row["label"],
             row["coupling"].replace("_", " "),
-            _mean(row["mean"], row["sd"]),
+            mean_and_deviation(row["mean"], row["sd"]),
             "" if _plain(row["low"]) is None else f"[{number(row['low'])}, {number(row['high'])}]",
             number(row["clean_mean"]),
             str(row["n_seeds"]),
@@ -90,12 +89,12 @@ def number(value: float, digits: int = 5) -> str:
     return f"{value:.{digits}g}" if math.isfinite(value) else ""
 
 
-def _mean(mean: float, deviation: float) -> str:
+def mean_and_deviation(mean: float, deviation: float) -> str:
+    """`mean +- deviation`, with as many decimals as show two digits of the deviation."""
     if not math.isfinite(mean):
         return "none"
     if not math.isfinite(deviation) or deviation == 0:
         return number(mean)
-    # As many decimals as show two digits of the deviation.
     decimals = min(max(0, 1 - math.floor(math.log10(deviation))), 12)
     return f"{mean:.{decimals}f} +- {deviation:.{decimals}f}"
 

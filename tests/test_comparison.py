@@ -5,10 +5,14 @@ import io
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 
 import regbench
+from regbench import comparison_figures
+from regbench.analysis import ranking
 from regbench.cli import main
 from regbench.errors import DefinitionError, ResultsError
 
@@ -89,6 +93,14 @@ def test_tree_is_compared_with_bundled_baselines(small_tree, command):
     assert mine[("sgd", "deepobs")]["seeds"] == [42, 43, 44]
     assert mine[("sgd", "strict")]["seeds"] == [43, 44]
     assert "warning" in errors
+
+
+def test_problems_are_those_of_the_results_whatever_the_baselines(small_tree, tmp_path, command):
+    regbench.search("digits_mlp", ["sgd"], budget=1, epochs=1, reruns=0, output=tmp_path / "other")
+    arguments = ("--baselines", tmp_path / "other", "--format", "json")
+    mine = json.loads(command("--results", small_tree, *arguments)[1])
+    assert {row["problem"] for row in mine} == {"quadratic_deep"}
+    assert {row["problem"] for row in json.loads(command(*arguments)[1])} == {"digits_mlp"}
 
 
 def test_without_a_tree_the_baselines_are_compared_with_each_other(command, tmp_path, monkeypatch):
@@ -178,9 +190,26 @@ def test_frames_and_figures_reach_a_notebook(small_tree):
     assert len(curves) == len(comparison.runs) * 3 * 3
 
 
+def test_entries_are_ranked_once_for_warnings_and_figures(small_tree, monkeypatch):
+    calls = []
+    rank = ranking.table
+    monkeypatch.setattr(ranking, "table", lambda *arguments, **others: calls.append(1) or rank(*arguments, **others))
+    comparison = regbench.compare(results=[small_tree], baselines="none")
+    assert comparison.warnings
+    assert len(comparison.claims) > 0
+    assert len(calls) == 1
+
+
 def test_same_results_give_the_same_comparison(small_tree, command):
     arguments = ("--results", small_tree, "--format", "json")
     assert command(*arguments) == command(*arguments)
+
+
+def test_decay_takes_no_place_among_the_maps():
+    others = ["decay", *"abcd"]
+    pairs = [[comparison_figures.RATE, name] for place, name in enumerate(others) for _ in range(9 - place)]
+    comparison = SimpleNamespace(cards=pd.DataFrame({"tuned": [*pairs, ["decay", "a"], ["a", "learning_rate", "b"]]}))
+    assert comparison_figures._mapped(comparison) == [*"abcd"]
 
 
 def test_names_of_files_never_leave_their_folder(small_tree, tmp_path, command):

@@ -39,7 +39,6 @@ class AverageRanks:
         groups: labels that are not distinguishable from each other, in order of rank; every candidate in a single group
             where the Friedman test does not reject.
         level: at which differences are called significant.
-        sentence: what all this supports, and no more.
     """
 
     ranks: pd.Series
@@ -51,12 +50,16 @@ class AverageRanks:
     critical_difference: float
     groups: tuple[tuple[str, ...], ...]
     level: float
-    sentence: str
 
     @property
     def n_problems(self) -> int:
         """How many problems count."""
         return len(self.problems)
+
+    @property
+    def sentence(self) -> str:
+        """What all this supports, and no more."""
+        return _verdict(self) + _omissions(self)
 
 
 def average_ranks(table: pd.DataFrame, level: float = LEVEL) -> AverageRanks:
@@ -75,8 +78,7 @@ def average_ranks(table: pd.DataFrame, level: float = LEVEL) -> AverageRanks:
     statistic, p = _friedman(ranked)
     difference = critical_difference(n_candidates, n_problems, level)
     groups = _groups(ranks, difference if p < level else np.inf)
-    found = AverageRanks(ranks, tuple(ranked.index), left_out, absent, statistic, p, difference, groups, level, "")
-    return AverageRanks(**{**vars(found), "sentence": _sentence(found)})
+    return AverageRanks(ranks, tuple(ranked.index), left_out, absent, statistic, p, difference, groups, level)
 
 
 @functools.cache
@@ -193,10 +195,6 @@ def _can_support(n_candidates: int, n_problems: int, level: float) -> bool:
     alike = pd.DataFrame([np.arange(1.0, n_candidates + 1)] * n_problems)
     _, p = _friedman(alike)
     return bool(p < level and n_candidates - 1 > critical_difference(n_candidates, n_problems, level))
-
-
-def _sentence(found: AverageRanks) -> str:
-    return _verdict(found) + _omissions(found)
 
 
 def _verdict(found: AverageRanks) -> str:

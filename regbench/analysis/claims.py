@@ -13,23 +13,14 @@ term: they measure another thing for every strength. Rules:
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
-from scipy import special
 
 from regbench.analysis.intervals import probability_of_improvement
-
-POWER = 0.8
-POINTS = 200
-"""Of the variance's distribution, to average over."""
-
-MOST_SEEDS = 1000
-"""Where not even so many seeds each would do, no number is named."""
+from regbench.analysis.significance import MOST_SEEDS, Sample, holm, interval, p_value, seeds_needed
 
 SAME = ["protocol", "schedule", "epochs", "batch_size", "metric", "goal"]
 """What must be equal for two entries of a problem to be compared."""
@@ -38,101 +29,6 @@ COLUMNS = [
     "problem", "better", "worse", "difference", "low", "high", "p", "n_better", "n_worse", "claimed", "seeds_needed",
     "sentence",
 ]  # fmt: skip
-
-
-class Sample(NamedTuple):
-    """The values of one entry in three numbers, and how many of its runs diverged."""
-
-    mean: float
-    variance: float
-    n: int
-    diverged: int = 0
-
-    @classmethod
-    def of(cls, values: ArrayLike, diverged: int = 0) -> "Sample":
-        """Mean and variance (ddof 1; NaN for a single value)."""
-        data = np.asarray(values, dtype=float)
-        with np.errstate(all="ignore"):
-            mean = float(data.mean()) if len(data) else np.nan
-            # Equal values have no variance; rounding errors of their mean would give them one.
-            varies = len(data) > 1 and np.any(data != data[0])
-            variance = float(data.var(ddof=1)) if varies else (0.0 if len(data) > 1 else np.nan)
-        return cls(mean, variance, len(data), diverged)
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Two samples compared: `difference` is the mean of the first minus that of the second.
-
-    Args:
-        low: lower end of the interval of the difference at 1 - level; NaN, like `high` and `p`, where the values allow
-            no test: fewer than two, not finite, or no spread in both.
-        seeds_needed: how many seeds each would show a difference as large as this with a power of 80 %, if the spread
-            is as it was seen; infinite where more than `MOST_SEEDS`, NaN where there is no test.
-    """
-
-    difference: float
-    low: float
-    high: float
-    p: float
-    seeds_needed: float
-
-
-def compare_pair(first: ArrayLike, second: ArrayLike, level: float = 0.05) -> Comparison:
-    """Welch's t test of a single pair, without adjustment for others."""
-    if not 0 < level < 1:
-        raise ValueError(f"`level` must be in (0, 1). Received: level={level}")
-    one, other = Sample.of(first), Sample.of(second)
-    low, high = _interval(one, other, level)
-    return Comparison(one.mean - other.mean, low, high, _p_value(one, other), seeds_needed(one, other, level))
-
-
-def seeds_needed(one: Sample, other: Sample, level: float = 0.05) -> float:
-    """Smallest number of seeds each with which Welch's test at `level` has a power of 80 % for what was seen.
-
-    The power of finding the difference with the wrong sign is neglected.
-    """
-    difference, variance = abs(one.mean - other.mean), one.variance + other.variance
-    if not np.isfinite(_p_value(one, other)):
-        return np.nan
-    z = special.ndtri(POWER) - special.ndtri(level / 2)
-    # The normal approximation needs fewer seeds than the t test: start there, and nowhere above the limit.
-    with np.errstate(divide="ignore", over="ignore"):
-        start = np.float64(variance) * (z / difference) ** 2
-    if start > MOST_SEEDS:
-        return np.inf
-    for n in range(max(2, int(start)), MOST_SEEDS + 1):
-        error, freedom = _welch(one._replace(n=n), other._replace(n=n))
-        if _power(difference / error, freedom, level) >= POWER:
-            return float(n)
-    return np.inf
-
-
-def _power(shift: float, freedom: float, level: float) -> float:
-    """Chance that a noncentral t value exceeds the critical one: the normal chance, averaged over the variance.
-
-    SciPy's noncentral t does not converge for the large shifts that two seeds can show.
-    """
-    variances = special.chdtri(freedom, (np.arange(POINTS) + 0.5) / POINTS) / freedom
-    return float(special.ndtr(shift - _critical(freedom, level) * np.sqrt(variances)).mean())
-
-
-def holm(p: ArrayLike) -> np.ndarray:
-    """P values adjusted for each other: the smallest times their number, the next times one less (Holm 1979).
-
-    They never fall and are at most 1. NaN, no test, stays NaN and counts as no comparison.
-    """
-    return np.minimum(_holm(p), 1)
-
-
-def _holm(p: ArrayLike) -> np.ndarray:
-    """As `holm`, but not limited to 1."""
-    values = np.asarray(p, dtype=float)
-    order = np.argsort(values, kind="stable")
-    factors = np.maximum(np.isfinite(values).sum() - np.arange(len(values)), 1)
-    adjusted = np.empty_like(values)
-    adjusted[order] = np.maximum.accumulate(values[order] * factors)
-    return adjusted
 
 
 def claims(reported: pd.DataFrame, level: float = 0.05, against: str = "best") -> pd.DataFrame:
@@ -147,8 +43,8 @@ def claims(reported: pd.DataFrame, level: float = 0.05, against: str = "best") -
 
     Returns:
         `problem`, `better`, `worse` (labels, by their means), `difference` (of means, never negative), `low`, `high`,
-        `p` (adjusted), `n_better`, `n_worse` (seeds), `claimed`, `seeds_needed` (each; infinite beyond `MOST_SEEDS`;
-        NaN where claimed or where there is no test), `sentence`.
+        `p` (adjusted), `n_better`, `n_worse` (seeds), `claimed`, `seeds_needed` (each; infinite beyond
+        `significance.MOST_SEEDS`; NaN where claimed or where there is no test), `sentence`.
     """
     if not 0 < level < 1:
         raise ValueError(f"`level` must be in (0, 1). Received: level={level}")
@@ -158,7 +54,7 @@ def claims(reported: pd.DataFrame, level: float = 0.05, against: str = "best") -
     rows: list[tuple[object, ...]] = []
     for problem, runs in _counted(reported).groupby("problem", observed=True, sort=True):
         pairs = list(_pairs(runs, against))
-        products = _holm([pair.p for pair in pairs])
+        products = holm([pair.p for pair in pairs])
         tests = int(np.isfinite(products).sum())
         for pair, product in zip(pairs, products, strict=True):
             if pair.shown or against != "best":
@@ -223,7 +119,7 @@ def _pairs(runs: pd.DataFrame, against: str) -> Iterator[_Pair]:
         for better, worse in combinations(order, 2):
             if against in ("best", "all", better, worse):
                 good, poor = samples[better], samples[worse]
-                yield _Pair(better, worse, good, poor, sign, _p_value(good, poor), better == order[0])
+                yield _Pair(better, worse, good, poor, sign, p_value(good, poor), better == order[0])
 
 
 def _sample(entry: pd.DataFrame) -> Sample:
@@ -235,39 +131,12 @@ def _has_mean(sample: Sample) -> bool:
     return bool(np.isfinite(sample.mean))
 
 
-def _welch(one: Sample, other: Sample) -> tuple[float, float]:
-    """Standard error of the difference and its degrees of freedom (Welch-Satterthwaite); NaN where there is no test."""
-    first, second = one.variance / max(one.n, 1), other.variance / max(other.n, 1)
-    if not (0 < first + second < np.inf and np.isfinite(one.mean - other.mean)):
-        return np.nan, np.nan
-    # Relative to their sum, so that the squares of tiny variances do not vanish.
-    share = first / (first + second)
-    return np.sqrt(first + second), 1 / (share**2 / (one.n - 1) + (1 - share) ** 2 / (other.n - 1))
-
-
-def _p_value(one: Sample, other: Sample) -> float:
-    error, freedom = _welch(one, other)
-    return float(2 * special.stdtr(freedom, -abs(one.mean - other.mean) / error))
-
-
-def _interval(one: Sample, other: Sample, level: float) -> tuple[float, float]:
-    error, freedom = _welch(one, other)
-    half = _critical(freedom, level) * error
-    difference = one.mean - other.mean
-    return float(difference - half), float(difference + half)
-
-
-def _critical(freedom: float, level: float) -> float:
-    """What t exceeds in size with the probability `level`."""
-    return float(-special.stdtrit(freedom, level / 2))
-
-
 def _row(problem: str, pair: _Pair, product: float, tests: int, level: float) -> tuple[object, ...]:
     good, poor = pair.good, pair.poor
     difference = pair.sign * (good.mean - poor.mean)
     # Holm compares p with a part of the level; the interval is that of the same part.
     factor = product / pair.p if pair.p > 0 else max(tests, 1)
-    low, high = sorted(pair.sign * end for end in _interval(good, poor, level / factor))
+    low, high = sorted(pair.sign * end for end in interval(good, poor, level / factor))
     p = min(product, 1.0)
     claimed = p < level
     needed = np.nan if claimed or np.isnan(p) else seeds_needed(good, poor, level / tests)

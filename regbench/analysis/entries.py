@@ -44,7 +44,7 @@ def with_labels(runs: pd.DataFrame) -> pd.DataFrame:
         told = entries["candidate"].isin(entries["candidate"][differ])
         label = label.where(~told, label + " · " + entries[column].map(lambda value, c=column: _spoken(c, value)))
         known.append(column)
-    label += entries["source"].map(_spoken_sources(entries["source"]))
+    label += entries["source"].map(_spoken_sources(entries["source"])).astype(str)
     twin = label.groupby([entries["problem"], label], observed=True).cumcount()
     entries["label"] = label.where(twin == 0, label + " #" + (twin + 1).astype(str))
     return runs.merge(entries, on=ENTRY, how="left", sort=False).set_axis(runs.index)
@@ -93,6 +93,14 @@ def _plain(value: Any) -> Any:
 def sign(goal: pd.Series) -> pd.Series:
     """1 where more is better, -1 where less is better."""
     return pd.Series(np.where(goal == "maximize", 1.0, -1.0), index=goal.index)
+
+
+def judged_by(frame: pd.DataFrame, metric: str | None) -> pd.DataFrame:
+    """The same rows with this metric and its goal in `metric` and `goal`; None keeps what decides on each problem."""
+    if metric is None:
+        return frame
+    usual = "maximize" if metric == "accuracy" else "minimize"
+    return frame.assign(goal=frame["goal"].where(frame["metric"] == metric, usual), metric=metric)
 
 
 def trials(runs: pd.DataFrame, mode: Mode = "final") -> pd.DataFrame:
@@ -267,10 +275,7 @@ def _reported(live: pd.DataFrame, chosen: pd.DataFrame, mode: Mode, metric: str 
     fresh = [name for name, protocol in catalog.PROTOCOLS.items() if not protocol.tuning_seed_counts]
     alone = picked.groupby("entry")["is_tuning_seed"].transform("all")
     picked = picked[~(picked["protocol"].isin(fresh) & picked["is_tuning_seed"] & ~alone)].reset_index(drop=True)
-    if metric is not None:
-        usual = "maximize" if metric == "accuracy" else "minimize"
-        picked["goal"] = picked["goal"].where(picked["metric"] == metric, usual)
-        picked["metric"] = metric
+    picked = judged_by(picked, metric)
     prefix = f"{'best' if mode == 'best' else 'final'}_{split}"
     accuracy, loss = picked[f"{prefix}_accuracy"], picked[f"{prefix}_loss"]
     picked["value"] = accuracy.where(picked["metric"] == "accuracy", loss)

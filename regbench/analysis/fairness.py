@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from regbench import catalog
-from regbench.analysis.entries import ENTRY, hyperparameters, numbers, sign, trials, winners, with_labels
+from regbench.analysis.entries import ENTRY, Mode, hyperparameters, numbers, sign, trials, winners, with_labels
 from regbench.errors import RegbenchError
 from regbench.records import Choices, Range, Searched
 
@@ -27,7 +27,7 @@ REFERENCE = "sgd"
 STANDARD_ERRORS = 2.0
 
 
-def cards(runs: pd.DataFrame) -> pd.DataFrame:
+def cards(runs: pd.DataFrame, mode: Mode = "final") -> pd.DataFrame:
     """A row an entry.
 
     Tuned are the hyperparameters that differ between the trials. The ends of what was searched are those in the
@@ -36,6 +36,10 @@ def cards(runs: pd.DataFrame) -> pd.DataFrame:
     winner's value lies within 5 % of an end: of the logarithm where that is searched (of observed ends: where all are
     positive and the largest is at least ten times the smallest), of the distance to 1 where that is searched; of
     choices, the first or the last of at least three numbers.
+
+    Args:
+        runs: of any number of entries.
+        mode: how winners are chosen (`entries.winners`).
 
     Returns:
         `ENTRY`, `label`, and
@@ -49,8 +53,8 @@ def cards(runs: pd.DataFrame) -> pd.DataFrame:
         in the same source, NaN where unknown.
     """
     labelled = with_labels(runs)
-    tried = dict(iter(trials(labelled).groupby(ROW)))
-    won = winners(labelled)
+    tried = dict(iter(trials(labelled, mode).groupby(ROW)))
+    won = winners(labelled, mode)
     files = {name: _searched(name) for name in won["candidate"].unique()}
     ratios = _step_time_ratios(labelled)
     rows = []

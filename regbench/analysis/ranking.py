@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from regbench.analysis.entries import Mode, reported, sign, winners, with_labels
+from regbench.analysis.entries import Mode, judged_by, reported, sign, winners, with_labels
 from regbench.analysis.intervals import interquartile_mean, interquartile_mean_interval, mean_interval
 
 ROW = ["problem", "label"]
@@ -15,17 +15,8 @@ COLUMNS = [
     *["problem", "candidate", "label", "source", "dialect", "coupling", "decay", "setting"],
     *["protocol", "schedule", "epochs", "batch_size", "seeds", "n_seeds", "metric", "split", "goal"],
     *["mean", "sd", "iqm", "low", "high", "iqm_low", "iqm_high", "clean_mean", "clean_sd", "rank", "speed"],
-    *[
-        "trials",
-        "diverged",
-        "unfinished",
-        "diverged_seeds",
-        "irregular",
-        "decided_by",
-        "loss_has_penalty",
-        "comparable",
-        "note",
-    ],
+    *["trials", "diverged", "unfinished", "diverged_seeds", "irregular"],
+    *["decided_by", "loss_has_penalty", "comparable", "note"],
 ]
 _RULES = {"protocol": "protocol", "schedule": "schedule", "epochs": "epochs", "batch_size": "batch size"}
 _TWIN = {"deepobs-1.1": "deepobs"}
@@ -140,12 +131,8 @@ def _about(runs: pd.DataFrame, metric: str | None) -> pd.DataFrame:
     """What is known of each entry whether it has a winner or not: metric, goal, counts of irregular files, ..."""
     about = runs.sort_values([*ROW, "dialect"]).drop_duplicates(ROW)[[*ROW, "metric", "goal", "dialect", "decay"]]
     about = about.rename(columns={"dialect": "first_dialect", "decay": "first_decay"})
-    penalty = runs.groupby(ROW)["loss_has_penalty"].any().rename("loss_has_penalty")
-    about = about.join(penalty, on=ROW)
-    if metric is not None:
-        usual = "maximize" if metric == "accuracy" else "minimize"
-        about["goal"] = about["goal"].where(about["metric"] == metric, usual)
-        about["metric"] = metric
+    penalty = runs.groupby(ROW, as_index=False)["loss_has_penalty"].any()
+    about = judged_by(about.merge(penalty, on=ROW), metric)
     kinds = runs.loc[runs["irregular"] != "", [*ROW, "irregular"]]
     kinds = kinds.assign(irregular=kinds["irregular"].str.split(",")).explode("irregular")
     sizes = kinds.groupby([*ROW, "irregular"], as_index=False).size()

@@ -5,9 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from regbench.records import RunResult
+from regbench.records import MINIBATCH, RunResult
 
-MINIBATCH = "minibatch_train_losses"
+SPREAD = "lowest to highest seed"
+"""What the bands of `over_seeds` reach over, for the legend."""
+
 WINDOWS = 250
 """Points of a curve over steps."""
 

@@ -4,6 +4,7 @@ Drawn from the trees that are given for reading only, or hold result files of ot
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from regbench.analysis import stability
 from regbench.comparison import Comparison
 from regbench.figures import entries
 from regbench.figures.entries import SPREAD, Entries
-from regbench.figures.plan import Drawing, Figure, Find, Size, candidate, part
+from regbench.figures.plan import Drawing, Figure, Size, candidate, part
 from regbench.figures.published import Published, agreement
 from regbench.figures.searches import Search
 from regbench.plots.metric_grid import Cell, metric_grid
@@ -96,16 +97,11 @@ def _candidates() -> list[Candidate]:
 
 def _of(shown: Entries, departures: Sequence[str]) -> list[Figure]:
     def of(name: str, title: str, shows: str, draw: Callable[[Comparison], Drawing]) -> Figure:
-        def drawn(find: Find) -> Drawing:
-            comparison = shown.comparison(find)
-            drawing = draw(comparison)
-            return Drawing(drawing.figure, drawing.numbers, drawing.findings, comparison.runs)
-
         winners = (
             "Winners by the tuning seed alone after the last epoch; DeepOBS's analyzer takes the mean over all seeds "
             "of a setting."
         )
-        return Figure(name, title, shows, SOURCE, [*departures, winners], shown.runs, drawn)
+        return Figure(name, title, shows, SOURCE, [*departures, winners], shown.runs, partial(shown.drawn, draw))
 
     return [
         of(

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from regbench import catalog
-from regbench.figures.curves import epoch_values, over_seeds
+from regbench.figures.curves import SPREAD, epoch_values, over_seeds
 from regbench.figures.effects import accuracy_gain
 from regbench.figures.plan import Drawing, Figure, Run, Size, candidate, found, part, reduced
 from regbench.plots.curve_panels import Panel, curve_panels
@@ -15,7 +15,6 @@ from regbench.records import Part, Problem, RunResult, Schedule
 
 SOURCE = "Ludwig 2016, arXiv 1604.06985; Ludwig, Nunes and Araujo 2014"
 WITH, WITHOUT = "eigenvalue decay", "without"
-SPREAD = "lowest to highest seed"
 POWER = (
     "The largest singular value comes from a block power method, not from one vector of ones: it is not 3 to 5 % too "
     "small (see `EigenvalueDecay`)."

@@ -1,14 +1,15 @@
 """What figures show of searches: those that they declare, and those that lie in trees of other sources."""
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 
 from regbench.analysis import curves, entries
 from regbench.comparison import Comparison
-from regbench.figures.plan import Find, Run
+from regbench.figures.plan import Drawing, Find, Run
 from regbench.figures.searches import Search
 from regbench.store import frames
 from regbench.store.dialects import DIALECTS
@@ -80,8 +81,13 @@ class Entries:
             runs = entries.with_labels(searched(results.runs[kept]).reset_index(drop=True))
             shown = entries.reported(runs)
             summaries = curves.summaries(results.curves(shown["run"].tolist()), shown)
-            self._comparison = Comparison(runs, results.irregularities, summaries, "final", None, ())
+            self._comparison = Comparison(runs, results.irregularities, summaries, "final", None)
         return self._comparison
+
+    def drawn(self, draw: Callable[[Comparison], Drawing], find: Find) -> Drawing:
+        """What is drawn of the comparison, with the runs that it shows."""
+        comparison = self.comparison(find)
+        return replace(draw(comparison), runs=comparison.runs)
 
 
 def learning_curves(comparison: Comparison) -> pd.DataFrame:

@@ -5,6 +5,7 @@ Drawn from the result files of others where a tree holds some with powers; other
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from regbench.comparison import Comparison
 from regbench.figures import entries
 from regbench.figures.effects import Effect
 from regbench.figures.entries import METRICS, SPLITS, SPREAD, Entries
-from regbench.figures.plan import Drawing, Figure, Find, Size, reduced
+from regbench.figures.plan import Drawing, Figure, Size, reduced
 from regbench.figures.published import Published, agreement
 from regbench.figures.searches import Search
 from regbench.plots.dots import ranked_dots
@@ -127,7 +128,7 @@ def _of(problem: str, shown: Entries, has_couplings: bool, departures: Sequence[
             SOURCE,
             [*departures, "Winners by the score of the tuning seed after the last epoch, as for `regbench compare`."],
             shown.runs,
-            lambda find: _with_runs(draw, shown, find),
+            partial(shown.drawn, draw),
         )
 
     found = [
@@ -163,12 +164,6 @@ def _of(problem: str, shown: Entries, has_couplings: bool, departures: Sequence[
             )
         )
     return found
-
-
-def _with_runs(draw: Callable[[Comparison], Drawing], shown: Entries, find: Find) -> Drawing:
-    comparison = shown.comparison(find)
-    drawing = draw(comparison)
-    return Drawing(drawing.figure, drawing.numbers, drawing.findings, comparison.runs)
 
 
 def _draw_curves(comparison: Comparison, problem: str) -> Drawing:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from regbench import catalog
-from regbench.figures.curves import over_seeds, step_losses, windows
+from regbench.figures.curves import SPREAD, WINDOWS, over_seeds, step_losses, windows
 from regbench.figures.normalized_candidates import SOURCE, adam, normalized_adam, nsgd, rmsprop
 from regbench.figures.plan import Drawing, Figure, Find, Run, Size, found
 from regbench.plots.curve_panels import Panel, curve_panels
@@ -87,14 +87,14 @@ def _curves(
         rows = [windows(*key, *_above_minimum(of_curve)) for key, of_curve in results.items()]
         numbers = pd.concat(rows, ignore_index=True)
         panels = {panel: Panel(panel, "step", "loss \N{MINUS SIGN} minimum") for panel, _ in runs}
-        spread = f"lowest to highest of seeds and {steps // 250} steps"
+        spread = f"lowest to highest of seeds and {steps // WINDOWS} steps"
         return Drawing(curve_panels(numbers, panels, spread=spread, same_y=True), numbers, find_out(results))
 
     return Figure(
         name=name,
         title=title,
         shows=f"Loss before each step, above the least loss that there is. Lines are means over {SEEDS[size]} random "
-        f"starts and {steps // 250} steps, bands go from the lowest to the highest of these; {steps} steps.",
+        f"starts and {steps // WINDOWS} steps, bands go from the lowest to the highest of these; {steps} steps.",
         source=f"{SOURCE}: convex experiment. {source}",
         departures=[
             "The source gives no seeds and one run: Q, b and the starts are others of the same kind.",
@@ -123,7 +123,7 @@ def _ends(size: Size) -> Figure:
         numbers = pd.concat(rows, ignore_index=True)
         quantity = "final loss \N{MINUS SIGN} minimum"
         panels = {name: Panel(name, "learning rate", quantity, markers=True) for name, *_ in runs}
-        return Drawing(curve_panels(numbers, panels, spread="lowest to highest seed", same_y=True), numbers)
+        return Drawing(curve_panels(numbers, panels, spread=SPREAD, same_y=True), numbers)
 
     return Figure(
         name="convex_norms_rates",

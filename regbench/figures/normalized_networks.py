@@ -5,13 +5,11 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from regbench import catalog
-from regbench.figures.curves import epoch_values, moving_average, over_seeds, step_losses
+from regbench.figures.curves import SPREAD, epoch_values, moving_average, over_seeds, step_losses
 from regbench.figures.normalized_candidates import SOURCE, adam, normalized_adam, nsgd
 from regbench.figures.plan import Drawing, Figure, Find, Run, Size, candidate, found, reduced
 from regbench.plots.curve_panels import Panel, curve_panels
 from regbench.records import Candidate, Problem, Schedule
-
-SPREAD = "lowest to highest seed"
 
 
 def figures(size: Size) -> list[Figure]:

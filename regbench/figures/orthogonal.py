@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from regbench import catalog
-from regbench.figures.curves import over_seeds
+from regbench.figures.curves import SPREAD, over_seeds
 from regbench.figures.effects import accuracy_gain, final_accuracy
 from regbench.figures.plan import Drawing, Figure, Find, Run, Size, candidate, found, part, reduced
 from regbench.plots.curve_panels import Panel, curve_panels
@@ -17,7 +17,6 @@ SOURCE = (
     "1609.07093; Bansal, Chen and Wang 2018, arXiv 1810.09102 (the other forms)"
 )
 FORMS = ("norm", "squared", "double_sided", "mutual_coherence", "spectral_restricted_isometry")
-SPREAD = "lowest to highest seed"
 WITHOUT = "without regularizer"
 Key = tuple[str, float]
 """Form and factor; ("", 0) stands for no regularizer."""

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from regbench.benchmark import Task
 from regbench.records import (
     Candidate,
     Part,
@@ -20,6 +19,7 @@ from regbench.records import (
     Schedule,
     Selection,
 )
+from regbench.tasks import Task
 
 if TYPE_CHECKING:
     import matplotlib.figure

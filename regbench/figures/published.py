@@ -3,9 +3,9 @@
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy import stats
 
 from regbench import catalog
+from regbench.analysis.significance import Sample, interval
 
 SEEDS = 10
 NEAR = 0.01
@@ -60,16 +60,13 @@ def _values(row: dict[Any, Any], published: Published) -> str:
         if _same(sd, published.sd):
             return "mean and deviation agree to all digits"
         return f"the mean agrees to all digits, the deviation is {_digits(sd, published.sd)}"
-    difference = mean - float(published.mean)
     if n < 2 or not sd > 0:
-        return f"differs by {difference:+.3g} (no interval: {n} seeds)"
-    others = SEEDS - published.without_tuning_seed
-    share, other = sd**2 / n, float(published.sd) ** 2 / others
-    freedom = (share + other) ** 2 / (share**2 / (n - 1) + other**2 / (others - 1))
-    half = float(stats.t.ppf(0.975, freedom)) * float(np.sqrt(share + other))
-    verdict = "agrees within" if abs(difference) <= half else "does not agree:"
-    interval = f"{difference - half:+.3g} to {difference + half:+.3g}"
-    return f"{verdict} the 95 % interval of the difference, {interval} (here {_digits(mean, published.mean)})"
+        return f"differs by {mean - float(published.mean):+.3g} (no interval: {n} seeds)"
+    theirs = Sample(float(published.mean), float(published.sd) ** 2, SEEDS - published.without_tuning_seed)
+    low, high = interval(Sample(mean, sd**2, n), theirs, 0.05)
+    verdict = "agrees within" if low <= 0 <= high else "does not agree:"
+    ends = f"{low:+.3g} to {high:+.3g}"
+    return f"{verdict} the 95 % interval of the difference, {ends} (here {_digits(mean, published.mean)})"
 
 
 def _settings(row: dict[Any, Any], published: Published) -> str:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from regbench import catalog
-from regbench.figures.curves import over_seeds
+from regbench.figures.curves import SPREAD, over_seeds
 from regbench.figures.effects import Effect, accuracy_gain, final_accuracy
 from regbench.figures.kernel_priors import RANKS, FittedPrior, slices
 from regbench.figures.plan import Drawing, Figure, Find, Run, Size, found, reduced
@@ -246,7 +246,7 @@ def _draw_accuracy(pipeline: Pipeline, find: Find) -> Drawing:
         split: Panel(f"{name} split", "alpha", "final accuracy", is_share=True, levels=levels[split], markers=True)
         for split, name in (("valid", "validation"), ("test", "test"))
     }
-    spread = "lowest to highest seed" if pipeline.tuning_seeds > 1 else ""
+    spread = SPREAD if pipeline.tuning_seeds > 1 else ""
     best = [f"{method}: best alpha by validation accuracy {pipeline.best_alpha(find, method):g}." for method in METHODS]
     return Drawing(curve_panels(numbers[numbers["label"] != "none"], panels, spread=spread), numbers, best)
 

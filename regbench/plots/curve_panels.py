@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 
 from regbench.plots import lines
 from regbench.plots.looks import Look, looks
-from regbench.plots.panels import handles, legend_below, places
+from regbench.plots.panels import extent, handles, legend_below, places
 from regbench.plots.scales import LARGEST, Scale, scale_of, within_unit
 from regbench.plots.style import NothingToDrawError, style
 from regbench.plots.text import shown
@@ -62,7 +62,7 @@ def curve_panels(
         raise NothingToDrawError("No curve has a finite point.")
     look = looks([str(label) for label in curves["label"].unique()])
     cells = places([len(panels)], widest)
-    rows, width = (1 + max(numbers) for numbers in zip(*cells, strict=True))
+    rows, width = extent(cells)
     with style():
         figure = Figure(figsize=(max(4.4, 0.5 + 2.9 * width), 0.3 + 2.4 * rows))
         grid = figure.add_gridspec(rows, width)

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 
 from regbench.plots.looks import COLOURS
-from regbench.plots.panels import coupled, in_order, legend_below, places, title
+from regbench.plots.panels import coupled, extent, in_order, legend_below, places, title
 from regbench.plots.scales import LARGEST, Scale, number, scale_of_better, within_unit
 from regbench.plots.style import NothingToDrawError, style
 from regbench.plots.text import inches, shown
@@ -77,7 +77,7 @@ def ranked_dots(table: pd.DataFrame, *, level: float = 0.95) -> Figure:
         raise NothingToDrawError("There is nothing to rank: no entry has a finite mean.")
     texts = shown(table["label"])
     cells = places([len(problems)], widest=2)
-    blocks, width = (1 + max(numbers) for numbers in zip(*cells, strict=True))
+    blocks, width = extent(cells)
     tallest = [
         max(sum(_heights(one)) for one, (row, _) in zip(problems, cells, strict=True) if row == block)
         for block in range(blocks)

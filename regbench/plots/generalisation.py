@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from regbench.plots.looks import Look, best_first, looks, ordered
-from regbench.plots.panels import handles, legend_below, places, title
+from regbench.plots.panels import extent, handles, legend_below, places, title
 from regbench.plots.scales import LARGEST, Scale, number, scale_of_better, within_unit
 from regbench.plots.style import NothingToDrawError, style
 from regbench.plots.text import shown
@@ -93,7 +93,7 @@ def generalisation(train: pd.DataFrame, test: pd.DataFrame, *, best: Sequence[st
     present = pd.concat([panel.runs["label"] for panel in panels]).unique()
     look = looks(ordered(present, best or ranking_of(panels)))
     cells = places([len(panels)])
-    blocks, width = (1 + max(numbers) for numbers in zip(*cells, strict=True))
+    blocks, width = extent(cells)
     with style():
         figure = Figure(figsize=(max(3.6, 0.3 + 2.7 * width), 0.1 + 2.9 * blocks))
         grid = figure.add_gridspec(blocks, width)

@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 
 from regbench.plots import lines
 from regbench.plots.looks import Look, best_first, looks, ordered
-from regbench.plots.panels import coupled, handles, in_order, legend_below, places, title
+from regbench.plots.panels import coupled, extent, handles, in_order, legend_below, places, title
 from regbench.plots.scales import LARGEST, Scale, finite, scale_of, within_unit
 from regbench.plots.style import NothingToDrawError, style
 from regbench.plots.text import shown
@@ -114,7 +114,7 @@ def learning_curves(
     present = pd.concat([column.curves["label"] for column in columns]).unique()
     look = looks(ordered(present, best or ranking_of(columns)))
     cells = places([len(group) for group in groups], flow=True)
-    blocks, width = (1 + max(numbers) for numbers in zip(*cells, strict=True))
+    blocks, width = extent(cells)
     # Where a column has no training loss, its test metric is beside those of the others.
     first = 0 if any(column.metrics[0] == TRAINING for column in columns) else 1
     height = 1 if all(column.metrics[-1] == TRAINING for column in columns) else 2 - first

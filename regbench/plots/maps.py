@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from regbench.plots.panels import in_order, legend_below, places, spoken
+from regbench.plots.panels import extent, in_order, legend_below, places, spoken
 from regbench.plots.scales import LARGEST, Scale, finite, number, scale_of
 from regbench.plots.style import style
 
@@ -125,7 +125,7 @@ def draw_maps(
         ratio: of the largest to the smallest value of a hyperparameter, from which on its axis is logarithmic.
     """
     cells = places([len(maps) for maps in groups], widest=3)
-    blocks, width = (1 + max(numbers) for numbers in zip(*cells, strict=True))
+    blocks, width = extent(cells)
     lines = max(titles(one).count("\n") + 1 for maps in groups for one in maps)
     with style():
         figure = Figure(figsize=(max(4.2, 2.5 * width + 1.2), (2.4 + 0.16 * lines) * blocks + 0.2))

@@ -39,6 +39,12 @@ def places(sizes: Sequence[int], widest: int = WIDEST, flow: bool = False) -> li
     return found
 
 
+def extent(cells: Sequence[tuple[int, int]]) -> tuple[int, int]:
+    """How many rows and columns panels at these places take."""
+    rows, columns = zip(*cells, strict=True)
+    return 1 + max(rows), 1 + max(columns)
+
+
 def title(problem: str, limit: int = 30) -> str:
     """A problem's name above a panel."""
     return shortened(plain(problem), limit)

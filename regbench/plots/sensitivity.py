@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 
 from regbench.plots.looks import Look, best_first, looks, ordered
 from regbench.plots.maps import RATIO, Map, best_of, draw_maps, maps_of
-from regbench.plots.panels import handles, legend_below, places, spoken, title
+from regbench.plots.panels import extent, handles, legend_below, places, spoken, title
 from regbench.plots.scales import LARGEST, Scale, scale_of
 from regbench.plots.style import NothingToDrawError, style
 from regbench.plots.text import in_lines, shown
@@ -84,7 +84,7 @@ def sensitivity(frame: pd.DataFrame, hyperparameter: str, *, best: Sequence[str]
     present = pd.concat([rows["label"] for panel in panels for rows in (panel.trials, panel.diverged)]).unique()
     look = looks(ordered(present, best or ranking_of(panels)))
     cells = places([len(panels)], widest=3)
-    blocks, width = (1 + max(numbers) for numbers in zip(*cells, strict=True))
+    blocks, width = extent(cells)
     with style():
         figure = Figure(figsize=(max(4.8, 0.5 + 3.4 * width), 0.3 + 3.1 * blocks))
         grid = figure.add_gridspec(blocks, width)

@@ -13,8 +13,6 @@ from matplotlib.figure import Figure
 from regbench.errors import ResultsError
 from regbench.plots.text import FONT
 
-FORMATS = ("png", "svg", "pdf")
-
 SETTINGS = {
     "axes.formatter.useoffset": False,
     "axes.grid": True,
@@ -39,7 +37,7 @@ PLACES = 6
 """Decimals of a place in a figure: far less than can be seen."""
 
 # A date in a file would make every drawing differ.
-METADATA = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": None}
+METADATA = {"png": None, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
 
 
 class NothingToDrawError(ResultsError):
@@ -54,33 +52,35 @@ def style() -> Iterator[None]:
         yield
 
 
-def save(figure: Figure, path: Path) -> None:
-    """Write a figure; the ending says the format. The same figure gives the same file, byte for byte."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with style():
-        figure.savefig(path, metadata=METADATA.get(path.suffix.removeprefix(".")))
+def save(figure: Figure, *paths: Path) -> None:
+    """Write a figure; the endings say the formats. The same figure gives the same files, byte for byte."""
+    with _laid_out(figure):
+        for path in paths:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            figure.savefig(path, metadata=METADATA.get(path.suffix.removeprefix(".")))
 
 
 def save_all(figure: Figure, folder: Path, name: str) -> list[Path]:
-    """Write a figure as PNG, SVG and PDF, all with the same layout; returns where."""
-    paths = [folder / f"{name}.{ending}" for ending in FORMATS]
-    engine = figure.get_layout_engine()
-    try:
-        with style():
-            figure.draw_without_rendering()
-        figure.set_layout_engine("none")
-        _round_places(figure)
-        for path in paths:
-            save(figure, path)
-    finally:
-        figure.set_layout_engine(engine)
+    """Write a figure as PNG, SVG and PDF; returns where."""
+    paths = [folder / f"{name}.{ending}" for ending in METADATA]
+    save(figure, *paths)
     return paths
 
 
-def _round_places(figure: Figure) -> None:
-    """Take off the last digits of where axes are: the layout's solver does not find the same ones in every process."""
-    for axes in figure.axes:
-        axes.set_position([round(float(end), PLACES) for end in axes.get_position(original=True).bounds])
+@contextmanager
+def _laid_out(figure: Figure) -> Iterator[None]:
+    """Keep everything in its place inside the block, whatever the format and its resolution."""
+    engine = figure.get_layout_engine()
+    with style():
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
+        try:
+            # The layout's solver does not find the same last digits in every process.
+            for axes in figure.axes:
+                axes.set_position([round(float(end), PLACES) for end in axes.get_position(original=True).bounds])
+            yield
+        finally:
+            figure.set_layout_engine(engine)
 
 
 def inline_svg(figure: Figure, name: str) -> str:
@@ -93,7 +93,7 @@ def inline_svg(figure: Figure, name: str) -> str:
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9-]*", name):
         raise ValueError(f"`name` must be letters, digits and hyphens. Received: name={name!r}")
     file = io.StringIO()
-    with style():
+    with _laid_out(figure):
         figure.savefig(file, format="svg", metadata=METADATA["svg"])
     text = file.getvalue()
     text = text[text.index("<svg") :]

@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 
 from regbench.plots import lines
 from regbench.plots.looks import Look, best_first, looks, ordered
-from regbench.plots.panels import handles, legend_below, places, spoken, title
+from regbench.plots.panels import extent, handles, legend_below, places, spoken, title
 from regbench.plots.scales import LARGEST, Scale, scale_of
 from regbench.plots.style import NothingToDrawError, style
 from regbench.plots.text import shown
@@ -100,7 +100,7 @@ def tuning_curves(
     present = pd.concat([panel.curves["label"] for panel in panels]).unique()
     look = looks(ordered(present, best or ranking_of(panels)))
     cells = places([len(panels)])
-    blocks, width = (1 + max(numbers) for numbers in zip(*cells, strict=True))
+    blocks, width = extent(cells)
     with style():
         figure = Figure(figsize=(max(4.6, 0.5 + 2.7 * width), 0.3 + 2.6 * blocks))
         grid = figure.add_gridspec(blocks, width)

@@ -101,7 +101,7 @@ def _problems(comparison: "Comparison") -> Table:
                 figure(len(ranked)),
                 figure(len(entries) - len(ranked)),
                 name(first["label"] if first["rank"] == 1 else ""),
-                Cell(mean(first), float(first["mean"])),
+                Cell(tables.mean_and_deviation(first["mean"], first["sd"]).replace("+-", "±"), float(first["mean"])),
                 figure(first["n_seeds"]),
                 Cell(_claimed(comparison.claims[comparison.claims["problem"] == problem]), is_name=True),
             ]
@@ -115,12 +115,6 @@ def _claimed(claims: pd.DataFrame) -> str:
     """How many others the best is claimed to beat, by the protocols that are compared."""
     found = claims.groupby("better", sort=False)["claimed"].agg(["sum", "size"])
     return "; ".join(f"{label} beats {row['sum']} of {row['size']}" for label, row in found.iterrows())
-
-
-def mean(row: pd.Series) -> str:
-    """Mean and standard deviation."""
-    place = tables.COLUMNS.index("mean")
-    return tables.cells(row.to_frame().T)[0][place].replace("+-", "±")
 
 
 def title(entries: pd.DataFrame) -> str:

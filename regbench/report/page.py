@@ -13,11 +13,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from regbench.comparison import CONFIDENCE, LEVEL
+from regbench.errors import printable
 from regbench.report import overview, provenance, results, scrutiny
 from regbench.report.cells import COUPLINGS, spoken
 from regbench.report.figures import Figure, figures
 from regbench.report.papers import PaperFigure
-from regbench.store.irregularities import printable
 
 if TYPE_CHECKING:
     from regbench.comparison import Comparison

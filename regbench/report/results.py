@@ -8,6 +8,7 @@ import pandas as pd
 
 from regbench import tables
 from regbench.analysis import claims as analysis
+from regbench.analysis.significance import MOST_SEEDS
 from regbench.report.cells import Cell, Row, Table, counts, figure, interval, name, setting, spoken, table
 from regbench.report.overview import rules, title
 
@@ -102,10 +103,11 @@ def _apart(entries: pd.DataFrame) -> list[tuple[str, list[str]]]:
 def claims(comparison: "Comparison", level: float) -> Claims:
     """The sentences, and a row for each pair of entries of a problem."""
     found = comparison.claims
+    claimed = found["claimed"].astype(bool)
     pairs = analysis.with_probabilities(analysis.claims(comparison.reported, level, "all"), comparison.reported)
     return Claims(
-        list(found.loc[found["claimed"], "sentence"]),
-        list(found.loc[~found["claimed"].astype(bool), "sentence"]),
+        list(found.loc[claimed, "sentence"]),
+        list(found.loc[~claimed, "sentence"]),
         [(str(problem), _pairs(rows)) for problem, rows in pairs.groupby("problem", sort=True)],
     )
 
@@ -134,7 +136,7 @@ def _pairs(rows: pd.DataFrame) -> Table:
 
 
 def _needed(seeds: float) -> Cell:
-    return Cell(f"over {analysis.MOST_SEEDS}", seeds) if math.isinf(seeds) else figure(seeds, 4)
+    return Cell(f"over {MOST_SEEDS}", seeds) if math.isinf(seeds) else figure(seeds, 4)
 
 
 def across(comparison: "Comparison") -> Across:

@@ -45,7 +45,7 @@ def smaller(text: str, name: str) -> str:
     classes = _classes(root, name, names)
     for element in root.iter():
         _rewrite(element, classes, names)
-    rules = "".join(f".{name}{{{style}}}" for style, name in classes.items())
+    rules = "".join(f".{short}{{{style}}}" for style, short in classes.items())
     return "".join(_written(root, f"<style>{rules}</style>" if rules else ""))
 
 

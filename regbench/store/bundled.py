@@ -1,13 +1,15 @@
 """Bundled baselines: figures of results that come with regbench, as compact text tables.
 
-In `results/bundled/<source>/`: `runs.csv` has a row a run, with the columns of `frames` that a comparison needs;
-`winners.csv` the setting of each winner, with a number; `curves.csv` mean, standard deviation and quartiles of its
-curves.
+In `results/bundled/<source>/`: `runs.csv` has a row a run, `studies.csv` and `settings.csv` what many runs share, each
+with a number; together they have the columns of `frames` that a comparison needs. `winners.csv` has the setting of each
+winner, with a number; `curves.csv` mean, standard deviation and quartiles of those of its curves that are drawn.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from regbench import catalog
@@ -15,12 +17,13 @@ from regbench.errors import ResultsError
 
 SOURCES = ("ours", "published")
 DIGITS = "%.9g"  # as many as tell all float32 numbers apart
+DRAWN = ("train_loss", "test_loss", "test_accuracy")
 
-_TEXTS = (
-    *("dialect", "problem", "optimizer", "candidate", "coupling", "setting", "protocol", "schedule"),
-    *("outcome", "metric", "goal", "irregular"),
-)
-_NUMBERS = (
+_STUDY = [
+    *("dialect", "problem", "optimizer", "candidate", "coupling", "protocol", "schedule", "epochs", "batch_size"),
+    *("metric", "goal", "outcome_inferred", "loss_has_penalty"),
+]
+_NUMBERS = [
     *("decay", "diverged_epoch"),
     *(
         f"{when}_{split}_{metric}"
@@ -29,11 +32,22 @@ _NUMBERS = (
         for metric in ("loss", "accuracy")
     ),
     *("epochs_to_convergence", "step_seconds"),
-)
-_WHOLE = ("epochs", "batch_size", "seed")
-_TRUTHS = ("outcome_inferred", "loss_has_penalty", "superseded")
-RUN_COLUMNS = [*_TEXTS, *_WHOLE, *_TRUTHS, *_NUMBERS]
+]
+_RUN = ["study_number", "setting_number", "seed", "outcome", "irregular", *_NUMBERS]
+_SUMMARY = ["mean", "sd", "q25", "q50", "q75"]
 _WINNER = ["problem", "candidate", "coupling", "protocol", "schedule", "epochs", "batch_size", "setting"]
+# Names may look like numbers, and be empty.
+_TEXTS = ["dialect", *_WINNER[:5], "optimizer", "metric", "goal", "setting", "outcome", "irregular"]
+_TRUTHS = ["outcome_inferred", "loss_has_penalty"]
+_TABLES = {
+    "runs": _RUN,
+    "studies": ["study_number", *_STUDY],
+    "settings": ["setting_number", "setting"],
+    "winners": ["winner", *_WINNER],
+    "curves": ["winner", "metric", "epoch", "n", *_SUMMARY],
+}
+_TYPES = {"str": _TEXTS, "bool": _TRUTHS, "float64": [*_NUMBERS, *_SUMMARY]}
+_TYPE = {name: kind for kind, names in _TYPES.items() for name in names}
 
 
 @dataclass(frozen=True)
@@ -43,7 +57,7 @@ class Bundled:
     Attributes:
         runs: the columns of `frames`; those that the bundle does not keep (file, moment, digest, ...) are empty. `run`
             is negative, so that no run of a tree has the same.
-        curves: `analysis.curves.COLUMNS` without `label`, for the winners.
+        curves: `analysis.curves.COLUMNS` without `label`, for the winners; of the metrics only `DRAWN`.
     """
 
     runs: pd.DataFrame
@@ -57,16 +71,11 @@ def load(source: str, folder: Path | None = None) -> Bundled:
         ResultsError: a table is missing or damaged.
     """
     place = (folder or catalog.data_folder("results/bundled")) / source
-    texts = dict.fromkeys([*_TEXTS, *_WINNER], "str") | dict.fromkeys(["epochs", "batch_size"], "int64")
-    try:
-        missing = {name: [""] for name in _NUMBERS}
-        runs = pd.read_csv(place / "runs.csv", dtype=texts, keep_default_na=False, na_values=missing)
-        winners = pd.read_csv(place / "winners.csv", dtype=texts, keep_default_na=False)
-        curves = pd.read_csv(place / "curves.csv", dtype={"metric": "str"}).merge(winners, on="winner")
-    except (OSError, ValueError, KeyError) as error:
-        raise ResultsError(f"{place}: the bundled baselines cannot be read: {' '.join(str(error).split())}") from error
-    order = {"ours": 0, "published": 1}.get(source, len(SOURCES))
-    first = -1 - order * 1_000_000
+    tables = {name: _read(place / f"{name}.csv", columns) for name, columns in _TABLES.items()}
+    tables["runs"] = _joined(place, tables, "runs", "studies", "study_number")
+    runs = _joined(place, tables, "runs", "settings", "setting_number")
+    curves = _joined(place, tables, "curves", "winners", "winner")
+    first = -1 - SOURCES.index(source) * 1_000_000
     runs = runs.assign(
         run=range(first, first - len(runs), -1),
         source=source,
@@ -74,18 +83,59 @@ def load(source: str, folder: Path | None = None) -> Bundled:
         digest="",
         moment=pd.NaT,
         training_seconds=float("nan"),
+        superseded=False,
     )
-    return Bundled(runs, curves.drop(columns="winner").assign(source=source))
+    return Bundled(runs, curves.assign(source=source))
+
+
+def _read(path: Path, columns: Sequence[str]) -> pd.DataFrame:
+    try:
+        with np.errstate(invalid="ignore"):  # a cast of an infinite number is refused all the same
+            table = pd.read_csv(
+                path,
+                dtype={name: _TYPE.get(name, "int64") for name in columns},
+                keep_default_na=False,
+                na_values={name: [""] for name in (*_NUMBERS, "sd")},
+            )
+    except (OSError, ValueError, OverflowError, TypeError) as error:
+        raise ResultsError(f"{path}: the bundled baselines cannot be read: {' '.join(str(error).split())}") from error
+    # Where lines have more fields than the first one, pandas takes the first fields as names of the rows.
+    if list(table.columns) != list(columns) or not isinstance(table.index, pd.RangeIndex):
+        raise ResultsError(f"{path}: the bundled baselines cannot be read: its columns must be {', '.join(columns)}")
+    return table
+
+
+def _joined(place: Path, tables: Mapping[str, pd.DataFrame], name: str, other: str, number: str) -> pd.DataFrame:
+    """The rows of a table with what another one has in place of a number."""
+    rows, table = tables[name], tables[other]
+    if not (table[number].is_unique and rows[number].isin(table[number]).all()):
+        must = f"every `{number}` of {name}.csv must stand in {other}.csv, once"
+        raise ResultsError(f"{place}: the bundled baselines cannot be read: {must}")
+    return rows.merge(table, on=number).drop(columns=number)
 
 
 def write(folder: Path, runs: pd.DataFrame, curves: pd.DataFrame) -> None:
     """Write the tables of a source, superseded runs left out."""
-    folder.mkdir(parents=True, exist_ok=True)
-    kept = runs.loc[~runs["superseded"].astype(bool), RUN_COLUMNS]
+    kept = runs[~runs["superseded"].astype(bool)]
     kept = kept.sort_values(["problem", "candidate", "coupling", "protocol", "setting", "seed"], kind="stable")
-    kept.to_csv(folder / "runs.csv", index=False, float_format=DIGITS, lineterminator="\n")
-    winners = curves[_WINNER].drop_duplicates(ignore_index=True).rename_axis("winner").reset_index()
-    winners.to_csv(folder / "winners.csv", index=False, lineterminator="\n")
-    numbered = curves.merge(winners, on=_WINNER)
-    columns = ["winner", *(name for name in curves.columns if name not in (*_WINNER, "label", "source"))]
-    numbered[columns].to_csv(folder / "curves.csv", index=False, float_format="%.6g", lineterminator="\n")
+    kept, studies = _numbered(kept, _STUDY, "study_number")
+    kept, settings = _numbered(kept, ["setting"], "setting_number")
+    drawn = curves[curves["metric"].isin(DRAWN)].drop(columns=["label", "source"], errors="ignore")
+    drawn, winners = _numbered(drawn, _WINNER, "winner")
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, table, digits in (
+        ("runs", kept[_RUN], DIGITS),
+        ("studies", studies, DIGITS),
+        ("settings", settings, DIGITS),
+        ("winners", winners, DIGITS),
+        ("curves", drawn, "%.6g"),
+    ):
+        table.to_csv(folder / f"{name}.csv", index=False, float_format=digits, lineterminator="\n")
+
+
+def _numbered(rows: pd.DataFrame, columns: Sequence[str], number: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The rows with a number in place of these columns, and the table of what each number stands for."""
+    names = list(columns)
+    table = rows[names].drop_duplicates(ignore_index=True).rename_axis(number).reset_index()
+    numbered = rows.merge(table, on=names).drop(columns=names)
+    return numbered[[number, *numbered.columns.drop(number)]], table

@@ -36,6 +36,20 @@ def test_tuned_is_what_differs_between_the_trials(make_runs):
     assert card(study(make_runs, settings, [0.5, 0.6]))["tuned"] == ["learning_rate", "nesterov"]
 
 
+def test_the_card_is_that_of_the_winner_by_the_same_mode(make_runs):
+    # After the last epoch 0.01 is best, in any epoch 1.0, which ends the range of the file.
+    rows = [
+        {"setting": {"learning_rate": rate}, "final_valid_accuracy": final, "best_valid_accuracy": best}
+        for rate, final, best in ((0.01, 0.8, 0.8), (1.0, 0.5, 0.9))
+    ]
+    found = {mode: fairness.cards(make_runs(rows), mode).iloc[0] for mode in ("final", "best")}
+    assert {mode: row["edges"] for mode, row in found.items()} == {
+        "final": "",
+        "best": "learning_rate at the upper end",
+    }
+    assert {mode: row["near_best"] for mode, row in found.items()} == {"final": 0.5, "best": 0.5}
+
+
 def test_one_trial_tunes_nothing(make_runs):
     row = card(rates(make_runs, {0.1: 0.5}))
     assert (row["tuned"], row["space"], row["at_edge"], row["edges"]) == ([], "", None, "")

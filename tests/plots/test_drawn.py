@@ -134,7 +134,7 @@ def test_ranks_have_the_complete_first_and_missing_ones_empty():
 
 def average_ranks(ranks, groups):
     series = pd.Series(ranks)
-    return AverageRanks(series, ("p", "q"), {}, (), 1.0, 0.01, 1.0, groups, 0.05, "")
+    return AverageRanks(series, ("p", "q"), {}, (), 1.0, 0.01, 1.0, groups, 0.05)
 
 
 def test_bars_reach_from_the_best_to_the_worst_of_their_group():

@@ -51,6 +51,14 @@ def test_all_formats_have_the_figure_and_its_layout_stays_adjustable(make_figure
     assert isinstance(figure.get_layout_engine(), ConstrainedLayoutEngine)
 
 
+def test_picture_in_a_page_is_that_of_the_file(make_figure, tmp_path):
+    save(make_figure("rank_map", 3, 3), tmp_path / "ranks.svg")
+    svg = (tmp_path / "ranks.svg").read_text()
+    figure = make_figure("rank_map", 3, 3)
+    assert inline_svg(figure, "page").replace("page-", "") == svg[svg.index("<svg") :]
+    assert isinstance(figure.get_layout_engine(), ConstrainedLayoutEngine)
+
+
 def test_settings_of_the_caller_are_as_they_were():
     before = dict(mpl.rcParams)
     with style():

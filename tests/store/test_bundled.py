@@ -7,6 +7,7 @@ import pytest
 from regbench.analysis import curves, ranking
 from regbench.analysis.entries import reported, with_labels
 from regbench.errors import ResultsError
+from regbench.plots import learning_curves
 from regbench.store import bundled, frames
 
 
@@ -22,6 +23,13 @@ def test_bundled_runs_have_the_columns_and_types_of_any_other(source):
     for name in ("superseded", "loss_has_penalty", "outcome_inferred"):
         assert runs[name].dtype == bool
     assert not runs["superseded"].any()
+
+
+@pytest.mark.parametrize("source", bundled.SOURCES)
+def test_bundled_curves_are_those_that_a_comparison_draws(source):
+    found = bundled.load(source).curves
+    assert {"label", *found.columns} == set(curves.COLUMNS)
+    assert set(found["metric"]) == set(learning_curves.METRICS)
 
 
 def test_runs_of_two_sources_have_different_numbers():
@@ -59,10 +67,32 @@ def test_written_tables_are_read_as_they_were(tmp_path):
     )
 
 
-def test_damaged_table_is_one_clear_line(tmp_path):
-    (tmp_path / "ours").mkdir()
-    for name in ("runs.csv", "winners.csv", "curves.csv"):
-        (tmp_path / "ours" / name).write_text("nonsense\n1,2\n")
-    with pytest.raises(ResultsError, match="the bundled baselines cannot be read") as raised:
-        bundled.load("ours", tmp_path)
-    assert "\n" not in str(raised.value)
+@pytest.fixture
+def tables(tmp_path):
+    """The tables of a few runs, to be damaged."""
+    whole = bundled.load("published")
+    problem = whole.runs["problem"].iloc[0]
+    runs, curves = (one[one["problem"] == problem].head(5) for one in (whole.runs, whole.curves))
+    bundled.write(tmp_path / "published", runs, curves)
+    assert len(bundled.load("published", tmp_path).runs) == 5
+    return tmp_path / "published"
+
+
+@pytest.mark.parametrize("name", ["runs", "studies", "settings", "winners", "curves"])
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda text: "nonsense\n1,2\n", "cannot be read"),
+        (lambda text: "", "cannot be read"),
+        (lambda text: text.replace("\n0", "\ninf", 1), "cannot be read"),
+        (lambda text: text.replace("\n0", "\n1e30", 1), "cannot be read"),
+        (lambda text: text.replace("\n", "\n0,0,", 2), "cannot be read"),
+        (lambda text: text.replace("\n0", "\n77777", 1), "must stand in"),
+    ],
+)
+def test_damaged_table_is_one_clear_line_that_names_it(tables, name, damage, message):
+    path = tables / f"{name}.csv"
+    path.write_text(damage(path.read_text()))
+    with pytest.raises(ResultsError, match=rf"{name}\.csv.*{message}|{message}.*{name}\.csv") as raised:
+        bundled.load("published", tables.parent)
+    assert str(raised.value).isprintable()
