@@ -4,7 +4,8 @@ RegbenchError               everything below; the command line prints it as one 
 ├── DefinitionError         a problem, candidate or option that does not hold together
 │   └── UnknownNameError    a name that is not in the catalogue, with "did you mean"
 ├── DataError               a data file that is missing, truncated or not what it should be
-└── ResultsError            a results tree that cannot be read or written
+├── ResultsError            a results tree that cannot be read or written
+└── ClusterError            those who compute are gone (exit code 1: the same command goes on from there)
 
 A training that diverges, times out or crashes is no error: it is an outcome (see `records.Outcome`).
 """
@@ -14,8 +15,19 @@ from collections.abc import Iterable
 from typing import Any
 
 
+def printable(text: str) -> str:
+    r"""Text from outside, fit for tables and terminals: what cannot be printed becomes `\x1b`, `\udcff`, ..."""
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
+
+
 class RegbenchError(Exception):
-    """The input is at fault; the message says where, what must hold and what came."""
+    """The input is at fault; the message says where, what must hold and what came, in one line."""
+
+    def __str__(self) -> str:
+        """The message, without what would act on a terminal: it may quote anything from a file."""
+        return printable(super().__str__())
 
 
 class DefinitionError(RegbenchError):
@@ -52,3 +64,7 @@ class DataError(RegbenchError):
 
 class ResultsError(RegbenchError):
     """A results tree cannot be read or written."""
+
+
+class ClusterError(RegbenchError):
+    """Those who compute are gone. What was finished is kept, and the same command goes on from there."""

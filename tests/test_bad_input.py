@@ -120,6 +120,9 @@ REFUSED_AT_ONCE = {
     "value that is none": ({}, f"{RUN} --set optimizer.learning_rate=0,1", ["`optimizer.learning_rate`", "'0,1'"]),
     "list as a value": ({}, f"{RUN} --set optimizer.learning_rate=[1]", ["`optimizer.learning_rate`", "'[1]'"]),
     "word for a number": ({}, f"{RUN} --set optimizer.learning_rate=fast", ["`optimizer.learning_rate`", "'fast'"]),
+    "number of more than 64 bits": ({}, f"{RUN} --set a=0x{'f' * 17}", ["--set", "`a` must be a number", "'0xfff"]),
+    "number of too many digits": ({}, f"{RUN} --set optimizer.learning_rate={'9' * 5000}", ["finite", "inf"]),
+    "value without end": ({}, f"{RUN} --set a={'[' * 50_000}", ["--set", "`a` must be a number", "'[[["]),
     "infinite value": ({}, f"{RUN} --set optimizer.learning_rate=inf", ["`optimizer.learning_rate`", "finite", "inf"]),
     "negative strength": ({}, f"{RUN} --set decay.strength=-1", ["sgd", "`strength`", "not be negative", "-1.0"]),
     "unknown coupling": ({}, f"{RUN} --set decay.coupling=l3", ["decay.coupling", "'decoupled'", "'l3'"]),
@@ -343,7 +346,8 @@ def write(files):
 
 
 def contents(folder):
-    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    """The bytes of all files, but for that of the claims, which is empty and stays."""
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.name != ".claims"}
 
 
 def check_refusal(case, results, capfd):

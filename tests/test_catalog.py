@@ -1,5 +1,6 @@
 """What the catalogue finds, and what it says about files that do not hold together."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -289,8 +290,42 @@ def test_file_that_is_no_text_or_cannot_be_read_is_refused(workspace):
     with pytest.raises(DefinitionError, match=r"mine\.toml: not valid TOML: .*utf-8"):
         catalog.candidate("mine")
     Path("search_spaces/folder.toml").mkdir()
-    with pytest.raises(DefinitionError, match=r"folder\.toml: cannot be read: Is a directory$"):
+    with pytest.raises(DefinitionError, match=r"folder\.toml: cannot be read: no regular file$"):
         catalog.candidate("folder")
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("x = " + "9" * 4301, "not valid TOML: Exceeds the limit"),
+        ("[name]\nx = 0x" + "f" * 5000, "x: must fit into 64 bits. Received: 20000 bits"),
+        ("x = 0x" + "f" * 5000, "x: must fit into 64 bits. Received: 20000 bits"),
+        ("x = [1, 9223372036854775808]", "x: must fit into 64 bits. Received: 64 bits"),
+        ("x = " + "[" * 50_000, "tables and lists must be nested at most 20 deep. Received: more"),
+        ("x = " + "[" * 30 + "]" * 30, "tables and lists must be nested at most 20 deep. Received: more, in x"),
+        ("a." * 10_000 + "b = 1", "tables and lists must be nested at most 20 deep. Received: more, in a"),
+        ("# " + "x" * 2**16, "must have at most 65536 bytes. Received: more"),
+        ('"\\u001b[31m\\n" = [{}]', r"optimizer.\x1b[31m\n: must be a number, a string"),
+        ('"a\\nb" = 1\n[decay]\n"\\n" = 1', r"decay.\n: there is no such key."),
+    ],
+    ids=lambda text: text[:12],
+)
+def test_what_valid_toml_may_be_but_no_definition_is_refused_in_one_printable_line(line, message, candidate_of):
+    with pytest.raises(DefinitionError) as refused:
+        candidate_of(SGD + line)
+    assert str(refused.value).startswith(f"{Path('search_spaces/mine.toml')}: {message}")
+    assert str(refused.value).isprintable()
+
+
+def test_numbers_of_64_bits_are_read(candidate_of):
+    ends = [-(2**63), 2**63 - 1]
+    assert candidate_of(SGD + f"x = {ends}").optimizer.arguments["x"] == ends
+
+
+def test_what_is_no_file_is_not_waited_for(workspace):
+    os.mkfifo("search_spaces/mine.toml")
+    with pytest.raises(DefinitionError, match=r"mine\.toml: cannot be read: no regular file$"):
+        catalog.candidate("mine")
 
 
 def test_combination_has_one_name_and_says_what_it_is():

@@ -30,3 +30,9 @@ def test_unknown_name_travels_between_processes_as_its_message():
     back = pickle.loads(pickle.dumps(error))  # noqa: S301
     assert isinstance(back, DefinitionError)
     assert str(back) == str(error)
+
+
+def test_message_is_one_line_that_does_nothing_to_a_terminal():
+    error = UnknownNameError("problem", "a\x1b[31m\nb\ud800", ["mnist"], where="é.toml")
+    assert str(error) == r"é.toml: There is no problem `a\x1b[31m\nb\ud800`. Known: mnist."
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)  # noqa: S301

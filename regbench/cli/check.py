@@ -57,7 +57,7 @@ def _read_arguments(assignments: Sequence[str]) -> dict[str, Any]:
     for assignment in lists:
         try:
             arguments |= tomllib.loads(assignment)
-        except tomllib.TOMLDecodeError as error:
+        except (ValueError, RecursionError) as error:
             raise DefinitionError(f"--set: a list must be as in TOML: {error}. Received: {assignment!r}") from error
     return arguments
 

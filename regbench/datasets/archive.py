@@ -29,7 +29,7 @@ def members(archive: Path, files: Sequence[DataFile]) -> Iterator[tuple[DataFile
             for file in files:
                 stream = tar.extractfile(wanted[file.name])
                 yield file, stream.read() if stream else b""
-    except (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error) as error:
+    except (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error, OverflowError, ValueError) as error:
         raise DataError(f"{archive}: must be a whole .tar.gz archive. Received: {error}") from error
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
 
 _SPLITS = ("train", "valid", "test")
 _SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
+_FORMATS = ("BMP", "GIF", "JPEG", "PNG")
+_DAMAGED = (OSError, SyntaxError, ValueError)
+"""What Pillow raises where an image is damaged."""
 
 DATASET = Dataset(
     name="silhouettes",
@@ -72,8 +76,12 @@ def _read_image(path: Path, shape: tuple[int, ...]) -> np.ndarray:
     from PIL import Image
 
     height, width, _ = shape
-    try:
-        with Image.open(path) as image:
-            return np.asarray(image.convert("RGB").resize((width, height), Image.Resampling.BILINEAR))
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: must be an image. Received: {' '.join(str(error).split())}") from error
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of what can be read all the same
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        try:
+            # Other formats must not be tried, whatever is in the file: some start another program (EPS Ghostscript).
+            with Image.open(path, formats=_FORMATS) as image:
+                return np.asarray(image.convert("RGB").resize((width, height), Image.Resampling.BILINEAR))
+        except (Image.DecompressionBombError, Image.DecompressionBombWarning, *_DAMAGED) as error:
+            raise DataError(f"{path}: must be an image. Received: {' '.join(str(error).split())}") from error

@@ -54,6 +54,8 @@ def read(dataset: Dataset, folder: Path) -> RawData:
 def convert(matlab_file: Path, files: Sequence[DataFile]) -> Iterator[tuple[DataFile, bytes]]:
     """Yield the content of the binary files that come out of one published file.
 
+    The checksum of the file must have been compared before, as `fetch` does: SciPy's reader may crash on damaged files.
+
     Args:
         matlab_file: with `X`, uint8 of shape (32, 32, 3, n), and `y`, the labels 1..10, where 10 is the digit 0.
         files: all binary files that come from it, in order; images beyond the last one are left out.

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from pydantic_core import from_json
 
+from regbench.records import MINIBATCH
 from regbench.store import deepobs
 from regbench.store.irregularities import NoRunError
 
@@ -66,7 +67,7 @@ def parse(data: bytes) -> Content:
     table, repeated = _load(data)
     if not isinstance(table, dict):
         raise NoRunError("not_a_result", f"a result file must hold a JSON object. Received: {type(table).__name__}")
-    losses = table.pop(deepobs.MINIBATCH, None)
+    losses = table.pop(MINIBATCH, None)
     return Content(table, repeated, False, len(losses) if isinstance(losses, list) else None)
 
 
@@ -76,7 +77,7 @@ def _without_minibatch(data: bytes, rest: bytes, losses: slice) -> Content | Non
         table, repeated = _load(rest)
     except NoRunError:
         return None
-    if not (isinstance(table, dict) and table.pop(deepobs.MINIBATCH, None) == deepobs.CUT):
+    if not (isinstance(table, dict) and table.pop(MINIBATCH, None) == deepobs.CUT):
         return None
     head = data[losses.start : min(losses.start + _SAMPLE_BYTES, losses.stop)]
     steps = None

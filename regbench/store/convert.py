@@ -10,11 +10,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from regbench.errors import ResultsError
-from regbench.records import Coupling
+from regbench.errors import ResultsError, printable
+from regbench.records import MINIBATCH, Coupling
 from regbench.store import deepobs, dialects, paths
 from regbench.store.content import read_bytes
-from regbench.store.irregularities import NoRunError, printable
+from regbench.store.irregularities import NoRunError
 from regbench.store.run_curves import METRICS, read_curves
 from regbench.store.settings import UNKNOWN
 from regbench.store.tree import TreeRun, read_tree
@@ -135,8 +135,8 @@ def _foreign(one: TreeRun, data: bytes) -> tuple[Path, bytes]:
     }
     curves = read_curves(table, run.epochs, {}).values
     new |= {key: curves[metric] for key, metric in METRICS.items() if metric in curves}
-    if isinstance(table.get(deepobs.MINIBATCH), list):
-        new[deepobs.MINIBATCH] = table[deepobs.MINIBATCH]
+    if isinstance(table.get(MINIBATCH), list):
+        new[MINIBATCH] = table[MINIBATCH]
     values: dict[str, Any] = {"num_epochs": run.epochs, "batch_size": run.batch_size}
     values |= {} if l2 is None else {"weight_decay": l2}
     values |= dict(sorted(hyperparameters.items()))

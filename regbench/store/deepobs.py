@@ -11,10 +11,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from regbench.errors import ResultsError
-from regbench.records import Argument, Coupling, Outcome, Part, RunResult, RunSpec
+from regbench.records import MINIBATCH, Argument, Coupling, Outcome, Part, RunResult, RunSpec
 
 FORMAT_VERSION = 1
-MINIBATCH = "minibatch_train_losses"
 CUT = "regbench: this list was cut out"
 CURVES = (
     "train_losses",
@@ -127,7 +126,19 @@ def read(data: bytes, *, minibatch: bool = True) -> RunResult:
         raise ResultsError(f"`{where}` does not fit: {error['msg']}") from invalid
     if ours.get("digest") != spec.digest():
         raise ResultsError("`digest` must be the digest of `spec`: the file was changed after the run")
+    _check_curves(result)
     return result
+
+
+def _check_curves(result: RunResult) -> None:
+    """Make sure that a run that counts has what searches look at and what is reported."""
+    splits = ("valid", "test") if result.spec.protocol.validation else ("test",)
+    curves = result.curves if result.spec.problem.metric == "accuracy" else result.losses_without_penalty
+    ends = {"accuracy": "accuracies", "loss": "losses"}
+    names = [f"{split}_{ends[result.spec.problem.metric]}" for split in splits]
+    missing = [name for name in names if not curves.get(name)]
+    if missing and result.outcome in (Outcome.COMPLETED, Outcome.DIVERGED):
+        raise ResultsError(f"{', '.join(f'`{name}`' for name in names)} must hold values. Received: no {missing[0]}")
 
 
 def _about(spec: RunSpec) -> dict[str, Any]:

@@ -4,7 +4,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from regbench.store.irregularities import NoRunError, printable
+from regbench.errors import printable
+from regbench.store.irregularities import NoRunError
 
 LARGEST_INTEGER = 2**63 - 1
 LONGEST_NAME = 255  # characters

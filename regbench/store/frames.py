@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from regbench.errors import ResultsError
+from regbench.errors import ResultsError, printable
 from regbench.store.content import parse, read_bytes
-from regbench.store.irregularities import NoRunError, printable
+from regbench.store.irregularities import NoRunError
 from regbench.store.run_curves import METRICS
 from regbench.store.run_record import read_metric_curves
 from regbench.store.tree import Tree, TreeRun, read_tree

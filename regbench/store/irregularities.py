@@ -48,10 +48,3 @@ class NoRunError(Exception):
         """Keep both."""
         super().__init__(kind, detail)
         self.irregularity = Irregularity(kind, detail)
-
-
-def printable(text: str) -> str:
-    r"""Text from a foreign file, fit for tables and terminals: what cannot be printed becomes `\x1b`, `\udcff`, ..."""
-    if text.isprintable():
-        return text
-    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)

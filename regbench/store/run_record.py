@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from regbench.errors import printable
 from regbench.records import Coupling
 from regbench.store import dialects, fields, run_curves
 from regbench.store.content import Content
 from regbench.store.dialects import RunDefinition
-from regbench.store.irregularities import Irregularity, NoRunError, printable
+from regbench.store.irregularities import Irregularity, NoRunError
 from regbench.store.problem_facts import KnownProblems, ProblemFacts
 from regbench.store.run_curves import Curve, Ending, RunCurves
 from regbench.store.settings import UNKNOWN, setting_text

@@ -9,9 +9,10 @@ import os
 import stat
 from typing import NamedTuple
 
-from regbench.errors import ResultsError
+from regbench.errors import ResultsError, printable
+from regbench.store.claims import CLAIMS_FILE
 from regbench.store.folder import FAILURE_SUFFIX, RUN_SUFFIX
-from regbench.store.irregularities import Irregularity, printable
+from regbench.store.irregularities import Irregularity
 
 
 class FoundFile(NamedTuple):
@@ -71,6 +72,8 @@ def _scan_folder(folder: str, found: Scan) -> list[str]:
         with os.scandir(folder) as entries:
             for entry in entries:
                 file = printable(entry.path[start:])
+                if entry.name == CLAIMS_FILE:
+                    continue
                 if entry.name.startswith("."):
                     detail = "a hidden folder" if entry.is_dir(follow_symlinks=False) else "a hidden file"
                     found.others.append((file, Irregularity("stray_file", detail)))

@@ -5,13 +5,15 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from regbench.errors import printable
 from regbench.records import Coupling
-from regbench.store.irregularities import NoRunError, printable
+from regbench.store.irregularities import NoRunError
 
 UNKNOWN = "unknown"
 """The coupling of a decay that a file does not tell."""
 
 _LONGEST = 10_000  # characters
+_DEEPEST = 20  # levels of objects and lists
 _DIGITS = 10  # after the first, as DeepOBS prints numbers in the names of folders
 
 
@@ -22,7 +24,7 @@ def setting_text(hyperparameters: Mapping[str, Any], coupling: str, strength: fl
     the key numbers are rounded as in the names of DeepOBS's folders.
 
     Raises:
-        NoRunError: it is too long.
+        NoRunError: it is too long, or nested too deeply.
     """
     values = dict(hyperparameters)
     if coupling not in (Coupling.NONE, UNKNOWN):
@@ -34,16 +36,18 @@ def setting_text(hyperparameters: Mapping[str, Any], coupling: str, strength: fl
     return text, repr(_rounded(values))
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, levels: int = _DEEPEST) -> Any:
     """A value as JSON, with sorted keys, in which 1.0 is 1, and what is no number is a string."""
+    if isinstance(value, dict | list) and not levels:
+        raise NoRunError("not_a_result", f"its hyperparameters must be nested at most {_DEEPEST} deep")
     if isinstance(value, float):
         if not math.isfinite(value):
             return str(value)
         return int(value) if value.is_integer() and abs(value) < 2**53 else value
     if isinstance(value, dict):
-        return {printable(key): _plain(value[key]) for key in sorted(value)}
+        return {printable(key): _plain(value[key], levels - 1) for key in sorted(value)}
     if isinstance(value, list):
-        return [_plain(item) for item in value]
+        return [_plain(item, levels - 1) for item in value]
     return printable(value) if isinstance(value, str) else value
 
 

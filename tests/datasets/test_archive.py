@@ -1,5 +1,7 @@
 """Taking files out of archives, honest and other."""
 
+import gzip
+import io
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -84,3 +86,22 @@ def test_cut_archive_is_refused(tmp_path: Path, tar_bytes: Callable, kept: int) 
 def test_something_else_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"whole \.tar\.gz archive"):
         members(tmp_path, b"<html>Not found</html>")
+
+
+@pytest.mark.parametrize("size", [b"\x80" + b"\x7f" * 11, b"\xff" * 12, b"\x80" + bytes(3) + b"\x7f" * 8])
+def test_size_that_no_file_has_is_refused(tmp_path: Path, tar_bytes: Callable, size: bytes) -> None:
+    content = gzip.decompress(tar_bytes(CONTENTS))
+    header = content[:124] + size + content[136:148] + b" " * 8 + content[156:512]
+    content = header[:148] + b"%06o\0 " % sum(header) + header[156:] + content[512:]
+    with pytest.raises(DataError, match=r"files\.tar\.gz: must"):
+        members(tmp_path, gzip.compress(content))
+
+
+def test_extended_header_that_is_none_is_refused(tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        member = strange("one.bin")
+        member.pax_headers = {"GNU.sparse.map": "x,y", "GNU.sparse.size": "z"}
+        tar.addfile(member)
+    with pytest.raises(DataError, match=r"whole \.tar\.gz archive"):
+        members(tmp_path, gzip.compress(buffer.getvalue()))

@@ -1,11 +1,14 @@
 """Images of one's own, a folder a class."""
 
+import contextlib
+import os
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import EpsImagePlugin, Image
 
 from regbench import datasets
 from regbench.datasets import State
@@ -72,6 +75,67 @@ def test_folder_that_is_not_as_it_must_be_is_told(folder: Path, change: Callable
     change(folder / "silhouettes")
     with pytest.raises(DataError, match=message):
         datasets.load("silhouettes", folder)
+
+
+HUGE = 60_000  # pixels along each side
+DAMAGED = {
+    "no image": b"nothing",
+    "a huge bitmap": b"BM"
+    + bytes(8)
+    + b"\x36\0\0\0\x28\0\0\0"
+    + 2 * HUGE.to_bytes(4, "little")
+    + b"\1\0\x18\0"
+    + bytes(24),
+    "a large bitmap": b"BM"
+    + bytes(8)
+    + b"\x36\0\0\0\x28\0\0\0"
+    + 2 * (10_000).to_bytes(4, "little")
+    + b"\1\0\x18\0"
+    + bytes(24),
+    "another format": b"P5 4 4 255\n" + bytes(16),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+def test_image_that_cannot_be_read_is_refused_in_one_line(folder: Path, name: str) -> None:
+    path = folder / "silhouettes" / "test" / "bee" / "1.png"
+    path.write_bytes(DAMAGED[name])
+    with pytest.raises(DataError, match=r"1\.png: must be an image\. Received: ") as refused:
+        datasets.load("silhouettes", folder)
+    assert str(refused.value).isprintable()
+
+
+def test_image_with_a_broken_chunk_is_refused(folder: Path) -> None:
+    path = folder / "silhouettes" / "test" / "bee" / "1.png"
+    before, content = path.read_bytes().split(b"IDAT", 1)
+    length = int.from_bytes(before[-4:], "big")
+    # The data are split over two chunks, and the name of the second one is none.
+    rest = content[length + 4 :]
+    chunk = b"IDAT" + content[:10]
+    first = (10).to_bytes(4, "big") + chunk + zlib.crc32(chunk).to_bytes(4, "big")
+    path.write_bytes(before[:-4] + first + (5).to_bytes(4, "big") + b"\x01\x02\x03\x04" + bytes(9) + rest)
+    with pytest.raises(DataError, match=r"1\.png: must be an image\. Received: broken PNG file"):
+        datasets.load("silhouettes", folder)
+
+
+def test_postscript_is_not_handed_to_another_program(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ghostscript = tmp_path / "bin" / "gs"
+    ghostscript.parent.mkdir()
+    ghostscript.write_text(f"#!/bin/sh\ntouch {tmp_path}/started\n")
+    ghostscript.chmod(0o700)
+    monkeypatch.setenv("PATH", str(ghostscript.parent), prepend=os.pathsep)
+    monkeypatch.setattr(EpsImagePlugin, "gs_binary", None)
+    path = folder / "silhouettes" / "test" / "bee" / "1.png"
+    path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage\n")
+    with contextlib.suppress(OSError), Image.open(path) as image:
+        image.load()
+    assert (tmp_path / "started").exists()  # so it would be, without the list of formats
+    (tmp_path / "started").unlink()
+    with pytest.raises(DataError, match="must be an image"):
+        datasets.load("silhouettes", folder)
+    assert not (tmp_path / "started").exists()
 
 
 def test_lacking_folder_is_told_with_what_to_do(tmp_path: Path) -> None:

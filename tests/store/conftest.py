@@ -137,6 +137,21 @@ def foreign_table() -> Callable[..., dict[str, Any]]:
 
 
 @pytest.fixture
+def deepobs_1_1() -> dict[str, Any]:
+    """The changes that make it one of DeepOBS 1.1."""
+    return {
+        "optimizer_name": ...,
+        "optimizer": "AdamOptimizer",
+        "optimizer_hyperparams": ...,
+        "hyperparams": {"beta1": 0.9},
+        "learning_rate": 0.25,
+        "training_params": ...,
+        "lr_sched_epochs": [2],
+        "lr_sched_factors": [0.5],
+    }
+
+
+@pytest.fixture
 def write_foreign(tmp_path: Path, foreign_table: Callable[..., dict[str, Any]]) -> Callable[..., Path]:
     """Writes such a file into the tree `tmp_path / "tree"`; folder and moment may be given."""
 

@@ -29,7 +29,7 @@ def sorted_runs(results: frames.Results) -> pd.DataFrame:
 
 
 @pytest.fixture
-def messy(write_foreign: Write, tree: Path) -> Path:
+def messy(write_foreign: Write, deepobs_1_1: dict[str, Any], tree: Path) -> Path:
     """A tree of all dialects with most of what is irregular."""
     rates = [{"learning_rate": rate, "clip": float("inf")} for rate in (0.00039810717055349735, 0.00039810717055)]
     write_foreign(folder="a", optimizer_hyperparams=rates[0])
@@ -43,18 +43,7 @@ def messy(write_foreign: Write, tree: Path) -> Path:
         optimizer_name="PowKernelMomentumOptimizerW_momscaled",
         optimizer_hyperparams={"learning_rate": 0.1, "power": 0.5, "weight_decay_opt": 0.002},
     )
-    write_foreign(
-        folder="f",
-        testproblem="cifar10_3c3d",
-        optimizer_name=...,
-        optimizer="AdamOptimizer",
-        optimizer_hyperparams=...,
-        hyperparams={"beta1": 0.9},
-        learning_rate=0.25,
-        training_params=...,
-        lr_sched_epochs=[2],
-        lr_sched_factors=[0.5],
-    )
+    write_foreign(folder="f", testproblem="cifar10_3c3d", **deepobs_1_1)
     write_foreign(folder="g", testproblem="nobody_knows", train_losses=[3.0, 2, 1, 3, 3], test_losses=[3.0, 2, 1, 3, 3])
     write_foreign(folder="h", batch_size=64, train_losses=[3.0, 2.0])
     write_foreign(folder="i", batch_size=32, test_losses=...)

@@ -42,16 +42,36 @@ def test_every_field_of_a_diverged_run_comes_back(make_spec: MakeSpec, make_resu
     assert deepobs.read(deepobs.write_json(result)) == result
 
 
+DECIDING = {"valid_accuracies": [0.5], "test_accuracies": [0.5]}
+
+
+@pytest.mark.parametrize("outcome", ["completed", "diverged"])
+@pytest.mark.parametrize("curves", [{}, {"valid_accuracies": [0.5]}, DECIDING | {"test_accuracies": []}])
+def test_run_that_counts_without_the_curves_that_decide_is_refused(
+    make_result: MakeResult, curves: dict[str, list[float]], outcome: str
+) -> None:
+    data = deepobs.write_json(make_result(curves=curves, outcome=Outcome(outcome)))
+    with pytest.raises(ResultsError, match=r"^`valid_accuracies`, `test_accuracies` must hold values\. Received: no "):
+        deepobs.read(data)
+
+
+@pytest.mark.parametrize("shape", [[-1, -2], [0, 5], [2, 0], [1] * 100 + [2]])
+def test_kernel_of_a_shape_that_no_array_has_is_refused(make_result: MakeResult, shape: list[int]) -> None:
+    table = json.loads(deepobs.write_json(make_result()))
+    table["regbench"]["kernels"] = {"conv": {"shape": shape, "float32": "AAAAAAAAAAA=" if all(shape) else ""}}
+    with pytest.raises(ResultsError, match=r"^`kernels\.conv\.shape"):
+        deepobs.read(json.dumps(table).encode())
+
+
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False)))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @example([5e-324, 1.7976931348623157e308, -0.0, 0.1 + 0.2, 2.2250738585072011e-308])
 def test_floats_come_back_bit_for_bit(make_spec: MakeSpec, make_result: MakeResult, values: list[float]) -> None:
     optimizer = Part(name="sgd", arguments={f"value_{index}": value for index, value in enumerate(values)})
-    result = make_result(
-        make_spec(optimizer=optimizer), curves={"train_losses": values, "minibatch_train_losses": values}
-    )
+    curves = {"train_losses": values, "minibatch_train_losses": values}
+    result = make_result(make_spec(optimizer=optimizer), curves=curves | DECIDING)
     back = deepobs.read(deepobs.write_json(result))
-    for name in result.curves:
+    for name in curves:
         assert [value.hex() for value in back.curves[name]] == [value.hex() for value in values]
     assert [value.hex() for value in back.spec.optimizer.arguments.values()] == [value.hex() for value in values]
 
@@ -74,7 +94,7 @@ def _holds_non_finite_curves(make_result: MakeResult) -> bool:
 def test_nan_and_infinity_in_curves_stand_as_python_writes_them(make_result: MakeResult) -> None:
     if not _holds_non_finite_curves(make_result):
         pytest.skip("RunResult takes finite curves only")
-    result = make_result(curves={"train_losses": [1.0, math.nan, math.inf, -math.inf]})
+    result = make_result(curves={"train_losses": [1.0, math.nan, math.inf, -math.inf]} | DECIDING)
     data = deepobs.write_json(result)
     assert b'"train_losses": [1.0, NaN, Infinity, -Infinity]' in data
     back = deepobs.read(data).curves["train_losses"]

@@ -48,22 +48,8 @@ def test_a_file_of_deepobs_1_2_is_read(foreign_table: MakeTable) -> None:
     assert run.irregular == []
 
 
-def test_a_file_of_deepobs_1_1_is_read(foreign_table: MakeTable) -> None:
-    run = read(
-        foreign_table(
-            optimizer_name=...,
-            optimizer="AdamOptimizer",
-            optimizer_hyperparams=...,
-            hyperparams={"beta1": 0.9},
-            learning_rate=0.25,
-            training_params=...,
-            lr_sched_epochs=[2],
-            lr_sched_factors=[0.5],
-            valid_losses=...,
-            valid_accuracies=...,
-            train_log_interval=1,
-        )
-    )
+def test_a_file_of_deepobs_1_1_is_read(foreign_table: MakeTable, deepobs_1_1: dict[str, Any]) -> None:
+    run = read(foreign_table(**deepobs_1_1, valid_losses=..., valid_accuracies=..., train_log_interval=1))
     assert (run.dialect, run.optimizer, run.candidate) == ("1.1", "AdamOptimizer", "adam")
     assert (run.protocol, run.schedule) == ("deepobs-1.1", "step 2:0.5")
     assert run.setting == '{"beta1":0.9,"learning_rate":0.25}'

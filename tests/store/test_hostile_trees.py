@@ -201,6 +201,21 @@ def test_any_value_in_our_own_object_is_a_run_or_said_to_be_none(
     assert len(results.runs) + len(results.irregularities) >= len(VALUES)
 
 
+@pytest.mark.parametrize("levels", [10, 30, 335, 900])
+@pytest.mark.parametrize("kind", ["objects", "lists"])
+def test_hyperparameters_that_are_nested_deeply_are_no_run(
+    tree: Path, tmp_path: Path, foreign_table: MakeTable, levels: int, kind: str
+) -> None:
+    text = '{"a":' * levels + "1" + "}" * levels if kind == "objects" else "[" * levels + "1" + "]" * levels
+    table = json.dumps(foreign_table(optimizer_hyperparams={"x": "HERE"}))
+    (tree / "run.json").write_text(table.replace('"HERE"', text))
+    is_run = levels == 10
+    assert convert(tree, tmp_path / "clean").written == is_run
+    if not is_run:
+        assert kinds(tree) == {"run.json": "not_a_result"}
+        assert detail(tree) == "its hyperparameters must be nested at most 20 deep"
+
+
 def test_numbers_beyond_all_floats_are_infinite_and_mean_diverged(tree: Path, foreign_table: MakeTable) -> None:
     text = json.dumps(foreign_table(test_losses="HERE"))
     for name, losses in {"a": "[2, 1e999, 1, 1, 1]", "b": f"[2, {'9' * 400}, 1, 1, 1]"}.items():

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from regbench.store.irregularities import KINDS, MARKED, NO_RUN, printable
+from regbench.errors import printable
+from regbench.store.irregularities import KINDS, MARKED, NO_RUN
 from regbench.store.lint import lint
 
 Write = Callable[..., Path]

@@ -1,0 +1,148 @@
+"""What exists: problems and candidates from TOML files; budgets, protocols and schedules from the tables in `rules`.
+
+Bundled files come with the package; a folder `testproblems` or `search_spaces` in the working directory is read beside
+them. A name exists once: the same name with another content in both places is an error, never a silent override.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from regbench.catalog.reading import describe, is_representable, read_candidate, read_problem
+from regbench.catalog.rules import BUDGETS, DECAY, PROTOCOLS, REGULARIZERS, SCHEDULES
+from regbench.errors import DefinitionError, UnknownNameError
+from regbench.records import Candidate, Coupling, Decay, Part, Problem, Protocol, Schedule
+
+__all__ = [
+    "BUDGETS",
+    "PROTOCOLS",
+    "REGULARIZERS",
+    "SCHEDULES",
+    "budget_trials",
+    "candidate",
+    "candidate_names",
+    "data_folder",
+    "describe",
+    "find_files",
+    "is_representable",
+    "problem",
+    "problem_names",
+    "protocol",
+    "read_candidate",
+    "read_problem",
+    "schedule",
+]
+
+
+def data_folder(name: str) -> Path:
+    """The folder of files that come with regbench: inside the installed package, or beside it in a checkout."""
+    package = Path(__file__).resolve().parent.parent
+    return package / name if (package / name).is_dir() else package.parent / name
+
+
+def find_files(folder: str) -> dict[str, Path]:
+    """The TOML files of `testproblems` or `search_spaces` by name, bundled and from the working directory.
+
+    Raises:
+        DefinitionError: one name stands for two different contents.
+    """
+    found = {path.stem: path for path in sorted(data_folder(folder).glob("*.toml"))}
+    for path in sorted(Path(folder).glob("*.toml")):
+        bundled = found.setdefault(path.stem, path)
+        if bundled is not path and not (path.is_file() and path.read_bytes() == bundled.read_bytes()):
+            raise DefinitionError(
+                f"{path}: the name `{path.stem}` exists already in {bundled}. A name exists once: rename your file."
+            )
+    return found
+
+
+def problem_names() -> list[str]:
+    """The names of all problems, sorted."""
+    return sorted(find_files("testproblems"))
+
+
+def candidate_names() -> list[str]:
+    """The names of all candidates, sorted."""
+    return sorted(find_files("search_spaces"))
+
+
+def problem(name: str) -> Problem:
+    """Read one problem.
+
+    Raises:
+        UnknownNameError: there is no such problem.
+        DefinitionError: its file does not hold together.
+    """
+    path = _find("testproblems", "problem", name)
+    return read_problem(path)
+
+
+def candidate(name: str) -> Candidate:
+    """Read one candidate; errors as for `problem`.
+
+    `base+part+...` is the candidate `base` with a regularizer of `REGULARIZERS`, a decay coupling, or both in place of
+    its own: `momentum+orthogonal+decoupled`. What they add is searched. There is one order, so that a combination has
+    one name.
+    """
+    base, *parts = name.split("+")
+    found = read_candidate(_find("search_spaces", "candidate", base))
+    for part in parts:
+        found = _with_part(found, part)
+    is_coupling = [part not in REGULARIZERS for part in parts]
+    if is_coupling not in ([], [False], [True], [False, True]):
+        raise DefinitionError(
+            f"A combination must be a candidate, then at most one regularizer, then at most one decay coupling. "
+            f"Received: {name}"
+        )
+    return found
+
+
+def _with_part(base: Candidate, part: str) -> Candidate:
+    if part in REGULARIZERS:
+        change: dict[str, Any] = {"regularizer": Part(name=part, arguments=REGULARIZERS[part])}
+    elif part in Coupling.__members__.values():
+        coupling = Coupling(part)
+        change = {"decay": Decay() if coupling == Coupling.NONE else Decay(coupling=coupling, strength=DECAY)}
+    else:
+        raise UnknownNameError("regularizer or decay coupling", part, [*REGULARIZERS, *Coupling])
+    summary = f"{base.summary}, with {part}"
+    return base.model_copy(update={**change, "name": f"{base.name}+{part}", "summary": summary})
+
+
+def budget_trials(budget: str | int) -> int:
+    """The number of trials of a budget given by name or as a positive number."""
+    if budget in BUDGETS:
+        return BUDGETS[str(budget)]
+    try:
+        trials = int(budget)
+    except ValueError as error:
+        raise UnknownNameError("budget", str(budget), BUDGETS) from error
+    if trials < 1:
+        raise DefinitionError(f"A budget must be at least 1 trial. Received: {budget}")
+    return trials
+
+
+def protocol(name: str) -> Protocol:
+    """One of the evaluation protocols by name."""
+    if name not in PROTOCOLS:
+        raise UnknownNameError("protocol", name, PROTOCOLS)
+    return PROTOCOLS[name]
+
+
+def schedule(name: str, epochs: Sequence[int] = (), factors: Sequence[float] = ()) -> Schedule:
+    """A learning-rate schedule by name; `epochs` and `factors` for `step`."""
+    if name not in SCHEDULES:
+        raise UnknownNameError("schedule", name, SCHEDULES)
+    try:
+        return Schedule.model_validate({"name": name, "epochs": tuple(epochs), "factors": tuple(factors)})
+    except ValidationError as invalid:
+        raise DefinitionError(describe(invalid, Schedule, "schedule")) from invalid
+
+
+def _find(folder: str, kind: str, name: str) -> Path:
+    files = find_files(folder)
+    if name not in files:
+        raise UnknownNameError(kind, name, files)
+    return files[name]

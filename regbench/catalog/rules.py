@@ -1,0 +1,59 @@
+"""What exists by rule: budgets, protocols, schedules, and what candidates can be combined with."""
+
+from regbench.records import Argument, Protocol, Range
+
+BUDGETS = {"one_shot": 1, "small": 25, "medium": 50, "large": 75}
+
+PROTOCOLS = {
+    protocol.name: protocol
+    for protocol in (
+        Protocol(
+            name="deepobs",
+            summary="DeepOBS 1.2: validation split, one data order per seed, incomplete batches dropped",
+            validation=True,
+            reshuffle=False,
+            every_sample=False,
+            augmented_train_evaluation=True,
+            reruns=9,
+            tuning_seed_counts=True,
+        ),
+        Protocol(
+            name="deepobs-1.1",
+            summary="DeepOBS 1.1: as the published 1.1 baselines; no validation split, winner by the test set",
+            validation=False,
+            reshuffle=False,
+            every_sample=False,
+            augmented_train_evaluation=True,
+            reruns=9,
+            tuning_seed_counts=True,
+        ),
+        Protocol(
+            name="strict",
+            summary="validation split, reshuffled every epoch, every sample evaluated, ten fresh seeds for the winner",
+            validation=True,
+            reshuffle=True,
+            every_sample=True,
+            augmented_train_evaluation=False,
+            reruns=10,
+            tuning_seed_counts=False,
+        ),
+    )
+}
+
+SCHEDULES = {
+    "none": "constant",
+    "cosine": "half a cosine down to 0",
+    "cosine_wr": "cosine with warm restarts; the first cycle is a tenth of the epochs, each next one twice as long",
+    "ltr": "trapezoid: a tenth of the epochs up, flat, a tenth down (epoch 0 at the full rate, as published)",
+    "step": "constant pieces, given by epochs and factors",
+}
+
+DECAY = Range(low=1e-6, high=1e-1, log=True, default=5e-4)
+"""What is searched where a candidate is combined with a decay; the range of the `*_l2` and `*_decoupled` files."""
+
+REGULARIZERS: dict[str, dict[str, Argument]] = {
+    "eigenvalue_decay": {"factor": Range(low=1e-4, high=1.0, log=True, default=0.01)},
+    "orthogonal": {"factor": Range(low=1e-6, high=1e-1, log=True, default=1e-4)},
+    "smooth_kernel": {"factor": Range(low=1e-6, high=1e-1, log=True, default=1e-4), "covariance": 1.0},
+}
+"""What candidates can be combined with, and its arguments; as in the files of these regularizers."""
