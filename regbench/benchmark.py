@@ -9,44 +9,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from regbench import catalog, datasets, execution
+from regbench import catalog, datasets, execution, runs
 from regbench.errors import DefinitionError
-from regbench.execution import Machine
+from regbench.execution import Conditions, Machine, Workers
 from regbench.records import Candidate, Problem, Protocol, RunResult, RunSpec, Scalar, Schedule
 from regbench.search import space, tune
 from regbench.standings import Standing, ranked, standing
 from regbench.store.folder import Folder
+from regbench.tasks import Task
 
 TUNING_SEED = 42
-
-
-@dataclass(frozen=True)
-class Task:
-    """What all runs of one candidate on one problem have in common."""
-
-    problem: Problem
-    candidate: Candidate
-    protocol: Protocol
-    schedule: Schedule
-    epochs: int
-    batch_size: int
-
-    def spec(self, setting: Mapping[str, Scalar], seed: int) -> RunSpec:
-        """The run of a setting with a seed."""
-        optimizer, regularizer, decay = space.resolve(self.candidate, setting, self.problem)
-        return RunSpec(
-            problem=self.problem,
-            candidate=self.candidate.name,
-            setting=dict(setting),
-            optimizer=optimizer,
-            regularizer=regularizer,
-            decay=decay,
-            seed=seed,
-            protocol=self.protocol,
-            epochs=self.epochs,
-            batch_size=self.batch_size,
-            schedule=self.schedule,
-        )
 
 
 @dataclass(frozen=True)
@@ -114,14 +86,14 @@ def run(
     Raises:
         RegbenchError: the input is at fault; the message says what, in one line.
     """
-    task = _task(problem, candidate, protocol, schedule, epochs, batch_size)
+    task = Task.of(problem, candidate, protocol, schedule, epochs, batch_size)
     chosen = dict(setting or {})
     spec = task.spec(space.defaults(space.override(task.candidate, chosen)) | chosen, _checked_seed(seed))
     _check_data(task.problem.dataset, data_dir)
     folder = Folder(output, warn)
     folder.check_writable()
-    with execution.machine(0, _path(data_dir), max_seconds, keep_kernels) as machine:
-        return _run_all([spec], folder, machine, _numbered(progress, task, "run", 1), minibatch=True)[0]
+    with execution.machine(0, _conditions(data_dir, max_seconds, keep_kernels)) as machine:
+        return runs.complete([spec], folder, machine, _numbered(progress, task, "run", 1), minibatch=True)[0]
 
 
 def run_all(
@@ -131,7 +103,7 @@ def run_all(
     data_dir: str | Path | None = None,
     max_seconds: float | None = None,
     keep_kernels: bool = False,
-    report: "Report | None" = None,
+    report: runs.Report | None = None,
     warn: Warn | None = None,
 ) -> list[RunResult]:
     """Train runs that are known in every detail, one after the other; arguments and errors as for `run`.
@@ -152,8 +124,8 @@ def run_all(
         _check_data(dataset, data_dir)
     folder = Folder(output, warn)
     folder.check_writable()
-    with execution.machine(0, _path(data_dir), max_seconds, keep_kernels) as machine:
-        return _run_all(specs, folder, machine, report or (lambda *_: None), minibatch=True)
+    with execution.machine(0, _conditions(data_dir, max_seconds, keep_kernels)) as machine:
+        return runs.complete(specs, folder, machine, report or (lambda *_: None), minibatch=True)
 
 
 def search(
@@ -168,7 +140,8 @@ def search(
     batch_size: int | None = None,
     schedule: Schedule | str = "none",
     protocol: str | Protocol = "deepobs",
-    workers: int = 0,
+    workers: Workers | int = 0,
+    retries: int = execution.RETRIES,
     output: str | Path = "results",
     data_dir: str | Path | None = None,
     max_seconds: float | None = None,
@@ -187,7 +160,8 @@ def search(
         epochs: the problem's own number unless given; likewise `batch_size`.
         schedule: name of a learning-rate schedule, or a `Schedule` (needed for `step`).
         protocol: an evaluation protocol, or the name of one.
-        workers: worker processes on this machine; 0 computes in this process.
+        workers: where runs are computed; a number means so many processes on this machine, 0 this process.
+        retries: how often a run is tried again that the machine lost: its process died, memory or disk failed.
         output: results tree; what is in it is not run again.
         data_dir: data folder; None searches the usual places.
         max_seconds: give up a run after the epoch that ends later than this.
@@ -199,27 +173,61 @@ def search(
 
     Raises:
         RegbenchError: the input is at fault; the message says what, in one line.
+        KeyboardInterrupt: Ctrl-C was pressed. The first finishes the runs that have begun, the second stops at once.
     """
-    names = [candidates] if isinstance(candidates, str) else list(dict.fromkeys(candidates))
-    tasks = [_task(problem, name, protocol, schedule, epochs, batch_size) for name in names]
-    if not tasks:
-        raise DefinitionError("A search needs at least one candidate. Received: none")
+    studies = planned(
+        problem,
+        candidates,
+        budget=budget,
+        sampler=sampler,
+        seed=seed,
+        epochs=epochs,
+        batch_size=batch_size,
+        schedule=schedule,
+        protocol=protocol,
+    )
     if reruns is not None and reruns < 0:
         raise DefinitionError(f"`reruns` must not be negative. Received: reruns={reruns}")
-    trials, seed = catalog.budget_trials(budget), _checked_seed(seed)
-    # All bad input shows before the first run.
-    studies = [tune.Study(task.candidate, task.problem.goal, sampler, seed, trials) for task in tasks]
-    for task, study in zip(tasks, studies, strict=True):
-        task.spec(study.ask(0), seed)
-    _check_data(tasks[0].problem.dataset, data_dir)
+    if retries < 0:
+        raise DefinitionError(f"`retries` must not be negative. Received: retries={retries}")
+    workers = Workers(workers) if isinstance(workers, int) else workers
+    if workers.cluster is None:  # the workers of a cluster have data of their own
+        _check_data(studies[0][0].problem.dataset, data_dir)
     folder = Folder(output, warn)
     folder.check_writable()
-    with execution.machine(workers, _path(data_dir), max_seconds) as machine:
-        standings = [
-            _search_one(task, study, seed, reruns, folder, machine, progress)
-            for task, study in zip(tasks, studies, strict=True)
-        ]
+    conditions = _conditions(data_dir, max_seconds)
+    with execution.machine(workers, conditions, retries=retries, finish=True, say=folder.tell) as machine:
+        standings = [_search_one(task, study, seed, reruns, folder, machine, progress) for task, study in studies]
     return ranked(standings)
+
+
+def planned(
+    problem: str | Problem,
+    candidates: str | Sequence[str],
+    *,
+    budget: str | int = "medium",
+    sampler: str = "random",
+    seed: int = TUNING_SEED,
+    epochs: int | None = None,
+    batch_size: int | None = None,
+    schedule: Schedule | str = "none",
+    protocol: str | Protocol = "deepobs",
+) -> list[tuple[Task, tune.Study]]:
+    """What a search would do, with all bad input found out: each candidate's task, and the study of its trials.
+
+    Arguments and errors as for `search`.
+    """
+    names = [candidates] if isinstance(candidates, str) else list(dict.fromkeys(candidates))
+    if not names:
+        raise DefinitionError("A search needs at least one candidate. Received: none")
+    trials, seed = catalog.budget_trials(budget), _checked_seed(seed)
+    studies = []
+    for name in names:
+        task = Task.of(problem, name, protocol, schedule, epochs, batch_size)
+        study = tune.Study(task.candidate, task.problem.goal, sampler, seed, trials)
+        task.spec(study.ask(0), seed)
+        studies.append((task, study))
+    return studies
 
 
 def _search_one(
@@ -236,17 +244,17 @@ def _search_one(
     position = tune.best(trials, task.problem.goal)
     if position is None:
         return standing(trials, None, [])
-    winner = trials[position]
+    (winner,) = runs.complete([trials[position].spec], folder, machine, lambda *_: None)  # with its curves
     further = range(seed + 1, seed + 1 + (task.protocol.reruns if reruns is None else reruns))
     specs = [task.spec(winner.spec.setting, other) for other in further]
-    again = _run_all(specs, folder, machine, _numbered(progress, task, "re-runs", len(specs)))
+    again = runs.complete(specs, folder, machine, _numbered(progress, task, "re-runs", len(specs)))
     return standing(trials, winner, again)
 
 
 def _tune(
-    task: Task, study: tune.Study, seed: int, folder: Folder, machine: Machine, report: "Report"
+    task: Task, study: tune.Study, seed: int, folder: Folder, machine: Machine, report: runs.Report
 ) -> list[RunResult]:
-    """All trials, in their order.
+    """All trials, in their order, in brief.
 
     A sampler that learns is asked for as many trials at a time as are computed at a time, and told of all of them
     before it is asked again: so its questions do not depend on which worker was faster, or on an interruption.
@@ -254,75 +262,20 @@ def _tune(
     results: list[RunResult] = []
     for numbers in study.rounds(machine.capacity):
         settings = [study.ask(number) for number in numbers]
-        of_round = _run_all([task.spec(setting, seed) for setting in settings], folder, machine, report)
+        specs = [task.spec(setting, seed) for setting in settings]
+        of_round = runs.complete(specs, folder, machine, report, brief=True)
         for number, setting, result in zip(numbers, settings, of_round, strict=True):
             study.tell(number, setting, tune.score_of(result))
         results += of_round
     return results
 
 
-Report = Callable[[RunResult, bool], None]
-
-
-def _numbered(progress: Progress | None, task: Task, phase: str, total: int) -> Report:
+def _numbered(progress: Progress | None, task: Task, phase: str, total: int) -> runs.Report:
     if progress is None:
         return lambda *_: None
     counter = itertools.count(1)
     return lambda result, was_found: progress(
         Event(task.candidate.name, phase, next(counter), total, result, was_found)
-    )
-
-
-def _run_all(
-    specs: Sequence[RunSpec], folder: Folder, machine: Machine, report: Report, minibatch: bool = False
-) -> list[RunResult]:
-    """The runs of the specs, in their order: what the results tree has is taken from there, the others are computed.
-
-    Two equal specs are one run. Every run is written as soon as it is there.
-    """
-    results: dict[str, RunResult] = {}
-    missing: dict[str, RunSpec] = {}
-    for spec in specs:
-        digest = spec.digest()
-        if digest in results or digest in missing:
-            continue
-        found = folder.find(spec, minibatch=minibatch)
-        if found is None or machine.must_repeat(found):
-            missing[digest] = spec
-        else:
-            # What cannot change a curve may have changed since: the metric by which a run is scored, say.
-            results[digest] = found.model_copy(update={"spec": spec})
-            report(results[digest], True)
-    try:
-        for result in machine.compute(list(missing.values())):
-            folder.write(result)
-            results[result.spec.digest()] = result
-            report(result, False)
-    except DefinitionError as error:
-        at = next(spec for digest, spec in missing.items() if digest not in results)
-        raise DefinitionError(f"{at.candidate} on {at.problem.name}: {error}") from error
-    return [results[spec.digest()] for spec in specs]
-
-
-def _task(
-    problem: str | Problem,
-    candidate: str | Candidate,
-    protocol: str | Protocol,
-    schedule: Schedule | str,
-    epochs: int | None,
-    batch_size: int | None,
-) -> Task:
-    chosen = problem if isinstance(problem, Problem) else catalog.problem(problem)
-    for name, number, least in (("epochs", epochs, 0), ("batch_size", batch_size, 1)):
-        if number is not None and number < least:
-            raise DefinitionError(f"`{name}` must be at least {least}. Received: {name}={number}")
-    return Task(
-        problem=chosen,
-        candidate=candidate if isinstance(candidate, Candidate) else catalog.candidate(candidate),
-        protocol=protocol if isinstance(protocol, Protocol) else catalog.protocol(protocol),
-        schedule=schedule if isinstance(schedule, Schedule) else catalog.schedule(schedule),
-        epochs=chosen.epochs if epochs is None else epochs,
-        batch_size=batch_size or chosen.batch_size,
     )
 
 
@@ -338,5 +291,9 @@ def _checked_seed(seed: int) -> int:
     return seed
 
 
+def _conditions(data_dir: str | Path | None, max_seconds: float | None, keep_kernels: bool = False) -> Conditions:
+    return Conditions(_path(data_dir), max_seconds, keep_kernels=keep_kernels)
+
+
 def _path(folder: str | Path | None) -> Path | None:
-    return None if folder is None else Path(folder)
+    return None if folder is None else Path(folder).absolute()

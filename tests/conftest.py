@@ -1,5 +1,6 @@
 """Specs as a search would make them, results as the engine would, and a machine that computes nothing."""
 
+import os
 import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,8 +9,11 @@ from typing import Any
 import pytest
 
 from regbench import catalog, execution
-from regbench.benchmark import Task
 from regbench.records import Candidate, Decay, Outcome, Part, Problem, RunResult, RunSpec, Schedule, Timings
+from regbench.tasks import Task
+
+# Test modules may load TensorFlow before `engine/environment.py` can say so; its messages would be taken for ours.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -100,11 +104,12 @@ class FakeMachine:
     must_repeat = execution.Machine.must_repeat
 
     def __init__(self, function, capacity=1, shuffle_seed=0, max_seconds=None, keep_kernels=False):
-        self.function, self.capacity, self.max_seconds, self.computed = function, capacity, max_seconds, []
-        self.keep_kernels = keep_kernels
+        self.function, self.capacity, self.computed = function, capacity, []
+        self.conditions = execution.Conditions(max_seconds=max_seconds, keep_kernels=keep_kernels)
         self._random = random.Random(shuffle_seed)
 
     def compute(self, specs):
+        specs = list(specs)
         self.computed += specs
         for spec in self._random.sample(specs, len(specs)):
             yield self.function(spec)
@@ -118,7 +123,7 @@ def use_machine(monkeypatch):
         machine = FakeMachine(function, **options)
 
         @contextmanager
-        def fake(workers=0, data_dir=None, max_seconds=None, keep_kernels=False):
+        def fake(workers=0, conditions=None, **options):
             yield machine
 
         monkeypatch.setattr(execution, "machine", fake)

@@ -37,7 +37,7 @@ def test_contracts_hold(copy):
         ("store/folder.py", "import tensorflow", "TensorFlow lives in the engine only"),
         ("benchmark.py", "import optuna", "Optuna lives in the search only"),
         ("optimizers/norms.py", "from regbench import errors", "Optimizers and regularizers stand alone"),
-        ("execution.py", "import matplotlib", "Drawing lives in the plots only"),
+        ("execution/machine.py", "import matplotlib", "Drawing lives in the plots only"),
     ],
 )
 def test_planted_violation_is_caught(copy, file, planted, contract):

@@ -9,10 +9,13 @@ from pathlib import Path
 import click
 
 from regbench.cli import terminal
-from regbench.cli.commands import BAD_INPUT, DONE, INTERRUPTED, command_line
-from regbench.errors import RegbenchError
+from regbench.cli.commands import BAD_INPUT, DONE, INTERRUPTED, SOME_FAILED, TERMINATED, command_line
+from regbench.errors import ClusterError, RegbenchError
+from regbench.execution import Terminated
 
 __all__ = ["main"]
+
+_GOES_ON = "what was finished is kept, and the same command goes on from there"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,15 +34,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _find_modules_in_working_directory()
     try:
         return command_line.main(args=arguments, prog_name="regbench", standalone_mode=False) or DONE
+    except ClusterError as error:
+        terminal.message(f"error: {error}; {_GOES_ON}")
+        return SOME_FAILED
     except RegbenchError as error:
         terminal.message(f"error: {error}")
         return BAD_INPUT
     except click.ClickException as error:
         terminal.message(f"error: {_described(error)}")
         return BAD_INPUT
-    except (click.Abort, KeyboardInterrupt):
-        terminal.message("interrupted: what was finished is kept, and the same command goes on from there")
-        return INTERRUPTED
+    except (click.Abort, KeyboardInterrupt) as error:
+        terminal.message(f"interrupted: {_GOES_ON}")
+        return TERMINATED if isinstance(error.__cause__, Terminated) else INTERRUPTED  # click wraps it
 
 
 def _find_modules_in_working_directory() -> None:

@@ -12,7 +12,9 @@ from regbench import __version__, catalog, datasets
 from regbench.cli import inventory, options, progress, summaries, terminal
 from regbench.cli.check import check
 from regbench.cli.compare import compare
+from regbench.cli.export import export
 from regbench.cli.figures import figures
+from regbench.cli.plan import plan
 from regbench.cli.trees import convert, lint
 from regbench.datasets import Finding, State
 from regbench.errors import DefinitionError, UnknownNameError
@@ -21,7 +23,7 @@ from regbench.records import Outcome
 if TYPE_CHECKING:
     from regbench.benchmark import Event
 
-DONE, SOME_FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+DONE, SOME_FAILED, BAD_INPUT, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
 
 
 @click.group(
@@ -29,8 +31,8 @@ DONE, SOME_FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit codes: 0 done; 1 some runs failed or timed out, data are damaged or missing, or a clause does not "
-    "hold; 2 bad input, which includes data that cannot be read or fetched; 130 interrupted: the same command goes on "
-    "from there.",
+    "hold; 2 bad input, which includes data that cannot be read or fetched; 130 interrupted, 143 terminated: the same "
+    "command goes on from there.",
 )
 @click.version_option(__version__, prog_name="regbench", message="%(prog)s %(version)s")
 @click.pass_context
@@ -173,9 +175,7 @@ def run(problem: str, candidate: str, assignments: Sequence[str], output: str, a
     "--sampler", default="random", show_default=True, metavar="NAME", help="Of settings: random, tpe, qmc, grid."
 )
 @click.option("--reruns", type=int, metavar="N", help="Further seeds of each winner.  [default: the protocol's]")
-@click.option(
-    "--workers", default=0, show_default=True, metavar="N", help="Processes that share the work; 0: only this one."
-)
+@options.workers
 @options.combination
 @options.training
 def search(
@@ -190,7 +190,7 @@ def search(
 ) -> int:
     """Tune each CANDIDATE on a PROBLEM with the same budget, and rank the winners over further seeds."""
     candidates = [options.combined(name, regularizer, decay) for name in candidates]
-    schedule = options.take_schedule(others)
+    schedule, workers = options.take_schedule(others), options.take_workers(others)
     runs_again = catalog.protocol(others["protocol"]).reruns if reruns is None else reruns
     watching = progress.Search(list(dict.fromkeys(candidates)), catalog.budget_trials(budget), runs_again)
     with watching, contextlib.redirect_stdout(sys.stderr):
@@ -202,6 +202,7 @@ def search(
             budget=budget,
             reruns=reruns,
             schedule=schedule,
+            workers=workers,
             progress=watching,
             warn=watching.warn,
             **others,
@@ -210,10 +211,12 @@ def search(
     return SOME_FAILED if any(standing.unfinished for standing in standings) else DONE
 
 
+command_line.add_command(plan)
 command_line.add_command(check)
 command_line.add_command(compare)
 command_line.add_command(lint)
 command_line.add_command(convert)
+command_line.add_command(export)
 command_line.add_command(figures)
 
 

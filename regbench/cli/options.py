@@ -9,6 +9,7 @@ import click
 
 from regbench import catalog
 from regbench.errors import DefinitionError, UnknownNameError
+from regbench.execution import Workers
 from regbench.records import Coupling, Scalar, Schedule
 
 _BARE_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_.:-]*")
@@ -49,10 +50,11 @@ def read_setting(assignments: Sequence[str]) -> dict[str, Scalar]:
 def _read_value(key: str, text: str) -> Scalar:
     try:
         value = tomllib.loads(f"value = {text}")
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         value = {"value": _read_word(text)}
-    if value.keys() == {"value"} and isinstance(value["value"], Scalar):
-        return value["value"]
+    found = value["value"]
+    if value.keys() == {"value"} and isinstance(found, Scalar) and catalog.is_representable(found):
+        return found
     raise DefinitionError(f"--set: `{key}` must be a number, true, false or a string. Received: {text!r}")
 
 
@@ -129,6 +131,52 @@ _TRAINING = (
     ),
     as_json,
 )
+
+
+_WORKERS = (
+    click.option(
+        "--workers", default=0, show_default=True, metavar="N", help="Processes that share the work; 0: only this one."
+    ),
+    click.option(
+        "--cluster", metavar="ADDRESS", help="Workers of a Dask scheduler, tcp://host:port, or slurm:FILE.toml."
+    ),
+    click.option(
+        "--worker-threads",
+        type=int,
+        metavar="N",
+        help="Threads of each run.  [default: the cores, shared evenly by --workers]",
+    ),
+    click.option(
+        "--worker-memory", type=float, metavar="GIB", help="What a process may hold; it is replaced in good time."
+    ),
+    click.option(
+        "--worker-runs", default=500, show_default=True, metavar="N", help="After so many a process is replaced."
+    ),
+    click.option(
+        "--retries",
+        default=2,
+        show_default=True,
+        metavar="N",
+        help="How often a run is tried again that the machine lost (not one that fails by itself).",
+    ),
+)
+
+
+def workers(command: AnyCommand) -> AnyCommand:
+    """The options that say where runs are computed."""
+    for option in reversed(_WORKERS):
+        command = option(command)
+    return command
+
+
+def take_workers(options: dict[str, Any]) -> Workers:
+    """Take the options of the workers out of the others.
+
+    Raises:
+        DefinitionError: they do not hold together.
+    """
+    names = {"count": "workers", "cluster": "cluster", "threads": "worker_threads", "memory_gib": "worker_memory"}
+    return Workers(**{key: options.pop(name) for key, name in (names | {"runs": "worker_runs"}).items()})
 
 
 def combination(command: AnyCommand) -> AnyCommand:

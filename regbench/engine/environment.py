@@ -77,6 +77,11 @@ def seeded(seed: int) -> Iterator[None]:
         seed_generator.python_random = shared
 
 
+def is_lack_of_memory(error: Exception) -> bool:
+    """Whether TensorFlow found no room for a tensor."""
+    return isinstance(error, tf.errors.ResourceExhaustedError)
+
+
 def has_gpu() -> bool:
     """Whether TensorFlow sees a GPU."""
     return bool(tf.config.list_physical_devices("GPU"))

@@ -12,7 +12,7 @@ from regbench.engine.curves import Curves
 from regbench.engine.program import PreparedRun
 from regbench.engine.schedules import learning_rate_factor
 from regbench.engine.splits import load_splits
-from regbench.records import Coupling, Outcome, RunResult, RunSpec, Timings
+from regbench.records import MINIBATCH, Coupling, Outcome, RunResult, RunSpec, Timings
 
 
 def run(
@@ -112,7 +112,7 @@ def _curves(spec: RunSpec, curves: Curves) -> dict[str, list[float]]:
     by_name = curves.values("losses", lambda split: split.loss + split.penalty, spec.epochs)
     if spec.problem.has_accuracy:
         by_name |= curves.values("accuracies", lambda split: split.accuracy, spec.epochs)
-    return by_name | {"minibatch_train_losses": curves.minibatch_losses}
+    return by_name | {MINIBATCH: curves.minibatch_losses}
 
 
 def _shrinkage(spec: RunSpec, steps: int, learning_rate: float) -> float | None:

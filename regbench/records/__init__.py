@@ -20,9 +20,10 @@ from regbench.records.definitions import (
     Searched,
     Selection,
 )
-from regbench.records.runs import Kernel, Measured, Outcome, RunResult, RunSpec, Timings
+from regbench.records.runs import MINIBATCH, Kernel, Measured, Outcome, RunResult, RunSpec, Timings
 
 __all__ = [
+    "MINIBATCH",
     "Argument",
     "Candidate",
     "Choices",

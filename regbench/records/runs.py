@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 Measured = Annotated[float, Field(allow_inf_nan=True)]  # a loss may overflow; a definition may not
 
+MINIBATCH = "minibatch_train_losses"
+"""The curve with a value a step, most of a file: it is read only where it is wanted."""
+
 
 class Outcome(StrEnum):
     """How a run ended."""
@@ -120,7 +123,7 @@ class Kernel(Record):
         float32: its entries in C order, little-endian, as base64: text, so that a run stays one JSON file.
     """
 
-    shape: Annotated[tuple[int, ...], Field(strict=False)]
+    shape: Annotated[tuple[Annotated[int, Field(gt=0)], ...], Field(strict=False, max_length=8)]
     float32: str
 
     @model_validator(mode="after")
@@ -172,6 +175,16 @@ class RunResult(Record):
     data_digest: str = ""
     timings: Timings
     environment: dict[str, Scalar]
+
+    def brief(self) -> Self:
+        """The run with the last value of each curve only: enough to rank it, and small enough for thousands."""
+        return self.model_copy(
+            update={
+                "curves": {name: curve[-1:] for name, curve in self.curves.items() if name != MINIBATCH},
+                "losses_without_penalty": {name: curve[-1:] for name, curve in self.losses_without_penalty.items()},
+                "kernels": {},
+            }
+        )
 
     def score(self) -> float:
         """The final value of the problem's metric on the split by which the protocol chooses.

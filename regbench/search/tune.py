@@ -10,18 +10,16 @@ import math
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.samplers import BaseSampler, QMCSampler, TPESampler
-from optuna.storages import BaseStorage, InMemoryStorage, JournalStorage
-from optuna.storages.journal import JournalFileBackend
+from optuna.storages import InMemoryStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from regbench.errors import DefinitionError, ResultsError, UnknownNameError
+from regbench.errors import DefinitionError, UnknownNameError
 from regbench.records import Candidate, Choices, Outcome, RunResult, Scalar, Searched
 from regbench.search import draws, space
 
@@ -115,13 +113,7 @@ class Study:
         self._pending.pop(trial, None)
         self._told[trial] = dict(setting), score if score is not None and math.isfinite(score) else None
 
-    def to_optuna(
-        self,
-        before: int | None = None,
-        sampler: BaseSampler | None = None,
-        storage: BaseStorage | None = None,
-        name: str | None = None,
-    ) -> optuna.Study:
+    def to_optuna(self, before: int | None = None, sampler: BaseSampler | None = None) -> optuna.Study:
         """An Optuna study of what was told and, as running trials, of what was asked for and is not yet told.
 
         Its trials stand in their order and carry their number as the user attribute `trial`. A `one_minus` range
@@ -130,10 +122,8 @@ class Study:
         Args:
             before: only the trials before this one.
             sampler: of the study, for asking it.
-            storage: where it is written; in memory unless given.
-            name: of the study in that storage.
         """
-        study = _silent_study(self._goal, sampler, storage, name)
+        study = _silent_study(self._goal, sampler)
         known = sorted(self._told.keys() | self._pending.keys())
         study.add_trials([self._frozen(trial) for trial in known if before is None or trial < before])
         return study
@@ -163,7 +153,7 @@ class Study:
         return settings
 
     def _distributions(self) -> dict[str, BaseDistribution]:
-        return {name: _distribution(searched) for name, searched in self._searched.items()}
+        return {name: distribution(searched) for name, searched in self._searched.items()}
 
     def _setting(self, parameters: Mapping[str, Scalar]) -> Setting:
         return {
@@ -212,19 +202,8 @@ def best(results: Sequence[RunResult], goal: Goal) -> int | None:
     return choose(finite, key=finite.__getitem__, default=None)
 
 
-def export_journal(study: Study, name: str, path: Path) -> None:
-    """Write a study as an Optuna journal file, which optuna-dashboard opens. One file may hold several studies.
-
-    Raises:
-        ResultsError: the file holds a study of that name already.
-    """
-    try:
-        study.to_optuna(storage=JournalStorage(JournalFileBackend(str(path))), name=name)
-    except optuna.exceptions.DuplicatedStudyError as error:
-        raise ResultsError(f"{path}: there is a study `{name}` already. Choose another name or file.") from error
-
-
-def _distribution(searched: Searched) -> BaseDistribution:
+def distribution(searched: Searched) -> BaseDistribution:
+    """What Optuna draws from where a value is searched: for `one_minus` the distance to 1."""
     if isinstance(searched, Choices):
         return CategoricalDistribution(searched.choices)
     low, high = space.ends(searched)
@@ -233,17 +212,13 @@ def _distribution(searched: Searched) -> BaseDistribution:
     return FloatDistribution(low, high, log=space.is_logarithmic(searched))
 
 
-def _silent_study(
-    goal: Goal, sampler: BaseSampler | None, storage: BaseStorage | None = None, name: str | None = None
-) -> optuna.Study:
-    with _quiet():
-        return optuna.create_study(
-            storage=storage or InMemoryStorage(), sampler=sampler, study_name=name, direction=goal
-        )
+def _silent_study(goal: Goal, sampler: BaseSampler | None) -> optuna.Study:
+    with quiet():
+        return optuna.create_study(storage=InMemoryStorage(), sampler=sampler, direction=goal)
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Optuna logs every study that is created, and one is created for each trial that is asked for."""
     verbosity = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)

@@ -29,7 +29,7 @@ class Folder:
 
     Attributes:
         path: the folder.
-        warnings: one line for each file or folder that was skipped, with the reason.
+        warnings: one line for each file or folder that was skipped, with the reason, and for what else was told.
     """
 
     def __init__(self, results_path: str | Path, warn: Callable[[str], None] | None = None) -> None:
@@ -142,7 +142,11 @@ class Folder:
         return None
 
     def _warn(self, path: Path, reason: str) -> None:
-        line = " ".join(f"{path}: skipped: {reason}".split())
+        self.tell(f"{path}: skipped: {reason}")
+
+    def tell(self, text: str) -> None:
+        """Warn of something, once."""
+        line = " ".join(text.split())
         if line not in self.warnings:
             self.warnings.append(line)
             if self._tell is not None:

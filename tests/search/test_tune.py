@@ -6,12 +6,10 @@ import math
 
 import optuna
 import pytest
-from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
 from regbench import catalog
-from regbench.errors import DefinitionError, ResultsError, UnknownNameError
+from regbench.errors import DefinitionError, UnknownNameError
 from regbench.records import Candidate, Choices, Outcome, Part, Problem, Range, RunResult, RunSpec, Timings
 from regbench.search import draws, space, tune
 
@@ -249,18 +247,3 @@ def test_told_score_is_chance_for_a_diverged_run_and_none_for_one_without_an_end
 )
 def test_winner_is_the_first_of_the_best_completed_runs(outcomes, goal, winner):
     assert tune.best([result(outcome, accuracy) for outcome, accuracy in outcomes], goal) == winner
-
-
-def test_exported_journal_holds_the_study_and_is_never_overwritten(tmp_path):
-    study = tune.Study(CANDIDATE, "maximize", "random", 42, 5)
-    for trial in range(5):
-        setting = study.ask(trial)
-        study.tell(trial, setting, fake_run(setting))
-    path = tmp_path / "studies.journal"
-    tune.export_journal(study, "toy/mine", path)
-    loaded = optuna.load_study(study_name="toy/mine", storage=JournalStorage(JournalFileBackend(str(path))))
-    assert [trial.params for trial in loaded.trials] == [trial.params for trial in study.to_optuna().trials]
-    with pytest.raises(ResultsError, match="there is a study `toy/mine` already"):
-        tune.export_journal(study, "toy/mine", path)
-    tune.export_journal(study, "toy/other", path)
-    assert len(optuna.get_all_study_names(JournalStorage(JournalFileBackend(str(path))))) == 2

@@ -1,0 +1,184 @@
+"""The command `plan`: the runs of a search, for those who compute them by other means, and how long they take."""
+
+import contextlib
+import json
+import math
+import shlex
+import sys
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from regbench import catalog
+from regbench.cli import options, progress, terminal
+from regbench.errors import DefinitionError
+from regbench.records import RunSpec, Scalar
+
+if TYPE_CHECKING:
+    from regbench.planning import PlannedRun, PlannedSearch
+
+DONE = 0
+
+
+@click.command()
+@click.argument("problem")
+@click.argument("candidates", nargs=-1, required=True, metavar="CANDIDATE...")
+@click.option(
+    "--budget",
+    default="medium",
+    show_default=True,
+    metavar="NAME|N",
+    help=f"Trials of each candidate: {', '.join(catalog.BUDGETS)}, or their number.",
+)
+@click.option("--sampler", default="random", show_default=True, metavar="NAME", help="Of settings: random, qmc, grid.")
+@click.option("--reruns", type=int, metavar="N", help="Further seeds of each winner.  [default: the protocol's]")
+@click.option("--workers", default=1, show_default=True, metavar="N", help="Runs at a time, for the estimate.")
+@click.option("--commands", "as_commands", is_flag=True, help="Print a command `regbench run ...` for each run.")
+@click.option("--missing", "only_missing", is_flag=True, help="Print only the runs that are not in the results tree.")
+@options.combination
+@options.training
+def plan(
+    problem: str,
+    candidates: Sequence[str],
+    regularizer: str | None,
+    decay: str | None,
+    workers: int,
+    as_commands: bool,
+    only_missing: bool,
+    as_json: bool,
+    data_dir: str | None,
+    **others: Any,
+) -> int:
+    """Print the runs of a search without making them, as JSON lines or as commands, and how long they may take.
+
+    The arguments are those of `search`, which finds all that these runs leave in the results tree. Runs of a winner
+    with further seeds are known, and printed, when all trials are there.
+    """
+    if as_commands and as_json:
+        raise DefinitionError("`--commands` and `--json` exclude each other")
+    if workers < 0:
+        raise DefinitionError(f"`workers` must not be negative. Received: workers={workers}")
+    schedule = options.take_schedule(others)
+    names = [options.combined(name, regularizer, decay) for name in candidates]
+    with progress.Waiting("planning") as waiting, contextlib.redirect_stdout(sys.stderr):
+        from regbench import planning
+
+        searches = planning.plan(problem, names, schedule=schedule, warn=waiting.warn, **others)
+    output, max_seconds = others["output"], others["max_seconds"]
+    if as_json:
+        terminal.show_json(_plain(searches, only_missing, max(1, workers)))
+        return DONE
+    for search in searches:
+        for run in search.missing() if only_missing else search.runs:
+            click.echo(
+                _command(run.spec, output, data_dir, max_seconds) if as_commands else json.dumps(_plain_run(run))
+            )
+    for line in _summary(searches, output, max(1, workers)):
+        terminal.message(line)
+    if as_commands:
+        terminal.message("each command also takes some seconds to load TensorFlow and to compile")
+    return DONE
+
+
+def _command(spec: RunSpec, output: str, data_dir: str | None, max_seconds: float | None) -> str:
+    """The command that makes exactly this run: numbers stand in it with all their digits."""
+    words = ["regbench", "run", spec.problem.name, spec.candidate]
+    for key, value in spec.setting.items():
+        words += ["--set", f"{key}={_as_toml(value)}"]
+    given: dict[str, str | float | None] = {
+        "seed": spec.seed,
+        "epochs": spec.epochs,
+        "batch-size": spec.batch_size,
+        "schedule": None if spec.schedule.name == "none" else spec.schedule.name,
+        "lr-epochs": ",".join(map(str, spec.schedule.epochs)) or None,
+        "lr-factors": ",".join(map(repr, spec.schedule.factors)) or None,
+        "protocol": spec.protocol.name,
+        "output": output,
+        "data-dir": data_dir,
+        "max-seconds": max_seconds,
+    }
+    for option, argument in given.items():
+        if argument is not None:
+            words += [f"--{option}", str(argument)]
+    return shlex.join(words)
+
+
+def _as_toml(value: Scalar) -> str:
+    """As `--set` reads it: what JSON has for these types is the same in TOML, but for one character in a string."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _plain_run(run: "PlannedRun") -> dict[str, Any]:
+    return {
+        "number": run.number,
+        "phase": run.phase,
+        "problem": run.spec.problem.name,
+        "candidate": run.spec.candidate,
+        "setting": run.spec.setting,
+        "seed": run.spec.seed,
+        "digest": run.spec.digest(),
+        "found": run.is_found,
+        "seconds": run.seconds,
+    }
+
+
+def _plain(searches: Sequence["PlannedSearch"], only_missing: bool, workers: int) -> dict[str, Any]:
+    return {
+        "searches": [
+            {
+                "candidate": search.candidate,
+                "missing": len(search.missing()),
+                "reruns_to_come": search.reruns_to_come,
+                "seconds": _seconds([search], 1),
+                "estimate": None if search.estimate is None else vars(search.estimate),
+                "runs": [_plain_run(run) for run in (search.missing() if only_missing else search.runs)],
+            }
+            for search in searches
+        ],
+        "workers": workers,
+        "seconds": _seconds(searches, workers),
+    }
+
+
+def _summary(searches: Sequence["PlannedSearch"], output: str, workers: int) -> list[str]:
+    """A line a candidate, and one on all."""
+    lines = []
+    for search in searches:
+        found = sum(run.is_found for run in search.runs)
+        later = f", then {search.reruns_to_come} re-runs" if search.reruns_to_come else ""
+        lines.append(
+            f"{search.candidate}: {len(search.runs)} runs, {found} of them in {output}{later}; {_source(search)}"
+        )
+    missing = sum(len(search.missing()) for search in searches)
+    to_come = sum(search.reruns_to_come for search in searches)
+    seconds = _seconds(searches, workers)
+    time = (
+        "unknown time" if seconds is None else f"about {timedelta(seconds=math.ceil(seconds))} with {workers} at a time"
+    )
+    later = f" and {to_come} re-runs of winners that are not known yet" if to_come else ""
+    lines.append(f"to do: {missing} runs{later}, {time}")
+    return lines
+
+
+def _seconds(searches: Sequence["PlannedSearch"], workers: int) -> float | None:
+    """Of all that is to be done, re-runs included: shared evenly, but no run is shared. None where one is unknown."""
+    total = longest = 0.0
+    for search in searches:
+        count, each = len(search.missing()) + search.reruns_to_come, search.seconds_of_a_run
+        if count and each is None:
+            return None
+        if count and each is not None:
+            total, longest = total + count * each, max(longest, each)
+    return max(total / workers, longest)
+
+
+def _source(search: "PlannedSearch") -> str:
+    estimate = search.estimate
+    if estimate is None:
+        return "how long they take is unknown: nothing was measured on this problem with this batch size"
+    whose = "of it" if estimate.of_candidate else "of other candidates"
+    which = " that come with regbench (training steps alone)" if estimate.are_bundled else ""
+    machine = "this" if estimate.this_machine else "another"
+    return f"seconds by {estimate.runs} runs {whose}{which}, made on {machine} machine"

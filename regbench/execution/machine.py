@@ -1,0 +1,115 @@
+"""The driver's side of computing: hands runs to an executor, takes their results, tries again what the machine lost."""
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, wait
+from dataclasses import dataclass, field
+
+from regbench.errors import ClusterError, RegbenchError
+from regbench.execution.interruption import Interruptions
+from regbench.execution.one_run import Conditions, compute, failed
+from regbench.records import Outcome, RunResult, RunSpec
+
+RETRIES = 2
+_PATIENCE_SECONDS = 0.2  # until it is looked whether an interruption came or the cluster is gone
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A run that is being computed, for the `number`th time."""
+
+    spec: RunSpec
+    number: int = 1
+
+
+@dataclass(frozen=True)
+class Machine:
+    """An executor, and how runs are handed to it.
+
+    Attributes:
+        executor: computes.
+        capacity: how many runs it computes at a time, as known at the beginning.
+        conditions: what each run is told besides its spec.
+        retries: how often a run is tried again that the machine lost: its process died, memory or disk failed.
+        interruptions: those to heed.
+        function: computes one spec under the conditions, called by the executor.
+        slots: how many runs it computes at a time now; `capacity` where nothing changes it.
+        check: raises a `ClusterError` when the executor is gone.
+    """
+
+    executor: Executor
+    capacity: int = 1
+    conditions: Conditions = field(default_factory=Conditions)
+    retries: int = RETRIES
+    interruptions: Interruptions = field(default_factory=Interruptions)
+    function: Callable[[RunSpec, Conditions], RunResult] = compute
+    slots: Callable[[], int] | None = None
+    check: Callable[[], None] = lambda: None
+
+    def must_repeat(self, result: RunResult) -> bool:
+        """Whether a run that is there lacks what is wanted now: more time, or the kernels."""
+        return self.allows_more_time(result) or (self.conditions.keep_kernels and not result.kernels)
+
+    def allows_more_time(self, result: RunResult) -> bool:
+        """Whether a run timed out under a limit that is not the limit now."""
+        if result.outcome != Outcome.TIMED_OUT:
+            return False
+        limit = self.conditions.max_seconds
+        return limit is None or result.timings.total_seconds < limit
+
+    def compute(self, specs: Iterable[RunSpec]) -> Iterator[RunResult]:
+        """Compute the runs; yields each as soon as it is there.
+
+        Whatever goes wrong in a run, up to the death of its process, is its outcome. The specs are taken one by one,
+        each when there is room for it.
+
+        Raises:
+            RegbenchError: the input is at fault, so that other runs would fail in the same way.
+            ClusterError: those who compute are gone.
+            KeyboardInterrupt: it was interrupted; what was finished by then has been yielded.
+        """
+        coming = iter(specs)
+        waiting: dict[Future[RunResult], Attempt] = {}
+        self.interruptions.computing = True
+        try:
+            while True:
+                self._hand_out(coming, waiting)
+                if not waiting:
+                    break
+                yield from self._finished(waiting)
+        finally:
+            self.interruptions.computing = False
+        self.interruptions.check_finished()
+
+    def _hand_out(self, coming: Iterator[RunSpec], waiting: "dict[Future[RunResult], Attempt]") -> None:
+        room = self.capacity if self.slots is None else max(1, self.slots())
+        while len(waiting) < room and not self.interruptions.finishing:
+            spec = next(coming, None)
+            if spec is None:
+                return
+            self._submit(Attempt(spec), waiting)
+
+    def _submit(self, attempt: Attempt, waiting: "dict[Future[RunResult], Attempt]") -> None:
+        waiting[self.executor.submit(self.function, attempt.spec, self.conditions)] = attempt
+
+    def _finished(self, waiting: "dict[Future[RunResult], Attempt]") -> Iterator[RunResult]:
+        done = wait(waiting, timeout=_PATIENCE_SECONDS, return_when=FIRST_COMPLETED).done
+        self.interruptions.check()
+        if not done:
+            self.check()
+        for future in done:
+            attempt, error = waiting.pop(future), _error(future)
+            if isinstance(error, RegbenchError):
+                raise error
+            if error is None:
+                yield future.result()
+            elif attempt.number > self.retries:
+                yield failed(attempt.spec, error, attempt.number)
+            elif not self.interruptions.finishing:
+                self._submit(Attempt(attempt.spec, attempt.number + 1), waiting)
+
+
+def _error(future: "Future[RunResult]") -> BaseException | None:
+    try:
+        return future.exception()
+    except CancelledError:
+        return ClusterError("those who compute have dropped a run: the scheduler is gone or was restarted")

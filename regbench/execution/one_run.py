@@ -1,0 +1,79 @@
+"""One run, wherever it is computed: what it is told, and what becomes of it when it crashes."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from regbench.errors import RegbenchError
+from regbench.records import Outcome, RunResult, RunSpec, Timings
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What every run of a search is told besides its spec.
+
+    Attributes:
+        data_dir: data folder; None searches the usual places.
+        max_seconds: give up after the epoch that ends later than this.
+        concurrent_runs: how many runs share the machines, for the record.
+        keep_kernels: keep the trained kernels in the result.
+    """
+
+    data_dir: Path | None = None
+    max_seconds: float | None = None
+    concurrent_runs: int = 1
+    keep_kernels: bool = False
+
+
+def compute(spec: RunSpec, conditions: Conditions) -> RunResult:
+    """Run one spec in this process; what goes wrong in the training itself becomes the outcome `failed`.
+
+    Raises:
+        RegbenchError: the input is at fault, so that other runs would fail in the same way.
+        OSError, MemoryError: the machine is at fault, so that another attempt may succeed. All else would come again:
+            the same spec does the same.
+    """
+    # TensorFlow is loaded where runs are computed, not where they are planned.
+    from regbench.engine.environment import is_lack_of_memory
+    from regbench.engine.run import run
+
+    try:
+        return run(
+            spec,
+            data_dir=conditions.data_dir,
+            max_seconds=conditions.max_seconds,
+            concurrent_runs=conditions.concurrent_runs,
+            keep_kernels=conditions.keep_kernels,
+        )
+    except (RegbenchError, OSError, MemoryError):
+        raise
+    except Exception as error:  # noqa: BLE001  own optimizers may raise anything, and a search of days goes on
+        if is_lack_of_memory(error):
+            raise MemoryError(_last_line(error)) from None
+        return failed(spec, error)
+
+
+def failed(spec: RunSpec, error: BaseException, attempts: int = 1) -> RunResult:
+    """The result of a run that crashed, in every one of its attempts."""
+    times = f", in each of {attempts} attempts" if attempts > 1 else ""
+    return RunResult(
+        spec=spec,
+        outcome=Outcome.FAILED,
+        reason=f"{_reason(error)}{times}",
+        curves={},
+        losses_without_penalty={},
+        timings=Timings(compile_seconds=0.0, training_seconds=0.0, evaluation_seconds=0.0, total_seconds=0.0),
+        environment={},
+    )
+
+
+def _reason(error: BaseException) -> str:
+    """What was raised, on one line."""
+    message = str(error).strip()
+    if message.startswith("in user code:"):
+        return _last_line(error)
+    return f"{type(error).__name__}: {message.splitlines()[0] if message else 'no message'}"
+
+
+def _last_line(error: BaseException) -> str:
+    """TensorFlow's account of what went wrong while it traced a step is a traceback, then what was raised."""
+    return " ".join(str(error).strip().rsplit("\n\n", maxsplit=1)[-1].split())

@@ -1,0 +1,307 @@
+"""Workers as jobs of SLURM (dask-jobqueue), as a TOML file describes them; a job that ends is replaced.
+
+Neither `adapt` nor `scale` of dask-jobqueue replaces an ended job that held several workers, nor one that ended before
+its worker came. So we ask `squeue` which jobs are still there.
+"""
+
+import json
+import logging
+import math
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import threading
+import time
+import tomllib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, StringConstraints, ValidationError
+
+from regbench.catalog.reading import describe
+from regbench.errors import DefinitionError
+from regbench.records import Record
+
+CHECK_SECONDS = 10.0
+PATIENCE = 5
+"""So many jobs more than there should be may end before a worker came; then no ended job is replaced any more."""
+
+Count = Annotated[int, Field(ge=1)]
+Text = Annotated[str, StringConstraints(min_length=1)]
+Line = Annotated[str, StringConstraints(min_length=1, pattern=r"^[^\n]*$")]
+# SLURM's "minutes", "minutes:seconds", "hours:minutes:seconds" and "days-hours[:minutes[:seconds]]".
+Walltime = Annotated[str, StringConstraints(pattern=r"^(\d+|\d+:\d\d|\d+:\d\d:\d\d|\d+-\d+(:\d\d){0,2})$")]
+
+logger = logging.getLogger(__name__)
+
+
+class Jobs(Record):
+    """The jobs in which the runs of a search are computed; what is not given is left to SLURM and dask-jobqueue.
+
+    Args:
+        jobs: how many there are at a time; one that ends is replaced.
+        walltime: as SLURM spells it. A run must fit into it.
+        cores_per_job: shared evenly by the workers of the job.
+        workers_per_job: each computes one run at a time.
+        gpus_per_job: shared in turn by the workers of the job, each of which sees one.
+        memory_gib_per_job: `--mem`; without it the job asks for no memory.
+        partition: `--partition`.
+        account: `--account`.
+        directives: further arguments of `sbatch`, each a line `#SBATCH ...`.
+        prologue: shell lines before the workers start: modules, environments, variables.
+        python: the interpreter that has regbench on the nodes.
+        interface: the network interface by which driver and workers speak, such as `ib0`.
+        local_directory: scratch space of the workers on the nodes.
+        log_directory: where the jobs' output goes.
+    """
+
+    jobs: Count
+    walltime: Walltime
+    cores_per_job: Count = 1
+    workers_per_job: Count = 1
+    gpus_per_job: Count | None = None
+    memory_gib_per_job: Annotated[float, Field(gt=0)] | None = None
+    partition: Text | None = None
+    account: Text | None = None
+    directives: tuple[Line, ...] = ()
+    prologue: tuple[Line, ...] = ()
+    python: Text | None = None
+    interface: Text | None = None
+    local_directory: Text | None = None
+    log_directory: Text | None = None
+
+
+def read_jobs(path: Path) -> Jobs:
+    """Read the file of `--cluster slurm:FILE.toml`.
+
+    Raises:
+        DefinitionError: it cannot be read, or does not hold together.
+    """
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        # A walltime without quotes is a time to TOML, and reads the same.
+        return Jobs.model_validate_json(json.dumps(table, default=str))
+    except OSError as error:
+        raise DefinitionError(f"{path}: cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise DefinitionError(f"{path}: not valid TOML: {error}") from error
+    except ValidationError as invalid:
+        raise DefinitionError(f"{path}: {describe(invalid, Jobs)}") from invalid
+
+
+@contextmanager
+def slurm_cluster(path: Path, threads: int | None = None, say: Callable[[str], None] = lambda _: None) -> Iterator[Any]:
+    """The `dask_jobqueue.SLURMCluster` of a file, from its first worker on; its jobs end with the context.
+
+    Args:
+        path: a file of `Jobs`.
+        threads: of each run; the cores of a worker where not given.
+        say: called with a line where it has to be waited for.
+
+    Raises:
+        DefinitionError: the file does not hold together, SLURM or dask-jobqueue is not there, SLURM refuses the jobs,
+            or all of them end before a worker came.
+    """
+    jobs = read_jobs(path)
+    options = job_options(jobs, path, threads)
+    _check_this_machine(jobs, path)
+    with new_cluster(options) as cluster:
+        keeper = Keeper(cluster, jobs)
+        try:
+            keeper.submit(jobs.jobs)
+        except RuntimeError as error:
+            raise DefinitionError(f"{path}: SLURM refused the jobs: {_last_line(error)}") from error
+        keeper.wait_for_worker(path, say)
+        with keeper:
+            yield cluster
+
+
+def _check_this_machine(jobs: Jobs, path: Path) -> None:
+    from distributed.utils import get_ip_interface
+
+    if shutil.which("sbatch") is None:
+        raise DefinitionError(f"{path}: there is no `sbatch` here. Start the search where jobs can be submitted.")
+    try:
+        if jobs.log_directory is not None:
+            Path(jobs.log_directory).mkdir(parents=True, exist_ok=True)
+        if jobs.interface is not None:
+            get_ip_interface(jobs.interface)
+    except OSError as error:
+        raise DefinitionError(f"{path}: log_directory: cannot be made: {error.strerror}") from error
+    except ValueError as error:
+        raise DefinitionError(f"{path}: interface: {error}") from error
+
+
+def new_cluster(options: dict[str, Any]) -> Any:
+    """A `SLURMCluster` that has no jobs yet.
+
+    Raises:
+        DefinitionError: dask-jobqueue is not installed.
+    """
+    on_interruption = signal.getsignal(signal.SIGINT)
+    try:
+        from dask_jobqueue import SLURMCluster
+    except ImportError as error:
+        raise DefinitionError(
+            "Jobs of SLURM need dask-jobqueue. Install it with: pip install 'regbench[jobqueue]'"
+        ) from error
+    signal.signal(signal.SIGINT, on_interruption)  # dask-jobqueue 0.9 makes Ctrl-C end the process, with exit code 0
+    return SLURMCluster(**options)
+
+
+def job_options(jobs: Jobs, path: Path, threads: int | None = None) -> dict[str, Any]:
+    """What `SLURMCluster` is told; `path` is for messages.
+
+    Raises:
+        DefinitionError: the workers of a job need more cores than it has.
+    """
+    import dask
+    from distributed.security import Security
+
+    threads = threads or max(1, jobs.cores_per_job // jobs.workers_per_job)
+    if threads * jobs.workers_per_job > jobs.cores_per_job:
+        raise DefinitionError(
+            f"{path}: cores_per_job: must be at least {threads * jobs.workers_per_job}, for {jobs.workers_per_job} "
+            f"workers of {threads} threads. Received: {jobs.cores_per_job}"
+        )
+    memory = jobs.memory_gib_per_job
+    environment = {"TF_NUM_INTRAOP_THREADS": threads, "TF_NUM_INTEROP_THREADS": 1, "TF_CPP_MIN_LOG_LEVEL": 3}
+    directives = [f"--gres=gpu:{jobs.gpus_per_job}"] if jobs.gpus_per_job else []
+    return {
+        "cores": jobs.workers_per_job,  # Dask's: one thread a worker, because a worker computes one run at a time
+        "processes": jobs.workers_per_job,
+        "job_cpu": jobs.cores_per_job,
+        "memory": "1GiB",  # Dask insists on a limit, which we take away again below
+        "job_mem": None if memory is None else f"{math.ceil(memory * 1024)}M",
+        "job_directives_skip": ["--mem="] if memory is None else [],
+        "job_extra_directives": [*directives, *jobs.directives],
+        "walltime": jobs.walltime,
+        "queue": jobs.partition,
+        "account": jobs.account,
+        "job_name": "regbench",
+        "job_script_prologue": [*jobs.prologue, *(f"export {key}={value}" for key, value in environment.items())],
+        # Dask would stop giving runs to a worker that holds much memory, and the search would hang.
+        "worker_extra_args": ["--memory-limit", "0", "--no-dashboard"],
+        "python": None if jobs.python is None else shlex.quote(jobs.python),
+        "interface": jobs.interface,
+        "local_directory": jobs.local_directory,
+        "log_directory": jobs.log_directory,
+        "security": Security() if dask.config.get("distributed.comm.require-encryption") else None,
+        # Any free port: two searches may run at the same time. It need not be seen from other machines.
+        "scheduler_options": {"dashboard_address": "127.0.0.1:0"},
+    }
+
+
+class Keeper:
+    """Keeps as many jobs as there should be."""
+
+    def __init__(self, cluster: Any, jobs: Jobs) -> None:
+        """Begin without jobs."""
+        self._cluster = cluster
+        self._jobs = jobs
+        self._productive: set[str] = set()
+        self._fruitless = 0
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> "Keeper":
+        """Replace from now on what ends."""
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Replace no more."""
+        self._ended.set()
+        self._thread.join()
+
+    def submit(self, number: int) -> None:
+        """Submit further jobs.
+
+        Raises:
+            RuntimeError: SLURM refuses one.
+        """
+        self._cluster.sync(self._exchange, [], number)
+
+    async def _exchange(self, ended: list[str], number: int) -> None:
+        from distributed.core import Status
+
+        # New ones first, so that they do not get the names of the ended ones, which the scheduler may still know.
+        for _ in range(number):
+            self._cluster.worker_spec.update(self._cluster.new_worker_spec())
+        for name in ended:
+            self._cluster.worker_spec.pop(name, None)
+            self._cluster.workers.pop(name, None)
+        try:
+            await self._cluster
+        except RuntimeError:
+            for job in self._cluster.workers.values():
+                if job.job_id is None:
+                    job.status = Status.closed  # else Dask fails on it when the cluster is closed
+            raise
+
+    def wait_for_worker(self, path: Path, say: Callable[[str], None]) -> None:
+        """Return when the first worker has come, however long the jobs wait for their turn.
+
+        Raises:
+            DefinitionError: all jobs ended before.
+        """
+        say(f"{path}: {self._jobs.jobs} jobs are submitted; waiting for the first worker")
+        checked = time.monotonic()
+        while not self._cluster.scheduler_info["workers"]:
+            time.sleep(0.1)
+            if time.monotonic() - checked > CHECK_SECONDS:
+                if len(self._ended_jobs()) == self._jobs.jobs:
+                    where = self._jobs.log_directory or "the files slurm-*.out of the working directory"
+                    raise DefinitionError(f"{path}: all jobs ended before a worker came. Their output is in {where}")
+                checked = time.monotonic()
+        self._note_workers()
+
+    def _watch(self) -> None:
+        while not self._ended.wait(CHECK_SECONDS):
+            try:
+                self._replace()
+            except (RuntimeError, OSError) as error:
+                logger.warning("SLURM refused a job; trying again: %s", _last_line(error))
+
+    def _replace(self) -> None:
+        """Submit a job for each that ended."""
+        self._note_workers()
+        ended = self._ended_jobs()
+        submitted = {name for name in ended if self._cluster.workers[name].job_id is not None}
+        self._fruitless += len(submitted - self._productive)
+        if self._fruitless <= self._jobs.jobs + PATIENCE:
+            self._cluster.sync(self._exchange, ended, len(ended))
+        elif len(ended) == len(self._cluster.workers):
+            logger.error("No job is left, and new ones end before a worker comes; the search ends.")
+            self._cluster.sync(self._cluster.scheduler.close)
+            self._cluster.shutdown_scheduler = False  # Dask would try for 30 seconds to reach it
+            self._ended.set()
+
+    def _note_workers(self) -> None:
+        """Remember which jobs have brought a worker."""
+        present = {str(worker["name"]) for worker in self._cluster.scheduler_info["workers"].values()}
+        if self._jobs.workers_per_job > 1:
+            present = {name.rpartition("-")[0] for name in present}
+        if not present <= self._productive:
+            self._productive |= present
+            self._fruitless = 0
+
+    def _ended_jobs(self) -> list[str]:
+        """The names of jobs that SLURM has no more; one that it puts back into its queue is still there."""
+        known = dict(self._cluster.workers)
+        listing = ["squeue", "--noheader", "--format=%A", f"--user={os.getuid()}"]
+        try:
+            there = subprocess.run(listing, capture_output=True, text=True, timeout=60, check=True).stdout.split()
+        except (OSError, subprocess.SubprocessError) as error:
+            logger.warning("SLURM does not say which jobs there are: %s", _last_line(error))
+            return []
+        return [name for name, job in known.items() if job.job_id not in there]
+
+
+def _last_line(error: Exception) -> str:
+    """What a command of SLURM said at last, or the error itself."""
+    return [type(error).__name__, *(line for line in str(error).splitlines() if line.strip())][-1]

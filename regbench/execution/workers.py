@@ -1,0 +1,129 @@
+"""Workers: the processes that compute runs for a driver, on this machine or on a cluster. Dask carries the runs.
+
+A worker keeps a child process in which it computes one run after the other, so that the data, TensorFlow and compiled
+steps stay warm, and that no run can take the worker with it.
+"""
+
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from regbench.errors import DefinitionError
+from regbench.execution.child import Child
+from regbench.execution.one_run import Conditions, compute
+from regbench.records import RunResult, RunSpec
+
+
+@dataclass(frozen=True)
+class Workers:
+    """Where runs are computed, and what each process may use.
+
+    Attributes:
+        count: worker processes on this machine; 0 computes in this process.
+        cluster: in their place the address of a Dask scheduler (`tcp://host:8786`), or `slurm:FILE.toml`.
+        threads: of each run; unless given, workers on this machine share its cores evenly, and those of a cluster do
+            what their environment says (`TF_NUM_INTRAOP_THREADS`), else use all cores of their machine.
+        memory_gib: what the process of a run may hold: it is replaced after a run that leaves it above 80 % of this,
+            and ended in a run that exceeds it.
+        runs: after so many the process is replaced.
+
+    Raises:
+        DefinitionError: a number is out of its range, or both `count` and `cluster` are given.
+    """
+
+    count: int = 0
+    cluster: str | None = None
+    threads: int | None = None
+    memory_gib: float | None = None
+    runs: int = 500
+
+    def __post_init__(self) -> None:
+        """Check what was given."""
+        if self.count < 0:
+            raise DefinitionError(f"`workers` must not be negative. Received: workers={self.count}")
+        if self.count and self.cluster:
+            raise DefinitionError(
+                f"`workers` and `cluster` exclude each other. Received: workers={self.count}, cluster={self.cluster}"
+            )
+        for name in ("threads", "runs"):
+            number = getattr(self, name)
+            if number is not None and number < 1:
+                raise DefinitionError(f"`worker_{name}` must be at least 1. Received: worker_{name}={number}")
+        if self.memory_gib is not None and not self.memory_gib > 0:
+            raise DefinitionError(f"`worker_memory` must be positive. Received: worker_memory={self.memory_gib:g}")
+        if not self.are_other_processes and (self.threads or self.memory_gib):
+            raise DefinitionError("`worker_threads` and `worker_memory` need `workers` or `cluster`")
+
+    @property
+    def are_other_processes(self) -> bool:
+        """Whether this process does not compute itself."""
+        return self.count > 0 or self.cluster is not None
+
+
+def compute_on_worker(spec: RunSpec, conditions: Conditions, workers: Workers, driver: str) -> RunResult:
+    """Compute one spec in a child of this worker; errors as for `compute`, and if the child died."""
+    child = _idle_child(workers)
+    _busy[child] = driver
+    try:
+        result: RunResult = child.call(compute, spec, conditions)
+    finally:
+        del _busy[child]
+        _idle.append(child)
+    return result
+
+
+class _WorkerChild(Child):
+    """Hashable: each is a process of its own."""
+
+    __hash__ = object.__hash__
+    __eq__ = object.__eq__
+
+
+_idle: list[_WorkerChild] = []
+_busy: dict[_WorkerChild, str] = {}
+"""What the children of this worker are doing: nothing, or a run of which driver. A worker has one for each thread."""
+
+
+def _idle_child(workers: Workers) -> _WorkerChild:
+    environment = _environment(workers.threads)
+    while _idle:
+        child = _idle.pop()
+        if (child.environment, child.most_calls, child.memory_gib) == (environment, workers.runs, workers.memory_gib):
+            return child
+        child.end()
+    return _WorkerChild(environment, workers.runs, workers.memory_gib)
+
+
+def end_children(driver: str) -> None:
+    """End what this worker computes for a driver that has no use for it any more, and all children that do nothing."""
+    for child in [child for child, at_work_for in list(_busy.items()) if at_work_for == driver]:
+        child.kill()
+    while _idle:
+        _idle.pop().end()
+
+
+def _environment(threads: int | None) -> dict[str, str]:
+    import distributed
+
+    environment = {"TF_CPP_MIN_LOG_LEVEL": "3"}
+    if threads is not None:
+        environment |= {"TF_NUM_INTRAOP_THREADS": str(threads), "TF_NUM_INTEROP_THREADS": "1"}
+    gpu = own_gpu(str(distributed.get_worker().name), visible_gpus())
+    return environment if gpu is None else {**environment, "CUDA_VISIBLE_DEVICES": gpu}
+
+
+def own_gpu(worker: str, gpus: Sequence[str]) -> str | None:
+    """The GPU of a worker: in turn, by the number at the end of its name; None where there is nothing to choose."""
+    number = re.search(r"(?:^|-)([0-9]+)$", worker)
+    return gpus[int(number[1]) % len(gpus)] if number and len(gpus) > 1 else None
+
+
+def visible_gpus() -> list[str]:
+    """The GPUs that this process may use, as `CUDA_VISIBLE_DEVICES` names them."""
+    allowed = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if allowed is not None:
+        return [gpu for gpu in allowed.split(",") if gpu]
+    devices = (re.fullmatch(r"nvidia([0-9]+)", path.name) for path in Path("/dev").glob("nvidia*"))
+    return sorted((device[1] for device in devices if device), key=int)

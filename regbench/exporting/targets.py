@@ -1,0 +1,94 @@
+"""Files and folders that must not exist yet, and appear whole or not at all."""
+
+import os
+import secrets
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from regbench.errors import ResultsError
+
+
+def beside(path: Path, ending: str) -> Path:
+    """The path with another ending, so that a file and its companion lie side by side."""
+    return path.parent / f"{path.stem}{ending}"
+
+
+def check(files: Iterable[Path], folders: Iterable[Path], tree: str | Path) -> None:
+    """Make sure before anything is written that everything can be, making folders above it where they are missing.
+
+    Args:
+        files: must not exist.
+        folders: must not exist or be empty.
+        tree: what is read; nothing may lie in it.
+
+    Raises:
+        ResultsError: a path exists, stands twice, lies in the tree or cannot be written.
+    """
+    seen: set[Path] = set()
+    folders = list(folders)
+    for path in [*files, *folders]:
+        real = Path(os.path.realpath(path))
+        if real in seen:
+            raise ResultsError(f"{path}: it is to be written twice; every option needs a path of its own")
+        seen.add(real)
+        if real.is_relative_to(os.path.realpath(tree)):
+            raise ResultsError(f"{path}: it must not lie in the results tree, which is not touched")
+        try:
+            if os.path.lexists(path) and not (path in folders and _is_empty_folder(path)):
+                raise ResultsError(f"{path}: it exists already, and nothing is overwritten")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary = _temporary(path)
+            temporary.touch(exist_ok=False)
+            temporary.unlink()
+        except OSError as error:
+            raise _refusal(path, error) from error
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[Path]:
+    """Where to write; what is there at the end, if all went well, gets the name `path`.
+
+    Raises:
+        ResultsError: there is a file of that name, or it cannot be written.
+    """
+    temporary = _temporary(path)
+    try:
+        yield temporary
+        path.touch(exist_ok=False)  # a rename overwrites in silence, so the name is first reserved
+        temporary.replace(path)
+    except OSError as error:
+        raise _refusal(path, error) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """Where to write; the folder gets the name `path` at the end, if all went well.
+
+    Raises:
+        ResultsError: there is something of that name other than an empty folder, or it cannot be written.
+    """
+    temporary = _temporary(path)
+    try:
+        temporary.mkdir()
+        yield temporary
+        temporary.replace(path)
+    except OSError as error:
+        raise _refusal(path, error) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _temporary(path: Path) -> Path:
+    return path.parent / f".{secrets.token_hex(8)}.tmp"
+
+
+def _is_empty_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink() and not any(path.iterdir())
+
+
+def _refusal(path: Path, error: OSError) -> ResultsError:
+    return ResultsError(f"{path}: it cannot be written here: {error.strerror or error}")

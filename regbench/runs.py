@@ -1,0 +1,101 @@
+"""The runs of specs: found in the results tree, or computed and written there."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+from regbench.errors import DefinitionError
+from regbench.execution import Machine
+from regbench.records import RunResult, RunSpec
+from regbench.store.claims import Claims
+from regbench.store.folder import Folder
+
+Report = Callable[[RunResult, bool], None]
+"""Called with a run as soon as it is there, and whether it lay in the results tree."""
+
+_LOOKS_EVERY_SECONDS = 0.5
+
+
+def complete(
+    specs: Sequence[RunSpec],
+    folder: Folder,
+    machine: Machine,
+    report: Report,
+    *,
+    minibatch: bool = False,
+    brief: bool = False,
+) -> list[RunResult]:
+    """The runs of the specs, in their order: what the results tree has is taken from there, the others are computed.
+
+    Two equal specs are one run. Every run is written as soon as it is there. What another process is computing for the
+    same tree is left to it and waited for.
+
+    Args:
+        specs: of the runs.
+        folder: the results tree, which exists.
+        machine: computes what is missing.
+        report: called with every run.
+        minibatch: also read the losses of the steps.
+        brief: give back only the last value of each curve (`RunResult.brief`), so that thousands fit into memory.
+
+    Raises:
+        RegbenchError: the input is at fault, a run cannot be written, or those who compute are gone.
+        KeyboardInterrupt: it was interrupted.
+    """
+    with Claims(folder.path, folder.tell) as claims:
+        return _Completion(folder, machine, report, minibatch, brief, claims).of(specs)
+
+
+class _Completion:
+    def __init__(
+        self, folder: Folder, machine: Machine, report: Report, minibatch: bool, brief: bool, claims: Claims
+    ) -> None:
+        self._folder, self._machine, self._report, self._claims = folder, machine, report, claims
+        self._minibatch, self._brief = minibatch, brief
+        self._results: dict[str, RunResult] = {}
+        self._missing: dict[str, RunSpec] = {}
+
+    def of(self, specs: Sequence[RunSpec]) -> list[RunResult]:
+        for spec in specs:
+            digest = spec.digest()
+            if digest not in self._results and not self._is_found(spec):
+                self._missing[digest] = spec
+        self._compute()
+        while self._missing:
+            # Another process has them; when it ends without them, they are ours.
+            self._folder.tell(f"{self._folder.path}: another process computes runs of this search; waiting for them")
+            time.sleep(_LOOKS_EVERY_SECONDS)
+            self._compute()
+        return [self._results[spec.digest()] for spec in specs]
+
+    def _compute(self) -> None:
+        try:
+            for result in self._machine.compute(self._claimed()):
+                self._folder.write(result)
+                self._note(result, was_found=False)
+                self._claims.release(result.spec.digest())
+        except DefinitionError as error:
+            at = next(iter(self._missing.values()))
+            raise DefinitionError(f"{at.candidate} on {at.problem.name}: {error}") from error
+
+    def _claimed(self) -> Iterator[RunSpec]:
+        """Those that are still missing and that no other process has, each claimed for this one."""
+        for digest, spec in list(self._missing.items()):
+            if self._claims.take(digest):
+                if self._is_found(spec):  # by the one who had it until now
+                    self._claims.release(digest)
+                else:
+                    yield spec
+
+    def _is_found(self, spec: RunSpec) -> bool:
+        found = self._folder.find(spec, minibatch=self._minibatch)
+        if found is None or self._machine.must_repeat(found):
+            return False
+        # What cannot change a curve may have changed since: the metric by which a run is scored, say.
+        self._note(found.model_copy(update={"spec": spec}), was_found=True)
+        return True
+
+    def _note(self, result: RunResult, was_found: bool) -> None:
+        digest = result.spec.digest()
+        self._results[digest] = result.brief() if self._brief else result
+        self._missing.pop(digest, None)
+        self._report(result, was_found)

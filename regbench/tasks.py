@@ -1,0 +1,71 @@
+"""What is to be done: a candidate on a problem, under a protocol."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+from regbench import catalog
+from regbench.errors import DefinitionError
+from regbench.records import Candidate, Problem, Protocol, RunSpec, Scalar, Schedule
+from regbench.search import space
+
+
+@dataclass(frozen=True)
+class Task:
+    """What all runs of one candidate on one problem have in common."""
+
+    problem: Problem
+    candidate: Candidate
+    protocol: Protocol
+    schedule: Schedule
+    epochs: int
+    batch_size: int
+
+    def spec(self, setting: Mapping[str, Scalar], seed: int) -> RunSpec:
+        """The run of a setting with a seed."""
+        optimizer, regularizer, decay = space.resolve(self.candidate, setting, self.problem)
+        return RunSpec(
+            problem=self.problem,
+            candidate=self.candidate.name,
+            setting=dict(setting),
+            optimizer=optimizer,
+            regularizer=regularizer,
+            decay=decay,
+            seed=seed,
+            protocol=self.protocol,
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            schedule=self.schedule,
+        )
+
+    @classmethod
+    def of(
+        cls,
+        problem: str | Problem,
+        candidate: str | Candidate,
+        protocol: str | Protocol = "deepobs",
+        schedule: Schedule | str = "none",
+        epochs: int | None = None,
+        batch_size: int | None = None,
+    ) -> Self:
+        """The task of a problem and a candidate, each by name or as a record.
+
+        Args:
+            problem: a test problem; likewise `candidate`, `protocol`, `schedule`.
+            epochs: the problem's own number unless given; likewise `batch_size`.
+
+        Raises:
+            DefinitionError: a name is unknown, or a number out of its range.
+        """
+        chosen = problem if isinstance(problem, Problem) else catalog.problem(problem)
+        for name, number, least in (("epochs", epochs, 0), ("batch_size", batch_size, 1)):
+            if number is not None and number < least:
+                raise DefinitionError(f"`{name}` must be at least {least}. Received: {name}={number}")
+        return cls(
+            problem=chosen,
+            candidate=candidate if isinstance(candidate, Candidate) else catalog.candidate(candidate),
+            protocol=protocol if isinstance(protocol, Protocol) else catalog.protocol(protocol),
+            schedule=schedule if isinstance(schedule, Schedule) else catalog.schedule(schedule),
+            epochs=chosen.epochs if epochs is None else epochs,
+            batch_size=batch_size or chosen.batch_size,
+        )

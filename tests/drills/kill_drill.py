@@ -1,0 +1,249 @@
+"""Kill drill: `kill -9` at random moments on everything that takes part in a search, until it is done all the same.
+
+    python tests/drills/kill_drill.py --kills 200
+
+Three ways of computing take turns: in the driver, on two workers of its own, on two workers of a scheduler that runs
+apart. The same command is started again after each kill that ended it. When the search is done, its tree must hold what
+an undisturbed search holds: every run exactly once, no unreadable file, curves equal bit for bit. Then the next begins
+with an empty tree. Prints a record in Markdown; the exit code is 1 where something was not as it must be.
+"""
+
+import argparse
+import collections
+import contextlib
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from regbench.store.folder import Folder
+
+SEARCH = ["digits_mlp", "sgd", "momentum", "--budget", "20", "--reruns", "3", "--epochs", "40"]
+RUNS = 2 * (20 + 3)
+ONE_THREAD = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
+LATEST_SECONDS = 9.0  # of a kill after the start, or after the kill before; loading takes about half of it
+HANGING_SECONDS = 300.0
+PORT = 18_799
+ADDRESS = f"tcp://127.0.0.1:{PORT}"
+
+VICTIMS = {
+    "in-process": ["driver"],
+    "workers": ["driver", "worker", "run"],
+    "cluster": ["driver", "worker", "run", "nanny", "scheduler"],
+}
+OPTIONS = {
+    "in-process": [],
+    "workers": ["--workers", "2", "--worker-threads", "1"],
+    "cluster": ["--cluster", ADDRESS, "--worker-threads", "1"],
+}
+
+
+class Cluster:
+    """A Dask scheduler and two worker processes with their nanny, all of which may be killed."""
+
+    def __init__(self) -> None:
+        self.scheduler, self.nanny = self._start_scheduler(), self._start_nanny()
+
+    def _start_scheduler(self) -> subprocess.Popen[bytes]:
+        return _quiet([sys.executable, "-m", "distributed.cli.dask_scheduler", "--port", str(PORT), "--no-dashboard"])
+
+    def _start_nanny(self) -> subprocess.Popen[bytes]:
+        command = ["distributed.cli.dask_worker", ADDRESS, "--nworkers", "2", "--nthreads", "1", "--no-dashboard"]
+        return _quiet([sys.executable, "-m", *command, "--memory-limit", "0"])
+
+    def mend(self) -> None:
+        """Start again what was killed, as an operator or a batch system would."""
+        if self.scheduler.poll() is not None:
+            _end(self.nanny)
+            self.scheduler, self.nanny = self._start_scheduler(), self._start_nanny()
+        elif self.nanny.poll() is not None:
+            self.nanny = self._start_nanny()
+
+    def end(self) -> None:
+        _end(self.nanny)
+        _end(self.scheduler)
+
+
+def _quiet(command: list[str]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ | ONE_THREAD)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    for one in [*_descendants(process.pid), psutil.Process(process.pid)] if process.poll() is None else []:
+        with contextlib.suppress(psutil.Error):
+            one.kill()
+    process.wait()
+
+
+def _descendants(process: int) -> list[psutil.Process]:
+    with contextlib.suppress(psutil.Error):
+        return psutil.Process(process).children(recursive=True)
+    return []
+
+
+def _with_command(processes: list[psutil.Process], part: str) -> list[psutil.Process]:
+    found = []
+    for process in processes:
+        with contextlib.suppress(psutil.Error):
+            if part in " ".join(process.cmdline()):
+                found.append(process)
+    return found
+
+
+def victims(kind: str, driver: subprocess.Popen[str], cluster: Cluster | None) -> list[psutil.Process]:
+    """The processes of a kind that are there now."""
+    if kind == "driver":
+        return [psutil.Process(driver.pid)]
+    if kind == "scheduler" and cluster:
+        return [psutil.Process(cluster.scheduler.pid)]
+    if kind == "nanny" and cluster:
+        return [psutil.Process(cluster.nanny.pid)]
+    there = _descendants(cluster.nanny.pid if cluster else driver.pid)
+    return _with_command(there, "regbench.execution.child" if kind == "run" else "multiprocessing.spawn")
+
+
+def start(mode: str, output: Path) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "regbench", "search", *SEARCH, *OPTIONS[mode], "--output", str(output), "--json"]
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ | ONE_THREAD
+    )
+
+
+def runs_in(output: Path) -> dict[str, Any]:
+    """What the tree holds, by digest.
+
+    Raises:
+        AssertionError: a file cannot be read, or a run is there twice.
+    """
+    warnings: list[str] = []
+    runs = list(Folder(output, warnings.append).runs(minibatch=True))
+    if warnings:
+        raise AssertionError(f"unreadable: {warnings}")
+    by_digest = {run.spec.digest(): (run.outcome, run.curves, run.losses_without_penalty) for run in runs}
+    if len(by_digest) < len(runs):
+        raise AssertionError(f"{len(runs) - len(by_digest)} runs are there twice")
+    return by_digest
+
+
+class Drill:
+    """Counts what was done and what came of it."""
+
+    def __init__(self, kills: int, seed: int, folder: Path) -> None:
+        self.wanted, self.random, self.folder = kills, random.Random(seed), folder
+        self.kills: collections.Counter[tuple[str, str]] = collections.Counter()
+        self.searches: collections.Counter[str] = collections.Counter()
+        self.starts = self.temporary_files = self.failures = 0
+        self.faults: list[str] = []
+
+    def run(self, modes: list[str]) -> None:
+        undisturbed = self.folder / "undisturbed"
+        output, errors = start("in-process", undisturbed).communicate(timeout=HANGING_SECONDS)
+        expected = runs_in(undisturbed)
+        if len(expected) != RUNS:
+            raise AssertionError(f"{len(expected)} runs, not {RUNS}: {output}{errors}")
+        while self.kills.total() < self.wanted and not self.faults:
+            mode = modes[self.searches.total() % len(modes)]
+            tree = self.folder / "disturbed"
+            with contextlib.ExitStack() as stack:
+                cluster = Cluster() if mode == "cluster" else None
+                if cluster:
+                    stack.callback(cluster.end)
+                self._search(mode, tree, cluster)
+            self._compare(mode, tree, expected)
+            self.temporary_files += len(list(tree.rglob("*.tmp")))
+            self.failures += len(list(tree.rglob("*.failed")))
+            shutil.rmtree(tree)
+            self.searches[mode] += 1
+            print(f"{self.kills.total()} kills, {self.searches.total()} searches", file=sys.stderr)  # noqa: T201
+
+    def _search(self, mode: str, tree: Path, cluster: Cluster | None) -> None:
+        """Start the command until it is done."""
+        while True:
+            if cluster:
+                cluster.mend()
+            driver = start(mode, tree)
+            self.starts += 1
+            began = time.monotonic()
+            while driver.poll() is None and self.kills.total() < self.wanted:
+                self._wait(driver, self.random.uniform(0.1, LATEST_SECONDS))
+                self._kill(self.random.choice(VICTIMS[mode]), mode, driver, cluster)
+                if cluster:
+                    cluster.mend()
+            try:
+                _, errors = driver.communicate(timeout=max(1.0, HANGING_SECONDS - (time.monotonic() - began)))
+            except subprocess.TimeoutExpired:
+                self.faults.append(f"{mode}: the search hung")
+                _end(driver)
+                return
+            if "Traceback" in errors:
+                self.faults.append(f"{mode}: {errors}")
+            if driver.returncode == 0:
+                return
+            if driver.returncode not in (-9, 1):
+                self.faults.append(f"{mode}: exit code {driver.returncode}: {errors}")
+                return
+
+    @staticmethod
+    def _wait(driver: subprocess.Popen[str], seconds: float) -> None:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            driver.wait(seconds)
+
+    def _kill(self, kind: str, mode: str, driver: subprocess.Popen[str], cluster: Cluster | None) -> None:
+        there = victims(kind, driver, cluster) if driver.poll() is None else []
+        if there:
+            with contextlib.suppress(psutil.Error):
+                self.random.choice(there).kill()
+                self.kills[mode, kind] += 1
+
+    def _compare(self, mode: str, tree: Path, expected: dict[str, Any]) -> None:
+        try:
+            found = runs_in(tree)
+        except AssertionError as error:
+            self.faults.append(f"{mode}: {error}")
+            return
+        if found.keys() != expected.keys():
+            self.faults.append(f"{mode}: {len(found)} runs, of which {len(found.keys() - expected.keys())} are others")
+        elif found != expected:
+            differ = sum(found[digest] != expected[digest] for digest in expected)
+            self.faults.append(f"{mode}: the curves of {differ} runs differ")
+
+    def record(self, seconds: float) -> Iterator[str]:
+        """Lines of Markdown."""
+        yield "| computing | killed | kills |"
+        yield "|--|--|--|"
+        for (mode, kind), number in sorted(self.kills.items()):
+            yield f"| {mode} | {kind} | {number} |"
+        yield ""
+        yield (
+            f"{self.kills.total()} kills in {self.searches.total()} searches of {RUNS} runs each, "
+            f"{self.starts} starts, {seconds:.0f} s. {self.failures} times all three attempts at a run were killed, so "
+            f"that the next start made it; {self.temporary_files} temporary files of killed drivers were left."
+        )
+        yield f"Faults: {'; '.join(self.faults) or 'none'}."
+
+
+def main(say: Callable[[str], None] = print) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--modes", nargs="+", choices=VICTIMS, default=list(VICTIMS))
+    arguments = parser.parse_args()
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        drill = Drill(arguments.kills, arguments.seed, Path(folder))
+        drill.run(arguments.modes)
+    for line in drill.record(time.monotonic() - began):
+        say(line)
+    return 1 if drill.faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

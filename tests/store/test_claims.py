@@ -1,0 +1,97 @@
+"""Claims: two processes that write into one tree never compute the same run, and none is left behind."""
+
+import errno
+import fcntl
+import subprocess
+import sys
+import time
+
+import pytest
+
+from regbench.store.claims import CLAIMS_FILE, Claims
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from regbench.store.claims import Claims
+with Claims(Path(sys.argv[1])) as claims:
+    print(claims.take(sys.argv[2]), flush=True)
+    time.sleep(600)
+"""
+ONE, OTHER = "0" * 63 + "1", "f" * 64
+
+
+@pytest.fixture
+def hold(tmp_path):
+    """Starts a process that claims a run for as long as it lives, and says whether it could."""
+    processes = []
+
+    def start(digest):
+        process = subprocess.Popen(
+            [sys.executable, "-c", HOLD, str(tmp_path), digest], stdout=subprocess.PIPE, text=True
+        )
+        processes.append(process)
+        return process, process.stdout.readline() == "True\n"
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+def test_run_that_another_process_has_claimed_is_refused_and_others_are_not(tmp_path, hold):
+    _, granted = hold(ONE)
+    with Claims(tmp_path) as claims:
+        assert granted
+        assert not claims.take(ONE)
+        assert claims.take(OTHER)
+        _, granted = hold(OTHER)
+        assert not granted
+
+
+def test_released_claim_can_be_taken(tmp_path, hold):
+    with Claims(tmp_path) as claims:
+        assert claims.take(ONE)
+        claims.release(ONE)
+        _, granted = hold(ONE)
+        assert granted
+
+
+def test_claim_ends_with_the_process_that_is_killed(tmp_path, hold):
+    holder, _ = hold(ONE)
+    with Claims(tmp_path) as claims:
+        assert not claims.take(ONE)
+        holder.kill()
+        holder.wait()
+        deadline = time.monotonic() + 10
+        while not claims.take(ONE):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
+
+def test_claims_write_one_empty_file(tmp_path):
+    with Claims(tmp_path) as claims:
+        for digest in (ONE, OTHER):
+            claims.take(digest)
+    assert [(path.name, path.stat().st_size) for path in tmp_path.iterdir()] == [(CLAIMS_FILE, 0)]
+
+
+def test_tree_without_locks_grants_every_claim_and_says_so_once(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "lockf", refuse)
+    said = []
+    with Claims(tmp_path, said.append) as claims:
+        assert claims.take(ONE)
+        assert claims.take(OTHER)
+        claims.release(ONE)
+    assert len(said) == 1
+    assert "cannot be locked (No locks available)" in said[0]
+
+
+def test_folder_that_is_gone_grants_every_claim_and_says_so(tmp_path):
+    said = []
+    with Claims(tmp_path / "gone", said.append) as claims:
+        assert claims.take(ONE)
+    assert "No such file or directory" in said[0]
