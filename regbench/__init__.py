@@ -1,9 +1,11 @@
 """regbench: is this optimizer or weight regularizer better, once everyone gets the same tuning budget?
 
-`regbench.search`, `regbench.run` and `regbench.compare` are what the commands of the same names do; `regbench.load`
-reads results into data frames. Importing this package loads neither TensorFlow nor Optuna nor pandas.
+`regbench.search`, `regbench.run`, `regbench.compare` and `regbench.export` are what the commands of the same names do;
+`regbench.load` reads results into data frames; `regbench.Workers` says where a search computes. Importing this package
+loads neither TensorFlow nor Optuna nor pandas.
 """
 
+import importlib
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -13,23 +15,28 @@ import regbench.search  # noqa: F401
 if TYPE_CHECKING:
     from regbench.benchmark import run, search
     from regbench.comparison import compare, load
+    from regbench.execution import Workers
+    from regbench.exporting import export
 
-__all__ = ["compare", "load", "run", "search"]
+__all__ = ["Workers", "compare", "export", "load", "run", "search"]
 __version__ = version("regbench")
+
+_HOMES = {
+    "Workers": "execution",
+    "compare": "comparison",
+    "export": "exporting",
+    "load": "comparison",
+    "run": "benchmark",
+    "search": "benchmark",
+}
 
 del globals()["search"]
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("run", "search"):
-        from regbench import benchmark
-
-        return getattr(benchmark, name)
-    if name in ("compare", "load"):
-        from regbench import comparison
-
-        return getattr(comparison, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"regbench.{_HOMES[name]}"), name)
 
 
 def __dir__() -> list[str]:

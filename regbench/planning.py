@@ -11,9 +11,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from regbench import benchmark, datasets, execution
+from regbench import benchmark, datasets
 from regbench.errors import DefinitionError, ResultsError
-from regbench.execution import Conditions, Machine
+from regbench.execution import Conditions
 from regbench.records import Outcome, Problem, Protocol, RunResult, RunSpec, Schedule
 from regbench.search import tune
 from regbench.store import bundled, deepobs, paths
@@ -139,16 +139,18 @@ def plan(
     folder = Folder(output, warn)
     if folder.path.exists() and not folder.path.is_dir():
         raise ResultsError(f"{folder.path}: the results folder must be a folder. Received: a file")
-    with execution.machine(0, Conditions(max_seconds=max_seconds)) as machine:
-        return [
-            _plan_one(task, study, seed, task.protocol.reruns if reruns is None else reruns, folder, machine)
-            for task, study in studies
-        ]
+    conditions = Conditions(max_seconds=max_seconds)
+    return [
+        _plan_one(task, study, seed, task.protocol.reruns if reruns is None else reruns, folder, conditions)
+        for task, study in studies
+    ]
 
 
-def _plan_one(task: Task, study: tune.Study, seed: int, reruns: int, folder: Folder, machine: Machine) -> PlannedSearch:
+def _plan_one(
+    task: Task, study: tune.Study, seed: int, reruns: int, folder: Folder, conditions: Conditions
+) -> PlannedSearch:
     estimate = _estimate(task, folder.path)
-    seconds = None if estimate is None else estimate.seconds(task.epochs, machine.conditions.max_seconds)
+    seconds = None if estimate is None else estimate.seconds(task.epochs, conditions.max_seconds)
 
     def planned(phase: Phase, specs: Sequence[RunSpec], results: Sequence[RunResult | None]) -> list[PlannedRun]:
         return [
@@ -157,7 +159,7 @@ def _plan_one(task: Task, study: tune.Study, seed: int, reruns: int, folder: Fol
         ]
 
     specs = [task.spec(study.ask(number), seed) for number in range(study.trials)]
-    results = [_find(spec, folder, machine) for spec in specs]
+    results = [_find(spec, folder, conditions) for spec in specs]
     runs = planned("trials", specs, results)
     found = [result for result in results if result is not None]
     if len(found) < len(specs):
@@ -165,14 +167,14 @@ def _plan_one(task: Task, study: tune.Study, seed: int, reruns: int, folder: Fol
     winner = tune.best(found, task.problem.goal)
     if winner is not None:
         again = [task.spec(specs[winner].setting, other) for other in range(seed + 1, seed + 1 + reruns)]
-        runs += planned("re-runs", again, [_find(spec, folder, machine) for spec in again])
+        runs += planned("re-runs", again, [_find(spec, folder, conditions) for spec in again])
     return PlannedSearch(task.candidate.name, runs, 0, seconds, estimate)
 
 
-def _find(spec: RunSpec, folder: Folder, machine: Machine) -> RunResult | None:
+def _find(spec: RunSpec, folder: Folder, conditions: Conditions) -> RunResult | None:
     """The run, where a search would take it from the results tree."""
     found = folder.find(spec)
-    if found is None or machine.must_repeat(found):
+    if found is None or conditions.must_repeat(found):
         return None
     # What cannot change a curve may have changed since: the metric by which a run is scored, say.
     return found.model_copy(update={"spec": spec})

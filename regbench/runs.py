@@ -2,9 +2,9 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
-from regbench.errors import DefinitionError
-from regbench.execution import Machine
+from regbench.execution import Machine, failed_because
 from regbench.records import RunResult, RunSpec
 from regbench.store.claims import Claims
 from regbench.store.folder import Folder
@@ -53,11 +53,15 @@ class _Completion:
         self._minibatch, self._brief = minibatch, brief
         self._results: dict[str, RunResult] = {}
         self._missing: dict[str, RunSpec] = {}
+        self._failures_before: dict[str, set[Path]] = {}
 
     def of(self, specs: Sequence[RunSpec]) -> list[RunResult]:
+        repeated = []
         for spec in specs:
             digest = spec.digest()
-            if digest not in self._results and not self._is_found(spec):
+            if digest in self._results or digest in self._missing:
+                repeated.append(digest)
+            elif not self._is_found(spec):
                 self._missing[digest] = spec
         self._compute()
         while self._missing:
@@ -65,34 +69,41 @@ class _Completion:
             self._folder.tell(f"{self._folder.path}: another process computes runs of this search; waiting for them")
             time.sleep(_LOOKS_EVERY_SECONDS)
             self._compute()
+        for digest in repeated:
+            self._report(self._results[digest], True)
         return [self._results[spec.digest()] for spec in specs]
 
     def _compute(self) -> None:
-        try:
-            for result in self._machine.compute(self._claimed()):
-                self._folder.write(result)
-                self._note(result, was_found=False)
-                self._claims.release(result.spec.digest())
-        except DefinitionError as error:
-            at = next(iter(self._missing.values()))
-            raise DefinitionError(f"{at.candidate} on {at.problem.name}: {error}") from error
+        for result in self._machine.compute(self._claimed()):
+            self._folder.write(result)
+            self._note(result, was_found=False)
+            self._claims.release(result.spec.digest())
 
     def _claimed(self) -> Iterator[RunSpec]:
         """Those that are still missing and that no other process has, each claimed for this one."""
         for digest, spec in list(self._missing.items()):
-            if self._claims.take(digest):
-                if self._is_found(spec):  # by the one who had it until now
-                    self._claims.release(digest)
-                else:
-                    yield spec
+            if not self._claims.take(digest):
+                self._failures_before.setdefault(digest, set(self._folder.failures(spec)))
+            elif self._is_found(spec) or self._has_failed_elsewhere(spec):  # by the one who had it until now
+                self._claims.release(digest)
+            else:
+                yield spec
 
     def _is_found(self, spec: RunSpec) -> bool:
         found = self._folder.find(spec, minibatch=self._minibatch)
-        if found is None or self._machine.must_repeat(found):
+        if found is None or self._machine.conditions.must_repeat(found):
             return False
         # What cannot change a curve may have changed since: the metric by which a run is scored, say.
         self._note(found.model_copy(update={"spec": spec}), was_found=True)
         return True
+
+    def _has_failed_elsewhere(self, spec: RunSpec) -> bool:
+        """Whether another process tried this run while we waited for it, and failed: then we need not fail too."""
+        before = self._failures_before.get(spec.digest())
+        new = set() if before is None else set(self._folder.failures(spec)) - before
+        if new:
+            self._note(failed_because(spec, self._folder.reason_of_failure(max(new))), was_found=True)
+        return bool(new)
 
     def _note(self, result: RunResult, was_found: bool) -> None:
         digest = result.spec.digest()

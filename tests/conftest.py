@@ -100,9 +100,6 @@ class FakeMachine:
         computed: all specs that were computed.
     """
 
-    allows_more_time = execution.Machine.allows_more_time
-    must_repeat = execution.Machine.must_repeat
-
     def __init__(self, function, capacity=1, shuffle_seed=0, max_seconds=None, keep_kernels=False):
         self.function, self.capacity, self.computed = function, capacity, []
         self.conditions = execution.Conditions(max_seconds=max_seconds, keep_kernels=keep_kernels)

@@ -1,4 +1,4 @@
-"""What disks, permissions, signals and other drivers do to a search: the table of docs/reliability.md, row by row."""
+"""What disks, signals, memory and other drivers do to a search: rows of the table in docs/reliability.md."""
 
 import json
 import os

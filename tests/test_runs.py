@@ -109,6 +109,22 @@ def test_run_that_another_process_gave_up_is_computed(complete, specs, tmp_path,
     assert complete(specs, lambda line: theirs.release(specs[2].digest())) == ([1, 2, 4, 5, 6, 3], [])
 
 
+def test_run_that_failed_in_another_process_while_it_was_waited_for_is_not_tried_here(
+    complete, specs, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(runs, "_LOOKS_EVERY_SECONDS", 0.01)
+    others = OtherProcess()
+    monkeypatch.setattr(runs, "Claims", others.claims("mine"))
+    theirs = others.claims("theirs")(tmp_path)
+    theirs.take(specs[2].digest())
+
+    def warn(line):
+        Folder(tmp_path / "tree").record_failure(specs[2], "ValueError: planted")
+        theirs.release(specs[2].digest())
+
+    assert complete(specs, warn) == ([1, 2, 4, 5, 6], [3])
+
+
 def test_tree_that_is_removed_meanwhile_is_made_again(complete, specs, tmp_path):
     complete(specs, before=lambda spec: shutil.rmtree(tmp_path / "tree") if spec.seed == 4 else None)
     assert sorted(run.spec.seed for run in Folder(tmp_path / "tree").runs()) == [4, 5, 6]

@@ -9,7 +9,8 @@ from pathlib import Path
 import click
 
 from regbench.cli import terminal
-from regbench.cli.commands import BAD_INPUT, DONE, INTERRUPTED, SOME_FAILED, TERMINATED, command_line
+from regbench.cli.codes import BAD_INPUT, DONE, INTERRUPTED, SOME_FAILED, TERMINATED
+from regbench.cli.commands import command_line
 from regbench.errors import ClusterError, RegbenchError
 from regbench.execution import Terminated
 

@@ -11,6 +11,7 @@ import click
 from regbench import __version__, catalog, datasets
 from regbench.cli import inventory, options, progress, summaries, terminal
 from regbench.cli.check import check
+from regbench.cli.codes import BAD_INPUT, DONE, SOME_FAILED
 from regbench.cli.compare import compare
 from regbench.cli.export import export
 from regbench.cli.figures import figures
@@ -22,8 +23,6 @@ from regbench.records import Outcome
 
 if TYPE_CHECKING:
     from regbench.benchmark import Event
-
-DONE, SOME_FAILED, BAD_INPUT, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
 
 
 @click.group(
@@ -164,17 +163,7 @@ def run(problem: str, candidate: str, assignments: Sequence[str], output: str, a
 @command_line.command()
 @click.argument("problem")
 @click.argument("candidates", nargs=-1, required=True, metavar="CANDIDATE...")
-@click.option(
-    "--budget",
-    default="medium",
-    show_default=True,
-    metavar="NAME|N",
-    help=f"Trials of each candidate: {', '.join(catalog.BUDGETS)}, or their number.",
-)
-@click.option(
-    "--sampler", default="random", show_default=True, metavar="NAME", help="Of settings: random, tpe, qmc, grid."
-)
-@click.option("--reruns", type=int, metavar="N", help="Further seeds of each winner.  [default: the protocol's]")
+@options.searching
 @options.workers
 @options.combination
 @options.training

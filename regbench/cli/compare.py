@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from regbench.cli import progress, terminal
+from regbench.cli.codes import DONE
 from regbench.errors import UnknownNameError
 
 if TYPE_CHECKING:
     from regbench.comparison import Comparison
 
-DONE = 0
 FORMATS = ("table", "json", "csv", "markdown", "latex")
 GROUPINGS = ("coupling",)
 SHOWN_CLAIMS = 10

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 import click
 
 from regbench.cli import progress, terminal
-
-DONE = 0
+from regbench.cli.codes import DONE
 
 
 @click.command()

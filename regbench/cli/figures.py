@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING
 import click
 
 from regbench.cli import options, progress, terminal
+from regbench.cli.codes import DONE, SOME_FAILED
 from regbench.errors import DefinitionError, RegbenchError
 
 if TYPE_CHECKING:
     from regbench.figures.make import Job
     from regbench.figures.plan import Size
     from regbench.figures.results import Results
-
-ALL_MADE, SOME_FAILED = 0, 1
 
 
 @click.command()
@@ -59,7 +58,7 @@ def figures(
         jobs = make.plan(list(papers.PAPERS) if paper == "all" else [paper], size, runs, folder)
     _announce(jobs)
     if dry_run:
-        return ALL_MADE
+        return DONE
     command = shlex.join(
         [
             *["regbench", "figures", paper, *([f"--{size}"] if size != Size.DEFAULT else [])],
@@ -97,4 +96,4 @@ def _make_all(jobs: "Sequence[Job]", size: "Size", results: "Results", command: 
             terminal.message(f"error: {job.paper}/{job.figure.name}: {error}")
         else:
             terminal.show_text(str(paths[0]))
-    return SOME_FAILED if failed else ALL_MADE
+    return SOME_FAILED if failed else DONE

@@ -9,7 +9,7 @@ import click
 
 from regbench import catalog
 from regbench.errors import DefinitionError, UnknownNameError
-from regbench.execution import Workers
+from regbench.execution import RETRIES, Workers
 from regbench.records import Coupling, Scalar, Schedule
 
 _BARE_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_.:-]*")
@@ -133,6 +133,28 @@ _TRAINING = (
 )
 
 
+_SEARCHING = (
+    click.option(
+        "--budget",
+        default="medium",
+        show_default=True,
+        metavar="NAME|N",
+        help=f"Trials of each candidate: {', '.join(catalog.BUDGETS)}, or their number.",
+    ),
+    click.option(
+        "--sampler", default="random", show_default=True, metavar="NAME", help="Of settings: random, tpe, qmc, grid."
+    ),
+    click.option("--reruns", type=int, metavar="N", help="Further seeds of each winner.  [default: the protocol's]"),
+)
+
+
+def searching(command: AnyCommand) -> AnyCommand:
+    """The options that say what is searched."""
+    for option in reversed(_SEARCHING):
+        command = option(command)
+    return command
+
+
 _WORKERS = (
     click.option(
         "--workers", default=0, show_default=True, metavar="N", help="Processes that share the work; 0: only this one."
@@ -150,11 +172,15 @@ _WORKERS = (
         "--worker-memory", type=float, metavar="GIB", help="What a process may hold; it is replaced in good time."
     ),
     click.option(
-        "--worker-runs", default=500, show_default=True, metavar="N", help="After so many a process is replaced."
+        "--worker-runs",
+        default=Workers.runs,
+        show_default=True,
+        metavar="N",
+        help="After so many a process is replaced.",
     ),
     click.option(
         "--retries",
-        default=2,
+        default=RETRIES,
         show_default=True,
         metavar="N",
         help="How often a run is tried again that the machine lost (not one that fails by itself).",
@@ -175,8 +201,13 @@ def take_workers(options: dict[str, Any]) -> Workers:
     Raises:
         DefinitionError: they do not hold together.
     """
-    names = {"count": "workers", "cluster": "cluster", "threads": "worker_threads", "memory_gib": "worker_memory"}
-    return Workers(**{key: options.pop(name) for key, name in (names | {"runs": "worker_runs"}).items()})
+    return Workers(
+        count=options.pop("workers"),
+        cluster=options.pop("cluster"),
+        threads=options.pop("worker_threads"),
+        memory_gib=options.pop("worker_memory"),
+        runs=options.pop("worker_runs"),
+    )
 
 
 def combination(command: AnyCommand) -> AnyCommand:

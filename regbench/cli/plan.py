@@ -11,29 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from regbench import catalog
 from regbench.cli import options, progress, terminal
+from regbench.cli.codes import DONE
 from regbench.errors import DefinitionError
 from regbench.records import RunSpec, Scalar
 
 if TYPE_CHECKING:
     from regbench.planning import PlannedRun, PlannedSearch
 
-DONE = 0
-
 
 @click.command()
 @click.argument("problem")
 @click.argument("candidates", nargs=-1, required=True, metavar="CANDIDATE...")
-@click.option(
-    "--budget",
-    default="medium",
-    show_default=True,
-    metavar="NAME|N",
-    help=f"Trials of each candidate: {', '.join(catalog.BUDGETS)}, or their number.",
-)
-@click.option("--sampler", default="random", show_default=True, metavar="NAME", help="Of settings: random, qmc, grid.")
-@click.option("--reruns", type=int, metavar="N", help="Further seeds of each winner.  [default: the protocol's]")
+@options.searching
 @click.option("--workers", default=1, show_default=True, metavar="N", help="Runs at a time, for the estimate.")
 @click.option("--commands", "as_commands", is_flag=True, help="Print a command `regbench run ...` for each run.")
 @click.option("--missing", "only_missing", is_flag=True, help="Print only the runs that are not in the results tree.")
@@ -118,6 +108,10 @@ def _plain_run(run: "PlannedRun") -> dict[str, Any]:
         "candidate": run.spec.candidate,
         "setting": run.spec.setting,
         "seed": run.spec.seed,
+        "epochs": run.spec.epochs,
+        "batch_size": run.spec.batch_size,
+        "schedule": run.spec.schedule.model_dump(mode="json"),
+        "protocol": run.spec.protocol.name,
         "digest": run.spec.digest(),
         "found": run.is_found,
         "seconds": run.seconds,

@@ -3,8 +3,7 @@
 import click
 
 from regbench.cli import options, progress, terminal
-
-DONE = 0
+from regbench.cli.codes import DONE
 
 
 @click.command()

@@ -8,7 +8,7 @@ from regbench.execution.child import Child
 from regbench.execution.in_process import InProcess
 from regbench.execution.interruption import Interruptions, Terminated
 from regbench.execution.machine import RETRIES, Machine
-from regbench.execution.one_run import Conditions, compute, failed
+from regbench.execution.one_run import Conditions, compute, failed, failed_because
 from regbench.execution.workers import Workers
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "Workers",
     "compute",
     "failed",
+    "failed_because",
     "machine",
 ]
 
@@ -57,11 +58,10 @@ def machine(
         from regbench.execution import cluster
 
         with cluster.connected(workers, say) as there:
-            capacity = workers.count or there.capacity()
             yield Machine(
                 there.client.get_executor(pure=False),
-                capacity,
-                replace(conditions, concurrent_runs=capacity),
+                there.size,
+                replace(conditions, concurrent_runs=there.capacity()),
                 retries,
                 interruptions,
                 there.function,

@@ -73,6 +73,8 @@ class Child:
         try:
             connection.send((function, arguments))
             while not connection.poll(_LOOKS_EVERY_SECONDS):
+                if process.poll() is not None and not connection.poll():
+                    raise EOFError  # although a process that it started may hold the connection open
                 self._end_where_memory_is_exceeded(process.pid)
             is_answer, answer = connection.recv()
         except (EOFError, ConnectionError):
@@ -105,7 +107,7 @@ class Child:
                 self._process = subprocess.Popen(
                     [sys.executable, "-P", "-c", _MAIN, str(there.fileno()), str(os.getpid())],
                     pass_fds=[there.fileno()],
-                    env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), **self.environment},
+                    env={**os.environ, "PYTHONPATH": os.pathsep.join(_search_path()), **self.environment},
                     stdin=subprocess.DEVNULL,
                     stdout=2,  # where own optimizers print; results alone go to stdout
                 )
@@ -133,6 +135,14 @@ class Child:
         resident = _resident_gib(process)
         if resident > self.memory_gib:
             raise ProcessDiedError(f"its process held {resident:.1f} GiB of memory, of {self.memory_gib:g} allowed")
+
+
+def _search_path() -> list[str]:
+    """Where this process finds modules; at the end, where it hides no other, the folder in which it was started."""
+    path = [folder for folder in sys.path if folder]
+    with contextlib.suppress(FileNotFoundError):
+        path.append(str(Path.cwd()))
+    return path
 
 
 def _resident_gib(process: int) -> float:
@@ -164,16 +174,22 @@ def serve(descriptor: int, parent: int) -> None:
     try:
         with contextlib.suppress(EOFError), Connection(descriptor) as connection:
             while True:
-                connection.send(_answer(*connection.recv()))
+                _answer(connection)
     finally:
         os._exit(1)  # at once: what TensorFlow does at an ordinary end takes seconds
 
 
-def _answer(function: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[bool, Any]:
+def _answer(connection: Connection) -> None:
     try:
-        return True, function(*arguments)
+        function, arguments = connection.recv()
+        connection.send((True, function(*arguments)))
+    except EOFError:
+        raise
     except Exception as error:  # noqa: BLE001  the parent raises it
-        return False, error
+        try:
+            connection.send((False, error))
+        except Exception:  # noqa: BLE001  it cannot be pickled
+            connection.send((False, RuntimeError(f"{type(error).__name__}: {error}")))
 
 
 def _end_with(parent: int) -> None:

@@ -15,13 +15,18 @@ from typing import Any
 
 from regbench.engine.cores import available_cores
 from regbench.errors import ClusterError, DefinitionError
-from regbench.execution.workers import Workers, compute_on_worker, end_children
+from regbench.execution.workers import Workers, compute_on_worker, end_children, versions
 
 SLURM = "slurm:"
 _CONNECT_SECONDS = 10
 _COUNTS_EVERY_SECONDS = 2.0
 
+ROUND = 8
+"""Trials for which a sampler that learns is asked at a time where workers come and go: it must not depend on them."""
+
 _SETTINGS = {
+    # A worker that dies is no fault of its run, which it computed in a child: `--retries` counts, not Dask.
+    "distributed.scheduler.allowed-failures": 0,
     # A worker holds no run in reserve, so that a killed one takes only what it was computing with it.
     "distributed.scheduler.worker-saturation": 1.0,
 }
@@ -34,11 +39,13 @@ class Cluster:
     Attributes:
         client: Dask's, connected to them.
         workers: what each process may use.
+        size: how many runs it is meant to compute at a time.
         is_ours: it was started for this driver, and ends with it.
     """
 
     client: Any
     workers: Workers
+    size: int
     is_ours: bool
 
     @cached_property
@@ -49,7 +56,7 @@ class Cluster:
     @property
     def function(self) -> Callable[..., Any]:
         """What the workers call with a spec and conditions."""
-        return partial(compute_on_worker, workers=self.workers, driver=self.driver)
+        return partial(compute_on_worker, workers=self.workers, driver=self.driver, wanted=versions())
 
     def capacity(self) -> int:
         """How many runs the workers that are there now compute at a time."""
@@ -97,21 +104,22 @@ def connected(workers: Workers, say: Callable[[str], None]) -> Iterator[Cluster]
     import dask
     from distributed import Client
 
-    with dask.config.set(_SETTINGS), _without_log(), _started(workers, say) as (address, workers_of_it):
+    with dask.config.set(_SETTINGS), _without_log(), _started(workers, say) as (address, size, workers_of_it):
         try:
             client = Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)
         except (OSError, TypeError, ValueError) as error:
             must = "there must be a Dask scheduler at this address"
             raise DefinitionError(f"--cluster: {must}. Received: {workers.cluster!r}: {error}") from error
         with client:
-            cluster = Cluster(client, workers_of_it, is_ours=not isinstance(address, str))
-            if cluster.is_ours and workers.cluster is None:
+            cluster = Cluster(client, workers_of_it, size, is_ours=not isinstance(address, str))
+            if workers.cluster is None:
                 client.register_worker_callbacks(_prepare_local_worker)
-            if not cluster.capacity():
-                say(f"no worker of {workers.cluster} is there yet; waiting for the first")
-                with _connection():
-                    client.wait_for_workers(1)
-            _check_versions(cluster)
+            else:
+                if not cluster.capacity():
+                    say(f"no worker of {workers.cluster} is there yet; waiting for the first")
+                    with _connection():
+                        client.wait_for_workers(1)
+                _check_versions(cluster)
             try:
                 yield cluster
             finally:
@@ -119,53 +127,64 @@ def connected(workers: Workers, say: Callable[[str], None]) -> Iterator[Cluster]
 
 
 @contextmanager
-def _started(workers: Workers, say: Callable[[str], None]) -> Iterator[tuple[Any, Workers]]:
-    """A cluster of our own or the address of one, and what its workers are told."""
+def _started(workers: Workers, say: Callable[[str], None]) -> Iterator[tuple[Any, int, Workers]]:
+    """A cluster of our own or the address of one, its size, and what its workers are told."""
     if workers.cluster is None:
         threads = workers.threads or max(1, available_cores() // workers.count)
         with _on_this_machine(workers.count) as cluster:
-            yield cluster, replace(workers, threads=threads)
+            yield cluster, workers.count, replace(workers, threads=threads)
     elif workers.cluster.startswith(SLURM):
-        from regbench.execution.slurm import slurm_cluster
+        from regbench.execution.slurm import read_jobs, slurm_cluster
 
-        with slurm_cluster(Path(workers.cluster.removeprefix(SLURM)), workers.threads, say) as cluster:
-            yield cluster, workers
+        path = Path(workers.cluster.removeprefix(SLURM))
+        jobs = read_jobs(path)
+        with slurm_cluster(jobs, path, workers.threads, say) as cluster:
+            yield cluster, jobs.jobs * jobs.workers_per_job, workers
     else:
-        yield workers.cluster, workers
+        yield workers.cluster, ROUND, workers
 
 
 @contextmanager
 def _connection() -> Iterator[None]:
     """What Dask says of a lost connection, as our error."""
+    from distributed.client import ClosedClientError
+
     try:
         yield
-    except OSError as error:
+    except (OSError, AttributeError, ClosedClientError) as error:  # a client that is closed has no scheduler to ask
         raise ClusterError(f"the connection to the Dask scheduler is lost ({error})") from error
 
 
 @contextmanager
 def _without_log() -> Iterator[None]:
     """Dask logs every lost connection with a traceback; what becomes of the search is told as its error."""
-    log = logging.getLogger("distributed")
-    before = log.level
-    log.setLevel(logging.CRITICAL)
+    import distributed  # noqa: F401  gives its loggers levels of their own
+
+    logs = [logging.getLogger(name) for name in logging.root.manager.loggerDict if name.startswith("distributed")]
+    before = [(log, log.level) for log in logs]
+    for log in logs:
+        log.setLevel(logging.CRITICAL)
     try:
         yield
     finally:
-        log.setLevel(before)
+        for log, level in before:
+            log.setLevel(level)
 
 
 def _on_this_machine(count: int) -> Any:
     from distributed import LocalCluster
 
-    return LocalCluster(
-        n_workers=count,
-        threads_per_worker=1,
-        processes=True,
-        memory_limit=0,  # Dask would stop giving runs to a worker that holds much memory, and the search would hang
-        dashboard_address="127.0.0.1:0",  # any free port: two searches may run at the same time
-        silence_logs=logging.ERROR,  # what becomes of a run is told as its outcome
-    )
+    try:
+        return LocalCluster(
+            n_workers=count,
+            threads_per_worker=1,
+            processes=True,
+            memory_limit=0,  # Dask would stop giving runs to a worker that holds much memory, and the search would hang
+            dashboard_address="127.0.0.1:0",  # any free port: two searches may run at the same time
+            silence_logs=logging.ERROR,  # what becomes of a run is told as its outcome
+        )
+    except (OSError, RuntimeError) as error:
+        raise DefinitionError(f"--workers: {count} processes cannot be started here: {error}") from error
 
 
 def _prepare_local_worker() -> None:
@@ -176,27 +195,20 @@ def _prepare_local_worker() -> None:
 
 
 def _check_versions(cluster: Cluster) -> None:
-    """Make sure that what workers compute is what this process would.
+    """Make sure that scheduler and workers have what is needed; those who come later say so in their first run.
 
     Raises:
-        DefinitionError: regbench, Keras or TensorFlow are missing there or of another version.
+        DefinitionError: regbench, Keras, TensorFlow or NumPy are missing there or of another version.
     """
-    if cluster.is_ours and cluster.workers.cluster is None:
-        return
     here = versions()
     try:
         with _connection():
-            there = cluster.client.run(versions)
-    except ImportError as error:
-        must = f"--cluster: its workers must have regbench {here['regbench']}"
+            found = {"the scheduler": cluster.client.run_on_scheduler(versions), **cluster.client.run(versions)}
+    except ClusterError:
+        raise
+    except Exception as error:
+        must = f"--cluster: its scheduler and its workers must have regbench {here['regbench']}"
         raise DefinitionError(f"{must}. Received: {error}") from error
-    for worker, found in there.items():
-        if found != here:
-            raise DefinitionError(f"--cluster: the versions on {worker} must be {here}. Received: {found}")
-
-
-def versions() -> dict[str, str]:
-    """The versions that decide on the last digits of a curve."""
-    from importlib.metadata import version
-
-    return {name: version(name) for name in ("regbench", "keras", "tensorflow", "numpy")}
+    for where, there in found.items():
+        if there != here:
+            raise DefinitionError(f"--cluster: the versions on {where} must be {here}. Received: {there}")

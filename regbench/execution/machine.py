@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, wait
 from dataclasses import dataclass, field
 
-from regbench.errors import ClusterError, RegbenchError
+from regbench.errors import ClusterError, DefinitionError, RegbenchError
 from regbench.execution.interruption import Interruptions
 from regbench.execution.one_run import Conditions, compute, failed
-from regbench.records import Outcome, RunResult, RunSpec
+from regbench.records import RunResult, RunSpec
 
 RETRIES = 2
 _PATIENCE_SECONDS = 0.2  # until it is looked whether an interruption came or the cluster is gone
@@ -27,7 +27,7 @@ class Machine:
 
     Attributes:
         executor: computes.
-        capacity: how many runs it computes at a time, as known at the beginning.
+        capacity: how many runs it is meant to compute at a time, the same whenever a search goes on.
         conditions: what each run is told besides its spec.
         retries: how often a run is tried again that the machine lost: its process died, memory or disk failed.
         interruptions: those to heed.
@@ -44,17 +44,6 @@ class Machine:
     function: Callable[[RunSpec, Conditions], RunResult] = compute
     slots: Callable[[], int] | None = None
     check: Callable[[], None] = lambda: None
-
-    def must_repeat(self, result: RunResult) -> bool:
-        """Whether a run that is there lacks what is wanted now: more time, or the kernels."""
-        return self.allows_more_time(result) or (self.conditions.keep_kernels and not result.kernels)
-
-    def allows_more_time(self, result: RunResult) -> bool:
-        """Whether a run timed out under a limit that is not the limit now."""
-        if result.outcome != Outcome.TIMED_OUT:
-            return False
-        limit = self.conditions.max_seconds
-        return limit is None or result.timings.total_seconds < limit
 
     def compute(self, specs: Iterable[RunSpec]) -> Iterator[RunResult]:
         """Compute the runs; yields each as soon as it is there.
@@ -81,6 +70,7 @@ class Machine:
         self.interruptions.check_finished()
 
     def _hand_out(self, coming: Iterator[RunSpec], waiting: "dict[Future[RunResult], Attempt]") -> None:
+        self.check()
         room = self.capacity if self.slots is None else max(1, self.slots())
         while len(waiting) < room and not self.interruptions.finishing:
             spec = next(coming, None)
@@ -89,23 +79,37 @@ class Machine:
             self._submit(Attempt(spec), waiting)
 
     def _submit(self, attempt: Attempt, waiting: "dict[Future[RunResult], Attempt]") -> None:
-        waiting[self.executor.submit(self.function, attempt.spec, self.conditions)] = attempt
+        try:
+            future = self.executor.submit(self.function, attempt.spec, self.conditions)
+        except Exception as error:
+            raise ClusterError(f"runs cannot be handed out any more ({error})") from error
+        waiting[future] = attempt
 
     def _finished(self, waiting: "dict[Future[RunResult], Attempt]") -> Iterator[RunResult]:
         done = wait(waiting, timeout=_PATIENCE_SECONDS, return_when=FIRST_COMPLETED).done
         self.interruptions.check()
         if not done:
             self.check()
+        crashed: list[tuple[Attempt, BaseException]] = []
         for future in done:
             attempt, error = waiting.pop(future), _error(future)
-            if isinstance(error, RegbenchError):
-                raise error
             if error is None:
                 yield future.result()
-            elif attempt.number > self.retries:
+            else:
+                crashed.append((attempt, error))
+        for attempt, error in crashed:  # when what was finished is safe
+            _raise_if_others_would_fail(attempt.spec, error)
+            if attempt.number > self.retries:
                 yield failed(attempt.spec, error, attempt.number)
             elif not self.interruptions.finishing:
                 self._submit(Attempt(attempt.spec, attempt.number + 1), waiting)
+
+
+def _raise_if_others_would_fail(spec: RunSpec, error: BaseException) -> None:
+    if isinstance(error, DefinitionError):
+        raise DefinitionError(f"{spec.candidate} on {spec.problem.name}: {error}") from error
+    if isinstance(error, RegbenchError):
+        raise error
 
 
 def _error(future: "Future[RunResult]") -> BaseException | None:

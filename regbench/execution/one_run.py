@@ -23,6 +23,15 @@ class Conditions:
     concurrent_runs: int = 1
     keep_kernels: bool = False
 
+    def must_repeat(self, result: RunResult) -> bool:
+        """Whether a run that is there lacks what is wanted now: more time, or the kernels."""
+        return self._allows_more_time(result) or (self.keep_kernels and not result.kernels)
+
+    def _allows_more_time(self, result: RunResult) -> bool:
+        if result.outcome != Outcome.TIMED_OUT:
+            return False
+        return self.max_seconds is None or result.timings.total_seconds < self.max_seconds
+
 
 def compute(spec: RunSpec, conditions: Conditions) -> RunResult:
     """Run one spec in this process; what goes wrong in the training itself becomes the outcome `failed`.
@@ -55,10 +64,15 @@ def compute(spec: RunSpec, conditions: Conditions) -> RunResult:
 def failed(spec: RunSpec, error: BaseException, attempts: int = 1) -> RunResult:
     """The result of a run that crashed, in every one of its attempts."""
     times = f", in each of {attempts} attempts" if attempts > 1 else ""
+    return failed_because(spec, f"{_reason(error)}{times}")
+
+
+def failed_because(spec: RunSpec, reason: str) -> RunResult:
+    """The result of a run that crashed for a reason that is known, in one line."""
     return RunResult(
         spec=spec,
         outcome=Outcome.FAILED,
-        reason=f"{_reason(error)}{times}",
+        reason=reason,
         curves={},
         losses_without_penalty={},
         timings=Timings(compile_seconds=0.0, training_seconds=0.0, evaluation_seconds=0.0, total_seconds=0.0),

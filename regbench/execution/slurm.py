@@ -5,7 +5,6 @@ its worker came. So we ask `squeue` which jobs are still there.
 """
 
 import json
-import logging
 import math
 import os
 import shlex
@@ -35,8 +34,6 @@ Text = Annotated[str, StringConstraints(min_length=1)]
 Line = Annotated[str, StringConstraints(min_length=1, pattern=r"^[^\n]*$")]
 # SLURM's "minutes", "minutes:seconds", "hours:minutes:seconds" and "days-hours[:minutes[:seconds]]".
 Walltime = Annotated[str, StringConstraints(pattern=r"^(\d+|\d+:\d\d|\d+:\d\d:\d\d|\d+-\d+(:\d\d){0,2})$")]
-
-logger = logging.getLogger(__name__)
 
 
 class Jobs(Record):
@@ -94,28 +91,30 @@ def read_jobs(path: Path) -> Jobs:
 
 
 @contextmanager
-def slurm_cluster(path: Path, threads: int | None = None, say: Callable[[str], None] = lambda _: None) -> Iterator[Any]:
+def slurm_cluster(
+    jobs: Jobs, path: Path, threads: int | None = None, say: Callable[[str], None] = lambda _: None
+) -> Iterator[Any]:
     """The `dask_jobqueue.SLURMCluster` of a file, from its first worker on; its jobs end with the context.
 
     Args:
-        path: a file of `Jobs`.
+        jobs: what the file says.
+        path: the file, for messages.
         threads: of each run; the cores of a worker where not given.
         say: called with a line where it has to be waited for.
 
     Raises:
-        DefinitionError: the file does not hold together, SLURM or dask-jobqueue is not there, SLURM refuses the jobs,
-            or all of them end before a worker came.
+        DefinitionError: SLURM or dask-jobqueue is not there, SLURM refuses the jobs, or all of them end before a worker
+            came.
     """
-    jobs = read_jobs(path)
     options = job_options(jobs, path, threads)
     _check_this_machine(jobs, path)
     with new_cluster(options) as cluster:
-        keeper = Keeper(cluster, jobs)
+        keeper = Keeper(cluster, jobs, say)
         try:
             keeper.submit(jobs.jobs)
         except RuntimeError as error:
             raise DefinitionError(f"{path}: SLURM refused the jobs: {_last_line(error)}") from error
-        keeper.wait_for_worker(path, say)
+        keeper.wait_for_worker(path)
         with keeper:
             yield cluster
 
@@ -199,9 +198,10 @@ def job_options(jobs: Jobs, path: Path, threads: int | None = None) -> dict[str,
 class Keeper:
     """Keeps as many jobs as there should be."""
 
-    def __init__(self, cluster: Any, jobs: Jobs) -> None:
+    def __init__(self, cluster: Any, jobs: Jobs, say: Callable[[str], None]) -> None:
         """Begin without jobs."""
         self._cluster = cluster
+        self._say = say
         self._jobs = jobs
         self._productive: set[str] = set()
         self._fruitless = 0
@@ -234,22 +234,24 @@ class Keeper:
             self._cluster.worker_spec.update(self._cluster.new_worker_spec())
         for name in ended:
             self._cluster.worker_spec.pop(name, None)
-            self._cluster.workers.pop(name, None)
+            job = self._cluster.workers.pop(name, None)
+            if job is not None:
+                job.status = Status.closed  # else Dask fails on it when the cluster is closed
         try:
             await self._cluster
         except RuntimeError:
             for job in self._cluster.workers.values():
                 if job.job_id is None:
-                    job.status = Status.closed  # else Dask fails on it when the cluster is closed
+                    job.status = Status.closed
             raise
 
-    def wait_for_worker(self, path: Path, say: Callable[[str], None]) -> None:
+    def wait_for_worker(self, path: Path) -> None:
         """Return when the first worker has come, however long the jobs wait for their turn.
 
         Raises:
             DefinitionError: all jobs ended before.
         """
-        say(f"{path}: {self._jobs.jobs} jobs are submitted; waiting for the first worker")
+        self._say(f"{path}: {self._jobs.jobs} jobs are submitted; waiting for the first worker")
         checked = time.monotonic()
         while not self._cluster.scheduler_info["workers"]:
             time.sleep(0.1)
@@ -264,42 +266,42 @@ class Keeper:
         while not self._ended.wait(CHECK_SECONDS):
             try:
                 self._replace()
-            except (RuntimeError, OSError) as error:
-                logger.warning("SLURM refused a job; trying again: %s", _last_line(error))
+            except Exception as error:  # noqa: BLE001  SLURM refused, or Dask changed its tables meanwhile
+                self._say(f"an ended job could not be replaced; trying again: {_last_line(error)}")
 
     def _replace(self) -> None:
         """Submit a job for each that ended."""
         self._note_workers()
         ended = self._ended_jobs()
-        submitted = {name for name in ended if self._cluster.workers[name].job_id is not None}
+        submitted = {name for name, job in ended.items() if job.job_id is not None}
         self._fruitless += len(submitted - self._productive)
         if self._fruitless <= self._jobs.jobs + PATIENCE:
-            self._cluster.sync(self._exchange, ended, len(ended))
+            self._cluster.sync(self._exchange, list(ended), len(ended))
         elif len(ended) == len(self._cluster.workers):
-            logger.error("No job is left, and new ones end before a worker comes; the search ends.")
+            self._say("no job is left, and new ones end before a worker comes; the search ends")
             self._cluster.sync(self._cluster.scheduler.close)
             self._cluster.shutdown_scheduler = False  # Dask would try for 30 seconds to reach it
             self._ended.set()
 
     def _note_workers(self) -> None:
         """Remember which jobs have brought a worker."""
-        present = {str(worker["name"]) for worker in self._cluster.scheduler_info["workers"].values()}
+        present = {str(worker["name"]) for worker in list(self._cluster.scheduler_info["workers"].values())}
         if self._jobs.workers_per_job > 1:
             present = {name.rpartition("-")[0] for name in present}
         if not present <= self._productive:
             self._productive |= present
             self._fruitless = 0
 
-    def _ended_jobs(self) -> list[str]:
-        """The names of jobs that SLURM has no more; one that it puts back into its queue is still there."""
+    def _ended_jobs(self) -> dict[str, Any]:
+        """The jobs that SLURM has no more, by name; one that it puts back into its queue is still there."""
         known = dict(self._cluster.workers)
         listing = ["squeue", "--noheader", "--format=%A", f"--user={os.getuid()}"]
         try:
             there = subprocess.run(listing, capture_output=True, text=True, timeout=60, check=True).stdout.split()
         except (OSError, subprocess.SubprocessError) as error:
-            logger.warning("SLURM does not say which jobs there are: %s", _last_line(error))
-            return []
-        return [name for name, job in known.items() if job.job_id not in there]
+            self._say(f"SLURM does not say which jobs there are: {_last_line(error)}")
+            return {}
+        return {name: job for name, job in known.items() if job.job_id not in there}
 
 
 def _last_line(error: Exception) -> str:

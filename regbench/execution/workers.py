@@ -6,8 +6,12 @@ steps stay warm, and that no run can take the worker with it.
 
 import os
 import re
+import socket
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 
 from regbench.errors import DefinitionError
@@ -62,16 +66,49 @@ class Workers:
         return self.count > 0 or self.cluster is not None
 
 
-def compute_on_worker(spec: RunSpec, conditions: Conditions, workers: Workers, driver: str) -> RunResult:
-    """Compute one spec in a child of this worker; errors as for `compute`, and if the child died."""
-    child = _idle_child(workers)
-    _busy[child] = driver
+@cache
+def versions() -> dict[str, str]:
+    """The versions that decide on the last digits of a curve."""
+    return {name: version(name) for name in ("regbench", "keras", "tensorflow", "numpy")}
+
+
+def compute_on_worker(
+    spec: RunSpec, conditions: Conditions, workers: Workers, driver: str, wanted: dict[str, str]
+) -> RunResult:
+    """Compute one spec in a child of this worker.
+
+    Args:
+        spec: the run.
+        conditions: of it.
+        workers: what the child may use.
+        driver: the name of who wants it.
+        wanted: the versions of the driver.
+
+    Raises:
+        DefinitionError: the versions here are others; and errors as for `compute` and `Child.call`.
+    """
+    check_versions(wanted, f"worker {socket.gethostname()}")
+    environment = _environment(workers.threads)
+    with _exchange:
+        child = _idle_child(environment, workers)
+        _busy[child] = driver
     try:
         result: RunResult = child.call(compute, spec, conditions)
     finally:
-        del _busy[child]
-        _idle.append(child)
+        with _exchange:
+            del _busy[child]
+            _idle.append(child)
     return result
+
+
+def check_versions(wanted: dict[str, str], where: str) -> None:
+    """Make sure that this process computes what the driver would.
+
+    Raises:
+        DefinitionError: it has other versions.
+    """
+    if versions() != wanted:
+        raise DefinitionError(f"--cluster: the versions on {where} must be {wanted}. Received: {versions()}")
 
 
 class _WorkerChild(Child):
@@ -81,13 +118,13 @@ class _WorkerChild(Child):
     __eq__ = object.__eq__
 
 
+_exchange = threading.Lock()
 _idle: list[_WorkerChild] = []
 _busy: dict[_WorkerChild, str] = {}
 """What the children of this worker are doing: nothing, or a run of which driver. A worker has one for each thread."""
 
 
-def _idle_child(workers: Workers) -> _WorkerChild:
-    environment = _environment(workers.threads)
+def _idle_child(environment: dict[str, str], workers: Workers) -> _WorkerChild:
     while _idle:
         child = _idle.pop()
         if (child.environment, child.most_calls, child.memory_gib) == (environment, workers.runs, workers.memory_gib):
@@ -98,10 +135,12 @@ def _idle_child(workers: Workers) -> _WorkerChild:
 
 def end_children(driver: str) -> None:
     """End what this worker computes for a driver that has no use for it any more, and all children that do nothing."""
-    for child in [child for child, at_work_for in list(_busy.items()) if at_work_for == driver]:
-        child.kill()
-    while _idle:
-        _idle.pop().end()
+    with _exchange:
+        for child, at_work_for in _busy.items():
+            if at_work_for == driver:
+                child.kill()
+        while _idle:
+            _idle.pop().end()
 
 
 def _environment(threads: int | None) -> dict[str, str]:
@@ -120,10 +159,13 @@ def own_gpu(worker: str, gpus: Sequence[str]) -> str | None:
     return gpus[int(number[1]) % len(gpus)] if number and len(gpus) > 1 else None
 
 
-def visible_gpus() -> list[str]:
-    """The GPUs that this process may use, as `CUDA_VISIBLE_DEVICES` names them."""
+def visible_gpus(devices: Path = Path("/dev")) -> list[str]:
+    """The GPUs that this process may use, as `CUDA_VISIBLE_DEVICES` names them.
+
+    Without that variable CUDA counts those that are there from 0, whatever the numbers of their files in `devices`.
+    """
     allowed = os.environ.get("CUDA_VISIBLE_DEVICES")
     if allowed is not None:
         return [gpu for gpu in allowed.split(",") if gpu]
-    devices = (re.fullmatch(r"nvidia([0-9]+)", path.name) for path in Path("/dev").glob("nvidia*"))
-    return sorted((device[1] for device in devices if device), key=int)
+    there = [path for path in devices.glob("nvidia*") if re.fullmatch(r"nvidia[0-9]+", path.name)]
+    return [str(number) for number in range(len(there))]

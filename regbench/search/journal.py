@@ -171,11 +171,11 @@ def _drawn(searched: Searched | None, value: Any) -> float:
 
 def _observed_distribution(values: Sequence[Scalar]) -> BaseDistribution:
     if all(_is_number(value) for value in values):
-        low, high = min(values), max(values)
+        low, high = float(min(values)), float(max(values))
+        is_wide = low > 0 and high >= WIDE * low
         if all(isinstance(value, int) for value in values):
-            return IntDistribution(int(low), int(high))
-        is_wide = float(low) > 0 and float(high) >= WIDE * float(low)
-        return FloatDistribution(float(low), float(high), log=is_wide)
+            return IntDistribution(int(low), int(high), log=is_wide)
+        return FloatDistribution(low, high, log=is_wide)
     kinds = {type(value) for value in values}
     return CategoricalDistribution(sorted(set(values) if len(kinds) == 1 else set(map(str, values))))
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Self
 
 CLAIMS_FILE = ".claims"
-_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL)
 _PLACE_DIGITS = 15  # hexadecimal; the place must fit into 63 bits
 
 
@@ -20,6 +19,7 @@ class Claims:
     """The claims of this process on the runs of a tree.
 
     Where the file system has no locks, every claim is granted: runs may then be computed twice, and nothing is harmed.
+    So it is between two threads of one process, which share their locks.
 
     Args:
         folder: the results tree, which must exist.
@@ -53,15 +53,16 @@ class Claims:
         except OSError as error:
             if error.errno in (errno.EACCES, errno.EAGAIN):
                 return False
-            if error.errno not in _NO_LOCKS:
-                raise
             self._give_up(error)
         return True
 
     def release(self, digest: str) -> None:
         """End a claim."""
         if self._file is not None:
-            fcntl.lockf(self._file, fcntl.LOCK_UN, 1, _place(digest))
+            try:
+                fcntl.lockf(self._file, fcntl.LOCK_UN, 1, _place(digest))
+            except OSError as error:
+                self._give_up(error)
 
     def _give_up(self, error: OSError) -> None:
         self.__exit__()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from regbench.errors import ResultsError
+from regbench.errors import ResultsError, printable
 from regbench.records import Outcome, RunResult, RunSpec
 from regbench.store import deepobs, paths
 
@@ -83,8 +83,18 @@ class Folder:
         found = self._find(spec, minibatch=False)
         if found is not None:
             return found[0]
-        failures = (self.path / paths.run_folder(spec)).glob(f"{paths.seed_prefix(spec.seed)}*{FAILURE_SUFFIX}")
-        return max(failures, default=None)
+        return max(self.failures(spec), default=None)
+
+    def failures(self, spec: RunSpec) -> list[Path]:
+        """The notes on crashes of a run; the last one has the greatest name."""
+        return list((self.path / paths.run_folder(spec)).glob(f"{paths.seed_prefix(spec.seed)}*{FAILURE_SUFFIX}"))
+
+    def reason_of_failure(self, path: Path) -> str:
+        """What a note on a crash says, in one line."""
+        try:
+            return printable(str(deepobs.load(path.read_bytes())["regbench"]["reason"]))
+        except (OSError, ResultsError, KeyError, TypeError):
+            return "it crashed in another process"
 
     def _find(self, spec: RunSpec, minibatch: bool) -> tuple[Path, RunResult] | None:
         folder = self.path / paths.run_folder(spec)

@@ -14,6 +14,7 @@ import contextlib
 import os
 import random
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -31,8 +32,6 @@ RUNS = 2 * (20 + 3)
 ONE_THREAD = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
 LATEST_SECONDS = 9.0  # of a kill after the start, or after the kill before; loading takes about half of it
 HANGING_SECONDS = 300.0
-PORT = 18_799
-ADDRESS = f"tcp://127.0.0.1:{PORT}"
 
 VICTIMS = {
     "in-process": ["driver"],
@@ -42,7 +41,7 @@ VICTIMS = {
 OPTIONS = {
     "in-process": [],
     "workers": ["--workers", "2", "--worker-threads", "1"],
-    "cluster": ["--cluster", ADDRESS, "--worker-threads", "1"],
+    "cluster": ["--worker-threads", "1"],
 }
 
 
@@ -50,13 +49,17 @@ class Cluster:
     """A Dask scheduler and two worker processes with their nanny, all of which may be killed."""
 
     def __init__(self) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = str(free.getsockname()[1])
+        self.address = f"tcp://127.0.0.1:{self.port}"
         self.scheduler, self.nanny = self._start_scheduler(), self._start_nanny()
 
     def _start_scheduler(self) -> subprocess.Popen[bytes]:
-        return _quiet([sys.executable, "-m", "distributed.cli.dask_scheduler", "--port", str(PORT), "--no-dashboard"])
+        return _quiet([sys.executable, "-m", "distributed.cli.dask_scheduler", "--port", self.port, "--no-dashboard"])
 
     def _start_nanny(self) -> subprocess.Popen[bytes]:
-        command = ["distributed.cli.dask_worker", ADDRESS, "--nworkers", "2", "--nthreads", "1", "--no-dashboard"]
+        command = ["distributed.cli.dask_worker", self.address, "--nworkers", "2", "--nthreads", "1", "--no-dashboard"]
         return _quiet([sys.executable, "-m", *command, "--memory-limit", "0"])
 
     def mend(self) -> None:
@@ -110,8 +113,9 @@ def victims(kind: str, driver: subprocess.Popen[str], cluster: Cluster | None) -
     return _with_command(there, "regbench.execution.child" if kind == "run" else "multiprocessing.spawn")
 
 
-def start(mode: str, output: Path) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "regbench", "search", *SEARCH, *OPTIONS[mode], "--output", str(output), "--json"]
+def start(mode: str, output: Path, cluster: Cluster | None = None) -> subprocess.Popen[str]:
+    options = [*OPTIONS[mode], *(["--cluster", cluster.address] if cluster else [])]
+    command = [sys.executable, "-m", "regbench", "search", *SEARCH, *options, "--output", str(output), "--json"]
     return subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ | ONE_THREAD
     )
@@ -169,7 +173,7 @@ class Drill:
         while True:
             if cluster:
                 cluster.mend()
-            driver = start(mode, tree)
+            driver = start(mode, tree, cluster)
             self.starts += 1
             began = time.monotonic()
             while driver.poll() is None and self.kills.total() < self.wanted:

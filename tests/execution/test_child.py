@@ -4,6 +4,7 @@ import importlib
 import os
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -73,6 +74,28 @@ def test_child_finds_the_modules_of_this_process(make_child, tmp_path, monkeypat
     import module_of_this_test
 
     assert make_child().call(module_of_this_test.double, 21) == 42
+
+
+def test_answer_that_cannot_travel_is_an_error_that_says_so(make_child):
+    with pytest.raises(TypeError, match="cannot pickle"):
+        make_child().call(threading.Lock)
+
+
+def test_death_is_noticed_although_a_process_of_the_child_lives_on(make_child, tmp_path, monkeypatch):
+    (tmp_path / "forking.py").write_text(
+        "import os, time\n"
+        "def fork_and_die():\n"
+        "    if os.fork() == 0:\n"
+        "        time.sleep(30)\n"
+        "        os._exit(0)\n"
+        "    os._exit(3)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    sys.modules.pop("forking", None)
+    began = time.monotonic()
+    with pytest.raises(ProcessDiedError, match="exit code 3"):
+        make_child().call(importlib.import_module("forking").fork_and_die)
+    assert time.monotonic() - began < 20
 
 
 def test_child_is_replaced_after_so_many_calls(make_child):

@@ -3,7 +3,6 @@
 The commands of SLURM are stood in for by scripts that start processes; `scripts/slurm_drill.py` does it on a real one.
 """
 
-import logging
 import os
 import subprocess
 import sys
@@ -29,6 +28,10 @@ def write(tmp_path):
         return path
 
     return write
+
+
+def cluster_of(path, say=lambda _: None):
+    return slurm_cluster(read_jobs(path), path, say=say)
 
 
 def test_all_keys_are_read(write):
@@ -138,7 +141,7 @@ def test_missing_extra_is_named(monkeypatch):
 
 def test_search_must_be_started_where_jobs_can_be_submitted(write, monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(DefinitionError, match="there is no `sbatch` here"), slurm_cluster(write(ENOUGH)):
+    with pytest.raises(DefinitionError, match="there is no `sbatch` here"), cluster_of(write(ENOUGH)):
         pass
 
 
@@ -299,7 +302,7 @@ def wait_until(condition, seconds=60):
 def test_cancelled_job_is_replaced_and_all_end_with_the_context(workers, stand_in, write, tmp_path):
     text = f'jobs = 2\nwalltime = "60"\nworkers_per_job = {workers}\ncores_per_job = {workers}\n'
     said = []
-    with slurm_cluster(write(text + f'log_directory = "{tmp_path}/logs"'), say=said.append) as cluster:
+    with cluster_of(write(text + f'log_directory = "{tmp_path}/logs"'), say=said.append) as cluster:
         wait_until(lambda: len(cluster.scheduler_info["workers"]) == 2 * workers)
         assert len(names(stand_in)) == 2
         cancelled, kept = names(stand_in)
@@ -316,7 +319,7 @@ def test_cancelled_job_is_replaced_and_all_end_with_the_context(workers, stand_i
 def test_jobs_that_end_before_a_worker_comes_are_no_search(stand_in, write):
     path = write(ENOUGH + 'python = "/no/such/python"')
     where = "the files slurm-*.out of the working directory"
-    with pytest.raises(DefinitionError) as refused, slurm_cluster(path):
+    with pytest.raises(DefinitionError) as refused, cluster_of(path):
         pass
     assert str(refused.value) == f"{path}: all jobs ended before a worker came. Their output is in {where}"
     assert submitted(stand_in) == 2
@@ -333,7 +336,7 @@ def test_jobs_that_end_before_a_worker_comes_are_no_search(stand_in, write):
 def test_what_this_machine_has_not_is_told(text, message, stand_in, write, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     path = write(ENOUGH + text)
-    with pytest.raises(DefinitionError) as refused, slurm_cluster(path):
+    with pytest.raises(DefinitionError) as refused, cluster_of(path):
         pass
     assert str(refused.value).startswith(f"{path}: {message}")
     assert submitted(stand_in) == 0
@@ -343,28 +346,30 @@ def test_what_this_machine_has_not_is_told(text, message, stand_in, write, monke
 def test_refusal_by_slurm_is_told(stand_in, write):
     (stand_in.parent / "full").touch()
     path = write(ENOUGH)
-    with pytest.raises(DefinitionError) as refused, slurm_cluster(path):
+    with pytest.raises(DefinitionError) as refused, cluster_of(path):
         pass
     assert str(refused.value) == f"{path}: SLURM refused the jobs: sbatch: error: QOSMaxSubmitJobPerUserLimit"
 
 
 @needs_jobqueue
-def test_scheduler_ends_when_no_job_brings_a_worker_any_more(stand_in, write, monkeypatch, caplog):
+def test_scheduler_ends_when_no_job_brings_a_worker_any_more(stand_in, write, monkeypatch):
+    said = []
     monkeypatch.setattr(slurm, "PATIENCE", 0)
-    with slurm_cluster(write('jobs = 1\nwalltime = "60"')) as cluster:
+    with cluster_of(write('jobs = 1\nwalltime = "60"'), say=said.append) as cluster:
         cluster.new_spec["options"]["python"] = "/no/such/python"
         subprocess.run(["scancel", *names(stand_in)], check=True)
         wait_until(lambda: cluster.scheduler.status.name == "closed")
     assert submitted(stand_in) == 3  # the first, and two of which no worker came
-    assert "No job is left" in caplog.text
+    assert "no job is left" in "".join(said)
 
 
 @needs_jobqueue
-def test_refusals_in_mid_search_are_waited_out(stand_in, write, monkeypatch, caplog):
+def test_refusals_in_mid_search_are_waited_out(stand_in, write, monkeypatch):
+    said = []
     monkeypatch.setattr(slurm, "PATIENCE", -1)  # they do not count: nothing was started in vain
-    with slurm_cluster(write('jobs = 1\nwalltime = "60"')) as cluster, caplog.at_level(logging.WARNING):
+    with cluster_of(write('jobs = 1\nwalltime = "60"'), say=said.append) as cluster:
         (stand_in.parent / "full").touch()
         subprocess.run(["scancel", *names(stand_in)], check=True)
-        wait_until(lambda: "QOSMaxSubmitJobPerUserLimit" in caplog.text)
+        wait_until(lambda: "QOSMaxSubmitJobPerUserLimit" in "".join(said))
         (stand_in.parent / "full").unlink()
         wait_until(lambda: len(names(stand_in)) == 1 and cluster.scheduler_info["workers"])

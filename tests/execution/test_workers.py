@@ -67,6 +67,24 @@ def test_gpus_that_may_be_used_are_those_of_the_environment(monkeypatch):
     assert visible_gpus() == []
 
 
+def test_gpus_without_that_variable_are_counted_from_0(monkeypatch, tmp_path):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    for name in ("nvidia2", "nvidia3", "nvidiactl", "nvidia-uvm"):
+        (tmp_path / name).touch()
+    assert visible_gpus(tmp_path) == ["0", "1"]
+
+
+def test_workers_that_cannot_be_started_are_told_in_one_line(monkeypatch):
+    import distributed
+
+    def refuse(**_):
+        raise RuntimeError("Cluster failed to start")
+
+    monkeypatch.setattr(distributed, "LocalCluster", refuse)
+    with pytest.raises(DefinitionError, match="--workers: 2 processes cannot be started here: Cluster"), machine(2):
+        pass
+
+
 def test_there_is_at_least_one_core(monkeypatch):
     assert 1 <= available_cores() <= os.cpu_count()
     monkeypatch.delattr(os, "sched_getaffinity")  # as on macOS
@@ -212,8 +230,11 @@ def test_run_that_kills_its_worker_fails_and_all_others_complete(from_workers, g
 @pytest.mark.slow
 def test_bad_input_that_shows_on_a_worker_is_told_as_such_and_leaves_the_workers_usable(from_workers):
     message = (
-        "DefinitionError: optimizer: own_optimizers_of_this_test:Picky: `power` must be in (0, 1]. Received: power=1.5"
+        "DefinitionError: mine on quadratic_deep: optimizer: own_optimizers_of_this_test:Picky: `power` must be in (0, 1]. "
+        "Received: power=1.5"
     )
     assert from_workers["refused"] == message
-    assert from_workers["unknown"].startswith("DefinitionError: optimizer.name: There is no optimizer `adm`.")
+    assert from_workers["unknown"].startswith(
+        "DefinitionError: mine on quadratic_deep: optimizer.name: There is no optimizer `adm`."
+    )
     assert [result["outcome"] for result in from_workers["afterwards"]] == ["completed"]

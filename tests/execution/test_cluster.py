@@ -1,0 +1,178 @@
+"""Workers of a Dask scheduler that runs apart: what they compute, and what happens when they or it are gone."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from regbench.errors import ClusterError, DefinitionError
+from regbench.execution import Workers, machine
+from regbench.execution.cluster import ROUND
+from regbench.records import Outcome
+
+pytestmark = pytest.mark.slow
+
+ONE_THREAD = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
+
+
+@pytest.fixture
+def dask(tmp_path):
+    """Starts a scheduler or workers of it; ends them with the test."""
+    with closing(socket.socket()) as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    processes = []
+
+    def start(*arguments):
+        command = [sys.executable, "-m", *arguments, "--no-dashboard"]
+        environment = os.environ | ONE_THREAD
+        processes.append(
+            subprocess.Popen(
+                command,
+                cwd=tmp_path,
+                env=environment,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        )
+        return processes[-1]
+
+    def is_listening():
+        with closing(socket.socket()) as probe:
+            return probe.connect_ex(("127.0.0.1", int(port))) == 0
+
+    class Dask:
+        address = f"tcp://127.0.0.1:{port}"
+
+        @staticmethod
+        def scheduler():
+            scheduler = start("distributed.cli.dask_scheduler", "--port", port)
+            deadline = time.monotonic() + 60
+            while not is_listening():
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            return scheduler
+
+        @classmethod
+        def worker(cls, *arguments):
+            return start(
+                "distributed.cli.dask_worker", cls.address, "--nthreads", "1", "--memory-limit", "0", *arguments
+            )
+
+    yield Dask
+    for process in processes:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+@pytest.fixture
+def specs(make_task):
+    return [make_task("digits_mlp", "sgd", epochs=2).spec({"optimizer.learning_rate": 0.01}, seed) for seed in range(4)]
+
+
+def test_worker_computes_what_this_process_does_and_ends_what_it_holds_when_the_driver_leaves(dask, specs):
+    dask.scheduler()
+    worker = dask.worker()
+    with machine(Workers(cluster=dask.address, threads=1)) as there:
+        assert there.capacity == ROUND
+        results = sorted(there.compute(specs), key=lambda result: result.spec.seed)
+        assert children(worker)
+    deadline = time.monotonic() + 30
+    while children(worker):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    expected = compute_with_one_thread(specs)
+    assert [result.outcome for result in results] == [Outcome.COMPLETED] * 4
+    assert [result.curves for result in results] == [result.curves for result in expected]
+
+
+def compute_with_one_thread(specs):
+    with machine(Workers(1, threads=1)) as here:
+        return sorted(here.compute(specs), key=lambda result: result.spec.seed)
+
+
+def children(worker):
+    """The processes in which its runs are computed."""
+    import psutil
+
+    found = []
+    for process in psutil.Process(worker.pid).children(recursive=True):
+        try:
+            found += [process] if "regbench.execution.child" in " ".join(process.cmdline()) else []
+        except psutil.Error:
+            continue
+    return found
+
+
+def test_first_worker_is_waited_for(dask, specs):
+    dask.scheduler()
+    said = []
+
+    def say(line):
+        said.append(line)
+        dask.worker()
+
+    with machine(Workers(cluster=dask.address, threads=1), say=say) as there:
+        assert [result.outcome for result in there.compute(specs[:1])] == [Outcome.COMPLETED]
+    assert said == [f"no worker of {dask.address} is there yet; waiting for the first"]
+
+
+def test_run_whose_process_is_killed_is_computed_again(dask, specs):
+    dask.scheduler()
+    worker = dask.worker()
+    with machine(Workers(cluster=dask.address, threads=1)) as there:
+        results = []
+        for result in there.compute(specs):
+            for child in children(worker) if not results else []:
+                child.kill()
+            results.append(result)
+    assert [result.outcome for result in results] == [Outcome.COMPLETED] * 4
+
+
+def test_death_of_the_scheduler_ends_the_search_and_what_was_finished_is_there(dask, specs):
+    scheduler = dask.scheduler()
+    dask.worker("--no-nanny")
+    results = []
+
+    def compute():
+        with machine(Workers(cluster=dask.address, threads=1)) as there:
+            for result in there.compute(specs):
+                results.append(result)
+                scheduler.kill()
+
+    with pytest.raises(ClusterError, match="scheduler"):
+        compute()
+    assert results
+
+
+def test_worker_of_another_version_is_refused(dask, tmp_path, monkeypatch):
+    dask.scheduler()
+    other = tmp_path / "other" / "regbench-99.dist-info"
+    other.mkdir(parents=True)
+    (other / "METADATA").write_text("Metadata-Version: 2.1\nName: regbench\nVersion: 99\n")
+    monkeypatch.setenv("PYTHONPATH", str(other.parent))
+    dask.worker()
+    with (
+        pytest.raises(DefinitionError, match=r"--cluster: the versions on tcp://.* must be .*Received: .*'99'"),
+        machine(Workers(cluster=dask.address, threads=1)),
+    ):
+        pass
+
+
+def test_own_class_is_found_where_the_worker_was_started(dask, tmp_path, make_task, make_candidate):
+    Path(tmp_path, "own_module_of_this_test.py").write_text(
+        "import keras\n\nclass Own(keras.optimizers.SGD):\n    pass\n"
+    )
+    dask.scheduler()
+    dask.worker()
+    candidate = make_candidate("own_module_of_this_test:Own", learning_rate=0.01)
+    spec = make_task("digits_mlp", candidate, epochs=1).spec({}, 1)
+    with machine(Workers(cluster=dask.address, threads=1)) as there:
+        assert [result.outcome for result in there.compute([spec])] == [Outcome.COMPLETED]
