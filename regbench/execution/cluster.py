@@ -19,6 +19,7 @@ from regbench.execution.workers import Workers, compute_on_worker, end_children,
 
 SLURM = "slurm:"
 _CONNECT_SECONDS = 10
+_STARTS = 3
 _COUNTS_EVERY_SECONDS = 2.0
 
 ROUND = 8
@@ -113,7 +114,8 @@ def connected(workers: Workers, say: Callable[[str], None]) -> Iterator[Cluster]
         with client:
             cluster = Cluster(client, workers_of_it, size, is_ours=not isinstance(address, str))
             if workers.cluster is None:
-                client.register_worker_callbacks(_prepare_local_worker)
+                with _connection():
+                    client.register_worker_callbacks(_prepare_local_worker)
             else:
                 if not cluster.capacity():
                     say(f"no worker of {workers.cluster} is there yet; waiting for the first")
@@ -174,7 +176,7 @@ def _without_log() -> Iterator[None]:
 def _on_this_machine(count: int) -> Any:
     from distributed import LocalCluster
 
-    try:
+    def start() -> Any:
         return LocalCluster(
             n_workers=count,
             threads_per_worker=1,
@@ -183,6 +185,12 @@ def _on_this_machine(count: int) -> Any:
             dashboard_address="127.0.0.1:0",  # any free port: two searches may run at the same time
             silence_logs=logging.ERROR,  # what becomes of a run is told as its outcome
         )
+
+    for _ in range(_STARTS - 1):
+        with contextlib.suppress(OSError, RuntimeError):  # a worker may be killed while it starts
+            return start()
+    try:
+        return start()
     except (OSError, RuntimeError) as error:
         raise DefinitionError(f"--workers: {count} processes cannot be started here: {error}") from error
 

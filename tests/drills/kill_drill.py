@@ -181,11 +181,15 @@ class Drill:
                 self._kill(self.random.choice(VICTIMS[mode]), mode, driver, cluster)
                 if cluster:
                     cluster.mend()
-            try:
-                _, errors = driver.communicate(timeout=max(1.0, HANGING_SECONDS - (time.monotonic() - began)))
-            except subprocess.TimeoutExpired:
+            while driver.poll() is None and time.monotonic() - began < HANGING_SECONDS:
+                if cluster:
+                    cluster.mend()
+                self._wait(driver, 1.0)
+            if driver.poll() is None:
                 self.faults.append(f"{mode}: the search hung")
                 _end(driver)
+            _, errors = driver.communicate()
+            if self.faults:
                 return
             if "Traceback" in errors:
                 self.faults.append(f"{mode}: {errors}")

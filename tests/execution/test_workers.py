@@ -230,8 +230,8 @@ def test_run_that_kills_its_worker_fails_and_all_others_complete(from_workers, g
 @pytest.mark.slow
 def test_bad_input_that_shows_on_a_worker_is_told_as_such_and_leaves_the_workers_usable(from_workers):
     message = (
-        "DefinitionError: mine on quadratic_deep: optimizer: own_optimizers_of_this_test:Picky: `power` must be in (0, 1]. "
-        "Received: power=1.5"
+        "DefinitionError: mine on quadratic_deep: optimizer: own_optimizers_of_this_test:Picky: "
+        "`power` must be in (0, 1]. Received: power=1.5"
     )
     assert from_workers["refused"] == message
     assert from_workers["unknown"].startswith(
