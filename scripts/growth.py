@@ -151,7 +151,7 @@ def main() -> None:
     of_worker.add_argument("--candidate", default="sgd")
     of_worker.set_defaults(do=lambda given: worker(given.runs, given.candidate))
     of_speedup = commands.add_parser("speedup")
-    of_speedup.add_argument("--epochs", type=int, default=300)
+    of_speedup.add_argument("--epochs", type=int, default=1000)
     of_speedup.add_argument("--repeats", type=int, default=3)
     of_speedup.set_defaults(do=lambda given: speedup(given.epochs, given.repeats))
     given = parser.parse_args()
