@@ -264,6 +264,12 @@ def _tune(
         settings = [study.ask(number) for number in numbers]
         specs = [task.spec(setting, seed) for setting in settings]
         of_round = runs.complete(specs, folder, machine, report, brief=True)
+        once: set[str] = set()
+        for result in of_round:
+            digest = result.spec.digest()
+            if digest in once:  # a draw from few choices came again
+                report(result, True)
+            once.add(digest)
         for number, setting, result in zip(numbers, settings, of_round, strict=True):
             study.tell(number, setting, tune.score_of(result))
         results += of_round

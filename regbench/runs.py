@@ -33,7 +33,7 @@ def complete(
         specs: of the runs.
         folder: the results tree, which exists.
         machine: computes what is missing.
-        report: called with every run.
+        report: called with every run, with equal ones once.
         minibatch: also read the losses of the steps.
         brief: give back only the last value of each curve (`RunResult.brief`), so that thousands fit into memory.
 
@@ -56,12 +56,9 @@ class _Completion:
         self._failures_before: dict[str, set[Path]] = {}
 
     def of(self, specs: Sequence[RunSpec]) -> list[RunResult]:
-        repeated = []
         for spec in specs:
             digest = spec.digest()
-            if digest in self._results or digest in self._missing:
-                repeated.append(digest)
-            elif not self._is_found(spec):
+            if digest not in self._results and digest not in self._missing and not self._is_found(spec):
                 self._missing[digest] = spec
         self._compute()
         while self._missing:
@@ -69,8 +66,6 @@ class _Completion:
             self._folder.tell(f"{self._folder.path}: another process computes runs of this search; waiting for them")
             time.sleep(_LOOKS_EVERY_SECONDS)
             self._compute()
-        for digest in repeated:
-            self._report(self._results[digest], True)
         return [self._results[spec.digest()] for spec in specs]
 
     def _compute(self) -> None:

@@ -138,7 +138,9 @@ def test_equal_settings_are_one_run(use_machine, by_score, search, tmp_path, mon
     )
     monkeypatch.chdir(tmp_path)
     machine = use_machine(by_score(valid=lambda spec: spec.setting["optimizer.momentum"]))
-    (standing,) = search(["two"], budget=6, reruns=1)
+    seen = []
+    (standing,) = search(["two"], budget=6, reruns=1, progress=seen.append)
+    assert [(event.phase, event.done) for event in seen][5:] == [("trials", 6), ("re-runs", 1)]
     assert standing.setting == {"optimizer.momentum": 0.9}
     assert standing.trials == 6
     assert sorted((spec.setting["optimizer.momentum"], spec.seed) for spec in machine.computed) == [

@@ -1,9 +1,11 @@
 """A run by itself, and how it is found again; with a function in place of the training."""
 
+import contextlib
+
 import numpy as np
 import pytest
 
-from regbench import benchmark, catalog
+from regbench import benchmark, catalog, execution
 from regbench.errors import DataError, DefinitionError
 from regbench.records import Kernel, Outcome, Schedule
 from regbench.store.folder import Folder
@@ -113,13 +115,14 @@ def test_runs_that_are_known_in_every_detail_come_in_their_order(use_machine, by
         benchmark.run_all([make_task("mnist_mlp").spec({RATE: 0.1}, 42)], output=tmp_path, data_dir=tmp_path)
 
 
-def test_error_names_the_run_that_is_at_fault(use_machine, by_score, make_task, tmp_path):
-    def compute(spec):
+def test_error_names_the_run_that_is_at_fault(by_score, make_task, tmp_path, monkeypatch):
+    def compute(spec, conditions):
         if spec.seed == 43:
             raise DefinitionError("there is no layer `dense_7`")
         return by_score(valid=lambda spec: 0.5)(spec)
 
-    use_machine(compute, shuffle_seed=1)  # in order, as one process computes
+    here = contextlib.nullcontext(execution.Machine(execution.InProcess(), function=compute))
+    monkeypatch.setattr(execution, "machine", lambda *_, **__: here)
     specs = [
         make_task(name, epochs=2).spec({RATE: 0.1}, seed) for name, seed in (("digits_mlp", 42), ("digits_2c2d", 43))
     ]
