@@ -9,16 +9,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from regbench import catalog, datasets, execution, runs
+from regbench import datasets, execution, runs
 from regbench.errors import DefinitionError
 from regbench.execution import Conditions, Machine, Workers
 from regbench.records import Candidate, Problem, Protocol, RunResult, RunSpec, Scalar, Schedule
 from regbench.search import space, tune
 from regbench.standings import Standing, ranked, standing
 from regbench.store.folder import Folder
-from regbench.tasks import Task
-
-TUNING_SEED = 42
+from regbench.tasks import TUNING_SEED, Task, checked_seed, planned
 
 
 @dataclass(frozen=True)
@@ -88,7 +86,7 @@ def run(
     """
     task = Task.of(problem, candidate, protocol, schedule, epochs, batch_size)
     chosen = dict(setting or {})
-    spec = task.spec(space.defaults(space.override(task.candidate, chosen)) | chosen, _checked_seed(seed))
+    spec = task.spec(space.defaults(space.override(task.candidate, chosen)) | chosen, checked_seed(seed))
     _check_data(task.problem.dataset, data_dir)
     folder = Folder(output, warn)
     folder.check_writable()
@@ -201,35 +199,6 @@ def search(
     return ranked(standings)
 
 
-def planned(
-    problem: str | Problem,
-    candidates: str | Sequence[str],
-    *,
-    budget: str | int = "medium",
-    sampler: str = "random",
-    seed: int = TUNING_SEED,
-    epochs: int | None = None,
-    batch_size: int | None = None,
-    schedule: Schedule | str = "none",
-    protocol: str | Protocol = "deepobs",
-) -> list[tuple[Task, tune.Study]]:
-    """What a search would do, with all bad input found out: each candidate's task, and the study of its trials.
-
-    Arguments and errors as for `search`.
-    """
-    names = [candidates] if isinstance(candidates, str) else list(dict.fromkeys(candidates))
-    if not names:
-        raise DefinitionError("A search needs at least one candidate. Received: none")
-    trials, seed = catalog.budget_trials(budget), _checked_seed(seed)
-    studies = []
-    for name in names:
-        task = Task.of(problem, name, protocol, schedule, epochs, batch_size)
-        study = tune.Study(task.candidate, task.problem.goal, sampler, seed, trials)
-        task.spec(study.ask(0), seed)
-        studies.append((task, study))
-    return studies
-
-
 def _search_one(
     task: Task,
     study: tune.Study,
@@ -289,12 +258,6 @@ def _check_data(dataset: str, data_dir: str | Path | None) -> None:
     """Make sure early that the files of the data set are there."""
     if datasets.get(dataset).files:
         datasets.locate(dataset, _path(data_dir))
-
-
-def _checked_seed(seed: int) -> int:
-    if not 0 <= seed < 2**31:
-        raise DefinitionError(f"`seed` must be from 0 to 2**31 - 1. Received: seed={seed}")
-    return seed
 
 
 def _conditions(data_dir: str | Path | None, max_seconds: float | None, keep_kernels: bool = False) -> Conditions:

@@ -5,20 +5,20 @@ For batch systems that compute runs one by one (`regbench run`): the search find
 
 import platform
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from regbench import benchmark, datasets
+from regbench import datasets
 from regbench.errors import DefinitionError, ResultsError
 from regbench.execution import Conditions
 from regbench.records import Outcome, Problem, Protocol, RunResult, RunSpec, Schedule
 from regbench.search import tune
 from regbench.store import bundled, deepobs, paths
 from regbench.store.folder import RUN_SUFFIX, Folder
-from regbench.tasks import Task
+from regbench.tasks import TUNING_SEED, Task, planned
 
 Phase = Literal["trials", "re-runs"]
 _ENOUGH_FILES = 50  # for a median
@@ -102,7 +102,7 @@ def plan(
     *,
     budget: str | int = "medium",
     sampler: str = "random",
-    seed: int = benchmark.TUNING_SEED,
+    seed: int = TUNING_SEED,
     reruns: int | None = None,
     epochs: int | None = None,
     batch_size: int | None = None,
@@ -110,7 +110,7 @@ def plan(
     protocol: str | Protocol = "deepobs",
     output: str | Path = "results",
     max_seconds: float | None = None,
-    warn: benchmark.Warn | None = None,
+    warn: Callable[[str], None] | None = None,
 ) -> list[PlannedSearch]:
     """What `benchmark.search` would run with these arguments, which mean the same there; nothing is run or written.
 
@@ -120,7 +120,7 @@ def plan(
     Raises:
         RegbenchError: the input is at fault, or the sampler learns from results, so that its trials are not known.
     """
-    studies = benchmark.planned(
+    studies = planned(
         problem,
         candidates,
         budget=budget,
@@ -152,7 +152,7 @@ def _plan_one(
     estimate = _estimate(task, folder.path)
     seconds = None if estimate is None else estimate.seconds(task.epochs, conditions.max_seconds)
 
-    def planned(phase: Phase, specs: Sequence[RunSpec], results: Sequence[RunResult | None]) -> list[PlannedRun]:
+    def of_phase(phase: Phase, specs: Sequence[RunSpec], results: Sequence[RunResult | None]) -> list[PlannedRun]:
         return [
             PlannedRun(phase, number, spec, result is not None, seconds if result is None else 0.0)
             for number, (spec, result) in enumerate(zip(specs, results, strict=True))
@@ -160,14 +160,14 @@ def _plan_one(
 
     specs = [task.spec(study.ask(number), seed) for number in range(study.trials)]
     results = [_find(spec, folder, conditions) for spec in specs]
-    runs = planned("trials", specs, results)
+    runs = of_phase("trials", specs, results)
     found = [result for result in results if result is not None]
     if len(found) < len(specs):
         return PlannedSearch(task.candidate.name, runs, reruns, seconds, estimate)
     winner = tune.best(found, task.problem.goal)
     if winner is not None:
         again = [task.spec(specs[winner].setting, other) for other in range(seed + 1, seed + 1 + reruns)]
-        runs += planned("re-runs", again, [_find(spec, folder, conditions) for spec in again])
+        runs += of_phase("re-runs", again, [_find(spec, folder, conditions) for spec in again])
     return PlannedSearch(task.candidate.name, runs, 0, seconds, estimate)
 
 

@@ -1,13 +1,15 @@
-"""What is to be done: a candidate on a problem, under a protocol."""
+"""What is to be done: candidates on a problem, under a protocol, and the trials of a search."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
 from regbench import catalog
 from regbench.errors import DefinitionError
 from regbench.records import Candidate, Problem, Protocol, RunSpec, Scalar, Schedule
-from regbench.search import space
+from regbench.search import space, tune
+
+TUNING_SEED = 42
 
 
 @dataclass(frozen=True)
@@ -69,3 +71,43 @@ class Task:
             epochs=chosen.epochs if epochs is None else epochs,
             batch_size=batch_size or chosen.batch_size,
         )
+
+
+def planned(
+    problem: str | Problem,
+    candidates: str | Sequence[str],
+    *,
+    budget: str | int = "medium",
+    sampler: str = "random",
+    seed: int = TUNING_SEED,
+    epochs: int | None = None,
+    batch_size: int | None = None,
+    schedule: Schedule | str = "none",
+    protocol: str | Protocol = "deepobs",
+) -> list[tuple[Task, tune.Study]]:
+    """What a search would do, with all bad input found out: each candidate's task, and the study of its trials.
+
+    Arguments and errors as for `benchmark.search`.
+    """
+    names = [candidates] if isinstance(candidates, str) else list(dict.fromkeys(candidates))
+    if not names:
+        raise DefinitionError("A search needs at least one candidate. Received: none")
+    trials, seed = catalog.budget_trials(budget), checked_seed(seed)
+    studies = []
+    for name in names:
+        task = Task.of(problem, name, protocol, schedule, epochs, batch_size)
+        study = tune.Study(task.candidate, task.problem.goal, sampler, seed, trials)
+        task.spec(study.ask(0), seed)
+        studies.append((task, study))
+    return studies
+
+
+def checked_seed(seed: int) -> int:
+    """The seed of a run or a search.
+
+    Raises:
+        DefinitionError: it is out of its range.
+    """
+    if not 0 <= seed < 2**31:
+        raise DefinitionError(f"`seed` must be from 0 to 2**31 - 1. Received: seed={seed}")
+    return seed

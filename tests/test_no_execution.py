@@ -54,8 +54,9 @@ ALLOWED = {
     ("regbench/execution/child.py", "multiprocessing"): "a pipe between this process and its own child",
     ("regbench/execution/cluster.py", "dask"): TRANSPORT,
     ("regbench/execution/cluster.py", "distributed"): TRANSPORT,
-    ("regbench/execution/slurm.py", "dask"): TRANSPORT,
     ("regbench/execution/slurm.py", "distributed"): TRANSPORT,
+    ("regbench/execution/slurm_jobs.py", "dask"): TRANSPORT,
+    ("regbench/execution/slurm_jobs.py", "distributed"): TRANSPORT,
     ("regbench/execution/workers.py", "distributed"): TRANSPORT,
     (
         "scripts/deepobs_reference.py",

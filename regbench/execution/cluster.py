@@ -136,7 +136,8 @@ def _started(workers: Workers, say: Callable[[str], None]) -> Iterator[tuple[Any
         with _on_this_machine(workers.count) as cluster:
             yield cluster, workers.count, replace(workers, threads=threads)
     elif workers.cluster.startswith(SLURM):
-        from regbench.execution.slurm import read_jobs, slurm_cluster
+        from regbench.execution.slurm import slurm_cluster
+        from regbench.execution.slurm_jobs import read_jobs
 
         path = Path(workers.cluster.removeprefix(SLURM))
         jobs = read_jobs(path)

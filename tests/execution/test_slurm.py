@@ -13,7 +13,8 @@ import pytest
 
 from regbench.errors import DefinitionError
 from regbench.execution import slurm
-from regbench.execution.slurm import Jobs, job_options, new_cluster, read_jobs, slurm_cluster
+from regbench.execution.slurm import new_cluster, slurm_cluster
+from regbench.execution.slurm_jobs import Jobs, job_options, read_jobs
 
 ENOUGH = 'jobs = 2\nwalltime = "01:00:00"\n'
 
@@ -214,7 +215,8 @@ def test_ctrl_c_does_what_it_did_before():
     script = """
 import signal
 from pathlib import Path
-from regbench.execution.slurm import Jobs, job_options, new_cluster
+from regbench.execution.slurm import new_cluster
+from regbench.execution.slurm_jobs import Jobs, job_options
 
 before = signal.getsignal(signal.SIGINT)
 if __name__ == "__main__":
