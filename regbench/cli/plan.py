@@ -44,7 +44,8 @@ def plan(
     """Print the runs of a search without making them, as JSON lines or as commands, and how long they may take.
 
     The arguments are those of `search`, which finds all that these runs leave in the results tree. Runs of a winner
-    with further seeds are known, and printed, when all trials are there.
+    with further seeds are known, and printed, when all trials are there. A sampler that learns (tpe) is refused: its
+    trials are not known before.
     """
     if as_commands and as_json:
         raise DefinitionError("`--commands` and `--json` exclude each other")

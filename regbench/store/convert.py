@@ -80,9 +80,7 @@ def _check_target(source: Path, target: Path) -> None:
     if real.is_relative_to(source):
         raise ResultsError(f"{shown}: the new tree must not lie in the old one, which is not touched")
     try:
-        is_free = not os.path.lexists(target) or (
-            target.is_dir() and not target.is_symlink() and not any(target.iterdir())
-        )
+        is_free = not os.path.lexists(target) or _is_empty_folder(target)
     except (OSError, ValueError) as error:
         raise ResultsError(f"{shown}: it cannot be looked at: {error}") from error
     if not is_free:
