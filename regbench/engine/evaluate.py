@@ -33,6 +33,7 @@ class Chunks:
         length = -(-total // count)
         self.inputs = _pieces([samples.inputs for samples in splits.values()], count, length)
         self.targets = _pieces([samples.targets for samples in splits.values()], count, length)
+        self.count = tf.constant(count)
 
     def means(self, values: np.ndarray) -> dict[str, float]:
         """The mean over the samples of each split, from the value of each sample in each piece."""
@@ -64,25 +65,21 @@ class Evaluator:
         """Lay splits out for `evaluate`."""
         return Chunks(splits, self._longest)
 
-    def compile(self, chunks: Chunks, augmented: bool) -> None:
-        """Compile for chunks of this shape."""
-        nothing = self._arguments(chunks, count=0, seed=(0, 0))
+    def compile(self, chunks: Chunks, augmented: bool, seed: tf.Tensor) -> None:
+        """Compile for arguments of these shapes."""
+        nothing = chunks.inputs, chunks.targets, tf.constant(0), seed
         # Called without the search for the trace that fits, which takes as long as evaluating a small problem.
         self._values[augmented] = self._functions[augmented].get_concrete_function(*nothing)
         self._values[augmented](*nothing)
 
-    def evaluate(self, chunks: Chunks, augmented: bool, seed: tuple[int, int]) -> dict[str, Evaluation]:
+    def evaluate(self, chunks: Chunks, augmented: bool, seed: tf.Tensor) -> dict[str, Evaluation]:
         """Evaluate all samples of each split, once compiled; `seed` is that of the augmentation, where `augmented`."""
-        losses, hits, penalty = self._values[augmented](*self._arguments(chunks, len(chunks.inputs), seed))
+        losses, hits, penalty = self._values[augmented](chunks.inputs, chunks.targets, chunks.count, seed)
         accuracies = chunks.means(hits.numpy()) if self._objective.has_accuracy else {}
         return {
             split: Evaluation(loss, float(penalty), accuracies.get(split))
             for split, loss in chunks.means(losses.numpy()).items()
         }
-
-    @staticmethod
-    def _arguments(chunks: Chunks, count: int, seed: tuple[int, int]) -> tuple[tf.Tensor, ...]:
-        return chunks.inputs, chunks.targets, tf.constant(count), tf.constant(seed)
 
     def _evaluating(self, augmented: bool) -> Callable[..., tuple[tf.Tensor, tf.Tensor, tf.Tensor]]:
         objective = self._objective
@@ -91,6 +88,10 @@ class Evaluator:
             inputs: tf.Tensor, targets: tf.Tensor, count: tf.Tensor, seed: tf.Tensor
         ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
             """Losses and hits of all samples, float32 (chunks, length), and the penalty."""
+            if inputs.shape[0] == 1:  # a loop would copy all samples before its first turn
+                x = objective.prepare(inputs[0], augmented, seed, 0)
+                loss, hit = objective.losses(x, targets[0], training=False)
+                return loss[tf.newaxis], hit[tf.newaxis], objective.penalty()
             losses = tf.TensorArray(tf.float32, size=inputs.shape[0], element_shape=inputs.shape[1:2])
             hits = tf.TensorArray(tf.float32, size=inputs.shape[0], element_shape=inputs.shape[1:2])
             chunk = tf.constant(0)

@@ -50,8 +50,11 @@ class PreparedRun:
             program.objective.start(spec, build_model(spec.problem, dataset_of(spec.problem)))
         self._training = program.training(spec)
         self._training.start(build_optimizer(spec))
-        self._batches = Batches(splits.train, spec.batch_size, spec.seed, spec.protocol.reshuffle)
-        plain = evaluated(splits, spec.protocol, spec.batch_size, self._batches.epoch(0))
+        self._order = Batches(splits.train, spec.batch_size, spec.seed, spec.protocol.reshuffle)
+        first_epoch = self._order.epoch(0)
+        self._first_batches = tf.constant(first_epoch)
+        self._evaluation_seed = self._seed(spec.epochs)
+        plain = evaluated(splits, spec.protocol, spec.batch_size, first_epoch)
         # What is evaluated in the same way goes into one call: for small problems calls are what takes the time.
         augmented = {}
         if spec.protocol.augmented_train_evaluation and program.objective.is_augmented:
@@ -61,7 +64,7 @@ class PreparedRun:
     @property
     def steps(self) -> int:
         """Steps in an epoch."""
-        return self._batches.steps
+        return self._order.steps
 
     @property
     def learning_rate(self) -> float:
@@ -70,22 +73,22 @@ class PreparedRun:
 
     def compile(self) -> None:
         """Compile what is not compiled yet; changes no variable."""
-        self._training.compile(self._program.train, self._batches.epoch(0))
+        self._training.compile(self._program.train, self._first_batches, self._evaluation_seed)
         for chunks, is_augmented in self._chunks:
-            self._program.evaluator.compile(chunks, is_augmented)
+            self._program.evaluator.compile(chunks, is_augmented, self._evaluation_seed)
 
     def train(self, epoch: int, learning_rate_factor: float) -> np.ndarray:
         """Train one epoch (counting from 0); the loss with the penalty term before each step."""
-        return self._training.epoch(
-            self._program.train, self._batches.epoch(epoch), self._seed(epoch), learning_rate_factor
-        )
+        # For small problems making a tensor takes as long as training on it.
+        batches = self._first_batches if self._order.is_repeated else tf.constant(self._order.epoch(epoch))
+        seed = self._seed(epoch) if self._program.objective.is_augmented else self._evaluation_seed
+        return self._training.epoch(self._program.train, batches, seed, learning_rate_factor)
 
     def evaluate(self) -> dict[str, Evaluation]:
         """Evaluate every split."""
-        seed = self._seed(self._spec.epochs)
         evaluations: dict[str, Evaluation] = {}
         for chunks, is_augmented in self._chunks:
-            evaluations |= self._program.evaluator.evaluate(chunks, is_augmented, seed)
+            evaluations |= self._program.evaluator.evaluate(chunks, is_augmented, self._evaluation_seed)
         return evaluations
 
     def weight_norm(self) -> float:
@@ -96,10 +99,10 @@ class PreparedRun:
         """The kernels as they are now, by layer."""
         return {layer: Kernel.from_array(kernel) for layer, kernel in self._program.objective.kernels().items()}
 
-    def _seed(self, epoch: int) -> tuple[int, int]:
+    def _seed(self, epoch: int) -> tf.Tensor:
         """Of the augmentation in an epoch; the epoch after the last stands for all evaluations."""
-        first, second = np.random.SeedSequence([self._spec.seed, epoch]).generate_state(2) >> 1
-        return int(first), int(second)
+        state = np.random.SeedSequence([self._spec.seed, epoch]).generate_state(2) >> 1
+        return tf.constant(state.astype(np.int32))
 
 
 def _program_for(spec: RunSpec, splits: Splits) -> Program:

@@ -129,6 +129,10 @@ class Batches:
     epoch has an order of its own. Incomplete batches are dropped.
 
     Departure: DeepOBS shuffles through a buffer of 20,000 samples; here every order is equally probable.
+
+    Attributes:
+        steps: in an epoch.
+        is_repeated: whether every epoch is the first one again.
     """
 
     def __init__(self, train: Samples, batch_size: int, seed: int, reshuffle: bool) -> None:
@@ -136,6 +140,7 @@ class Batches:
         self.steps = len(train) // batch_size
         if self.steps == 0:
             raise _too_large(batch_size, len(train), "training samples")
+        self.is_repeated = not reshuffle and len(train.file_starts) == 1
         self._train, self._batch_size, self._seed, self._reshuffle = train, batch_size, seed, reshuffle
         self._places = np.random.default_rng(seed).permutation(len(train))
 

@@ -23,7 +23,7 @@ class Training:
         self._objective = objective
         self._optimizer = optimizer
         optimizer.build(objective.model.trainable_variables)
-        self._function = objective.compile(self._steps)
+        self._function = objective.compile(self._take_steps)
         # XLA also where it does not compile the rest: penalty and update pass over all weights, and many times if each
         # of their operations does so by itself.
         self._update = tf.function(self._add_penalty_and_apply, jit_compile=True)
@@ -35,22 +35,21 @@ class Training:
             variable.assign(fresh)
         self.learning_rate = self._learning_rate_now = float(optimizer.learning_rate)
 
-    def compile(self, train: Samples, batches: np.ndarray) -> None:
-        """Compile for samples and batches of these shapes; trains nothing."""
-        nothing = self._arguments(train, batches, steps=0, seed=(0, 0))
+    def compile(self, train: Samples, batches: tf.Tensor, seed: tf.Tensor) -> None:
+        """Compile for arguments of these shapes; trains nothing."""
+        self._steps = tf.constant(len(batches))
+        nothing = train.inputs, train.targets, batches, tf.constant(0), seed
         # Called without the search for the trace that fits, which takes as long as an epoch of a small problem.
         self._epoch = self._function.get_concrete_function(*nothing)
         self._epoch(*nothing)
 
-    def epoch(
-        self, train: Samples, batches: np.ndarray, seed: tuple[int, int], learning_rate_factor: float
-    ) -> np.ndarray:
+    def epoch(self, train: Samples, batches: tf.Tensor, seed: tf.Tensor, learning_rate_factor: float) -> np.ndarray:
         """Take one step a batch, once compiled for their shape.
 
         Args:
             train: all training samples, as tensors.
             batches: positions of the samples of each step, int32 (steps, batch_size).
-            seed: of the augmentation.
+            seed: of the augmentation, int32 (2,).
             learning_rate_factor: on the learning rate that the run started with.
 
         Returns:
@@ -60,13 +59,9 @@ class Training:
         if learning_rate != self._learning_rate_now:
             self._optimizer.learning_rate.assign(learning_rate)
             self._learning_rate_now = learning_rate
-        return self._epoch(*self._arguments(train, batches, len(batches), seed)).numpy()
+        return self._epoch(train.inputs, train.targets, batches, self._steps, seed).numpy()
 
-    @staticmethod
-    def _arguments(train: Samples, batches: np.ndarray, steps: int, seed: tuple[int, int]) -> tuple[tf.Tensor, ...]:
-        return train.inputs, train.targets, tf.constant(batches), tf.constant(steps), tf.constant(seed)
-
-    def _steps(
+    def _take_steps(
         self, inputs: tf.Tensor, targets: tf.Tensor, batches: tf.Tensor, steps: tf.Tensor, seed: tf.Tensor
     ) -> tf.Tensor:
         objective = self._objective
