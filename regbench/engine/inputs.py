@@ -21,6 +21,8 @@ SATURATION = (0.5, 1.5)
 CONTRAST = (0.2, 1.8)
 ROTATION = math.radians(30)
 SHIFT = 20.0
+DRAWS = 6
+"""Numbers drawn for each image; not every recipe looks at all of them."""
 
 
 def preprocess(inputs: tf.Tensor, rule: Preprocessing) -> tf.Tensor:
@@ -39,40 +41,41 @@ def standardize(images: tf.Tensor) -> tf.Tensor:
     return (images - mean) / tf.maximum(tf.sqrt(variance), tf.math.rsqrt(size))
 
 
-def augment(images: tf.Tensor, recipe: Augmentation, seed: tf.Tensor) -> tf.Tensor:
-    """Draw one augmented version of each image.
+def augment(images: tf.Tensor, recipe: Augmentation, draws: tf.Tensor) -> tf.Tensor:
+    """Make one augmented version of each image.
 
     Args:
         images: (n, height, width, channels), pixels 0..255.
         recipe: "cifar", "svhn" or "silhouettes".
-        seed: int32 (2,); the same seed gives the same draws.
+        draws: float32 (n, DRAWS), independent and uniform in [0, 1).
 
     Returns:
         float32 images of the same shape, not standardized yet.
     """
-    images = tf.cast(images, tf.float32)
-    count = tf.shape(images)[0]
     if recipe == "silhouettes":
-        draws = tf.random.stateless_uniform((count, 4), seed)
         angles, shifts = (2 * draws[:, 0] - 1) * ROTATION, (2 * draws[:, 1:3] - 1) * SHIFT
+        images = tf.cast(images, tf.float32)
         return moved(tf.where(draws[:, 3, None, None, None] < 0.5, images[:, :, ::-1], images), angles, shifts)
-    shift_seed, draw_seed = tf.unstack(tf.random.experimental.stateless_split(seed, 2))
-    shifts = tf.random.stateless_uniform((count, 2), shift_seed, 0, 2 * PADDING + 1, tf.int32)
-    draws = tf.random.stateless_uniform((count, 4), draw_seed)
-    images = shifted(images, shifts)
-    if recipe == "cifar":
-        images = tf.where(draws[:, 0, None, None, None] < 0.5, images[:, :, ::-1], images)
+    is_flipped = (draws[:, 0] < 0.5) & (recipe == "cifar")
+    shifts = tf.cast(draws[:, 4:6] * (2 * PADDING + 1), tf.int32)
+    images = tf.cast(cropped(images, shifts, is_flipped), tf.float32)
     images = images + _between(draws[:, 1], -BRIGHTNESS, BRIGHTNESS)
     images = saturated(images, _between(draws[:, 2], *SATURATION))
     return contrasted(images, _between(draws[:, 3], *CONTRAST))
 
 
-def shifted(images: tf.Tensor, shifts: tf.Tensor) -> tf.Tensor:
-    """Pad each image with zeros and cut a window of the old size at its own place (row, column), int32 (n, 2)."""
+def cropped(images: tf.Tensor, shifts: tf.Tensor, is_flipped: tf.Tensor) -> tf.Tensor:
+    """Pad each image with zeros, cut a window of the old size at its own place and flip it left to right or not.
+
+    Args:
+        images: (n, height, width, channels).
+        shifts: int32 (n, 2), the place (row, column) of the window.
+        is_flipped: bool (n,).
+    """
     height, width = images.shape[1:3]
     padded = tf.pad(images, [[0, 0], [PADDING, PADDING], [PADDING, PADDING], [0, 0]])
     rows = shifts[:, 0, None] + tf.range(height)
-    columns = shifts[:, 1, None] + tf.range(width)
+    columns = shifts[:, 1, None] + tf.where(is_flipped[:, None], tf.range(width)[::-1], tf.range(width))
     return tf.gather(tf.gather(padded, rows, axis=1, batch_dims=1), columns, axis=2, batch_dims=1)
 
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from regbench.datasets import Dataset
 from regbench.engine import environment
-from regbench.engine.inputs import augment, preprocess
+from regbench.engine.inputs import DRAWS, augment, preprocess
 from regbench.errors import DefinitionError
 from regbench.records import Coupling, RunSpec
 
@@ -56,8 +56,19 @@ class Objective:
 
     def prepare(self, inputs: tf.Tensor, augmented: bool, seed: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
         """From stored inputs (n, ...) to what the network takes; augmented with draws that depend on seed and step."""
-        if augmented:
-            inputs = augment(inputs, self._dataset.augmentation, tf.random.experimental.stateless_fold_in(seed, step))
+        if not augmented:
+            return self._preprocess(inputs)
+        draws = tf.random.stateless_uniform((tf.shape(inputs)[0], DRAWS), tf.random.fold_in(seed, step))
+        return self._augment_and_preprocess(inputs, draws)
+
+    # XLA also where it does not compile the rest: a score of operations, each of which would pass over all pixels. The
+    # draws are TensorFlow's own nevertheless.
+    @tf.function(jit_compile=True)
+    def _augment_and_preprocess(self, inputs: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
+        return self._preprocess(augment(inputs, self._dataset.augmentation, draws))
+
+    @tf.function(jit_compile=True)
+    def _preprocess(self, inputs: tf.Tensor) -> tf.Tensor:
         return preprocess(inputs, self._dataset.preprocessing)
 
     def losses(self, inputs: tf.Tensor, targets: tf.Tensor, training: bool) -> tuple[tf.Tensor, tf.Tensor]:

@@ -6,6 +6,8 @@ import keras
 from keras import layers
 from pydantic import PositiveFloat, PositiveInt
 
+from regbench.models.pooled_convolution import PooledConvolution
+
 
 def build(
     input_shape: tuple[int, int, int],
@@ -39,10 +41,8 @@ def build(
     return keras.Sequential(
         [
             keras.Input(input_shape),
-            layers.Conv2D(first, 5, padding="same", activation="relu", name="convolution_1", **start()),
-            layers.MaxPooling2D(2, strides=2, padding="same", name="pooling_1"),
-            layers.Conv2D(second, 5, padding="same", activation="relu", name="convolution_2", **start()),
-            layers.MaxPooling2D(2, strides=2, padding="same", name="pooling_2"),
+            PooledConvolution(first, 5, pool_size=2, pool_stride=2, padding="same", name="convolution_1", **start()),
+            PooledConvolution(second, 5, pool_size=2, pool_stride=2, padding="same", name="convolution_2", **start()),
             layers.Flatten(name="flatten"),
             layers.Dense(units, activation="relu", name="dense_1", **start()),
             layers.Dense(classes, name="logits", **start()),

@@ -4,6 +4,8 @@ import keras
 from keras import layers
 from pydantic import PositiveInt
 
+from regbench.models.pooled_convolution import PooledConvolution
+
 
 def build(
     input_shape: tuple[int, int, int],
@@ -26,25 +28,23 @@ def build(
         units: widths of the dense layers.
     """
 
-    def convolution(number: int, size: int, padding: str) -> list[layers.Layer]:
-        return [
-            layers.Conv2D(
-                filters[number - 1],
-                size,
-                padding=padding,
-                activation="relu",
-                kernel_initializer="glorot_normal",
-                name=f"convolution_{number}",
-            ),
-            layers.MaxPooling2D(3, strides=2, padding="same", name=f"pooling_{number}"),
-        ]
+    def convolution(number: int, size: int, padding: str) -> layers.Layer:
+        return PooledConvolution(
+            filters[number - 1],
+            size,
+            pool_size=3,
+            pool_stride=2,
+            padding=padding,
+            kernel_initializer="glorot_normal",
+            name=f"convolution_{number}",
+        )
 
     return keras.Sequential(
         [
             keras.Input(input_shape),
-            *convolution(1, 5, "valid"),
-            *convolution(2, 3, "valid"),
-            *convolution(3, 3, "same"),
+            convolution(1, 5, "valid"),
+            convolution(2, 3, "valid"),
+            convolution(3, 3, "same"),
             layers.Flatten(name="flatten"),
             layers.Dense(units[0], activation="relu", kernel_initializer="glorot_uniform", name="dense_1"),
             layers.Dense(units[1], activation="relu", kernel_initializer="glorot_uniform", name="dense_2"),
