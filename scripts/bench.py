@@ -10,12 +10,10 @@ MNIST and CIFAR-10 in DeepOBS's layout; `speed` needs the extra `deepobs`. Print
 
 import argparse
 import json
-import math
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -28,7 +26,6 @@ WORK = {
     "mnist_mlp": (0.1, 3),
     "cifar10_3c3d": (0.02, 2),
 }
-MATRIX_SIZE = 4096
 WRAPPERS = {
     # wrapper: a candidate that has it around the second candidate's optimizer
     "SignedPower": ("power_nesterov", "nag+none"),
@@ -80,18 +77,23 @@ def _row(problem: str, what: str, pairs: list[tuple[float, float]], compiling: s
 
 
 def machine(options: argparse.Namespace) -> str:
-    """GFLOP/s of training beside those of a matrix product."""
-    lines = ["| problem | training, GFLOP/s | matrix product, GFLOP/s | share |", "|--|--|--|--|"]
+    """GFLOP/s of training beside those of its products alone and of one large matrix product."""
+    lines = [
+        "| problem | training, GFLOP/s | its products alone | large matrix | share, training | share, products |",
+        "|--|--|--|--|--|--|",
+    ]
     for problem in options.problems:
         if problem == "quadratic_deep":  # too small to be limited by arithmetic
             continue
         measured = [_in_fresh_process(problem, options) for _ in range(options.repeats)]
-        training = [one["training_gflops"] for one in measured]
-        product = [one["product_gflops"] for one in measured]
-        share = statistics.median(t / p for t, p in zip(training, product, strict=True))
-        lines.append(
-            f"| {problem} | {statistics.median(training):.0f} | {statistics.median(product):.0f} | {share:.0%} |"
+        training, alone, matrix = (
+            [one[kind] for one in measured] for kind in ("training_gflops", "products_gflops", "matrix_gflops")
         )
+        speeds = [f"{statistics.median(speed):.0f}" for speed in (training, alone, matrix)]
+        shares = [
+            f"{statistics.median(s / m for s, m in zip(speed, matrix, strict=True)):.0%}" for speed in (training, alone)
+        ]
+        lines.append(f"| {problem} | {' | '.join(speeds + shares)} |")
     return "\n".join(lines)
 
 
@@ -116,11 +118,13 @@ def cost(options: argparse.Namespace) -> str:
 
 def measure(options: argparse.Namespace) -> str:
     """One run with a matrix product before and after it, as JSON."""
+    import products
+
     import regbench
 
     (problem,) = options.problems
     learning_rate, epochs = WORK[problem]
-    before = product_gflops()
+    before = products.matrix_gflops()
     with tempfile.TemporaryDirectory() as output:
         run = regbench.run(
             problem,
@@ -131,46 +135,17 @@ def measure(options: argparse.Namespace) -> str:
             output=output,
             data_dir=options.data_dir,
         )
+    layers = products.layers_of(problem)
     steps = len(run.curves["minibatch_train_losses"])
-    operations = steps * operations_per_step(problem, run.spec.batch_size)
+    operations = run.spec.batch_size * products.operations_per_sample(layers)
     return json.dumps(
         {
             "timings": run.timings.model_dump(),
-            "training_gflops": operations / run.timings.training_seconds / 1e9,
-            "product_gflops": statistics.fmean([before, product_gflops()]),
+            "training_gflops": steps * operations / run.timings.training_seconds / 1e9,
+            "products_gflops": operations / products.seconds(layers, run.spec.batch_size) / 1e9 if layers else None,
+            "matrix_gflops": statistics.fmean([before, products.matrix_gflops()]),
         }
     )
-
-
-def product_gflops(repeats: int = 5) -> float:
-    """Speed of a product of two float32 matrices of 4096 rows and columns, the median of several."""
-    import tensorflow as tf
-
-    matrix = tf.random.stateless_normal((MATRIX_SIZE, MATRIX_SIZE), seed=(0, 0))
-    multiply = tf.function(lambda a, b: tf.reduce_sum(tf.matmul(a, b)))
-    float(multiply(matrix, matrix))
-    seconds = []
-    for _ in range(repeats):
-        started = time.perf_counter()
-        float(multiply(matrix, matrix))
-        seconds.append(time.perf_counter() - started)
-    return 2 * MATRIX_SIZE**3 / statistics.median(seconds) / 1e9
-
-
-def operations_per_step(problem: str, batch_size: int) -> float:
-    """Floating-point operations of one training step: 2 a weight and position forwards, 4 backwards.
-
-    The first layer needs no gradient of its inputs, so only 2 backwards. Activations, biases, pooling, augmentation and
-    the optimizer are not counted.
-    """
-    from regbench import catalog, datasets, models
-
-    definition = catalog.problem(problem)
-    dataset = datasets.get(definition.dataset)
-    model = models.build(definition.model.name, definition.model.arguments, dataset.input_shape, dataset.classes)
-    layers = [layer for layer in model.layers if hasattr(layer, "kernel")]
-    products = [math.prod(layer.kernel.shape) * math.prod(layer.output.shape[1:-1]) for layer in layers]
-    return batch_size * (6 * sum(products) - 2 * products[0]) if products else 0.0
 
 
 def _in_fresh_process(problem: str, options: argparse.Namespace) -> dict[str, Any]:
