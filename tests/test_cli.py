@@ -80,11 +80,6 @@ def write_own_optimizer(module, code):
     Path("search_spaces/mine.toml").write_text(text + "learning_rate = { low = 0.01, high = 0.1, default = 0.05 }\n")
 
 
-def heed_interruptions():
-    """Undo what a shell does to commands in the background, which these tests may run in: they ignore SIGINT."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 def start(command, **options):
     return subprocess.Popen(
         [sys.executable, "-m", "regbench", *shlex.split(command)],
@@ -92,7 +87,6 @@ def start(command, **options):
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,  # so that an interruption can go to all its processes, as that of a terminal does
-        preexec_fn=heed_interruptions,
         env={name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"},
         **options,
     )

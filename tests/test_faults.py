@@ -21,11 +21,6 @@ MEDIUM = ["digits_mlp", "sgd", "--budget", "12", "--reruns", "2", "--epochs", "1
 LONG = ["digits_mlp", "sgd", "--budget", "12", "--reruns", "2", "--epochs", "600"]
 
 
-def heed_interruptions():
-    """Undo what a shell does to commands in the background, which these tests may run in: they ignore SIGINT."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 @pytest.fixture
 def start(tmp_path, monkeypatch):
     """Starts a search; ends it with the test."""
@@ -40,7 +35,6 @@ def start(tmp_path, monkeypatch):
                 stderr=subprocess.PIPE,
                 text=True,
                 start_new_session=True,
-                preexec_fn=heed_interruptions,
             )
         )
         return processes[-1]

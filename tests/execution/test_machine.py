@@ -23,14 +23,6 @@ def use_run(monkeypatch):
     return lambda function: monkeypatch.setattr(regbench.engine.run, "run", function)
 
 
-@pytest.fixture(autouse=True)
-def heeded_interruptions():
-    """Undo what a shell does to commands in the background, which these tests may run in: they ignore SIGINT."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 @pytest.fixture
 def specs(make_task):
     return [make_task().spec(RATE, seed) for seed in range(1, 8)]
