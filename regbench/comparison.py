@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from regbench.analysis import across, claims, curves, decay, fairness, ranking, stability, tuning
-from regbench.analysis.entries import ENTRY, MODES, Mode, reported, trials, with_labels
+from regbench.analysis.entries import ENTRY, MODES, Mode, reported, trials
+from regbench.analysis.selection import select
 from regbench.errors import ResultsError, UnknownNameError
 from regbench.store import bundled, frames
 
@@ -178,8 +179,7 @@ def compare(
         raise ResultsError(f"{', '.join(map(str, trees)) or 'no results'}: there are no runs to compare")
     own = {problem for one in read[: len(results)] for problem in one.runs["problem"]}
     wanted = list(problems) or sorted(own or set(runs["problem"]))
-    runs = with_labels(_of(runs, "problem", "problem", wanted))
-    runs = _of_candidates(runs, candidates)
+    runs = select(runs, wanted, candidates)
     shown = reported(runs, mode, metric)
     drawn = curves.summaries(measured.curves(shown.loc[shown["run"] >= 0, "run"].tolist()), shown)
     known = [one for one in (drawn, *(_of_winners(one.curves, shown) for one in stored)) if len(one)]
@@ -192,26 +192,6 @@ def _check(metric: str | None, mode: str) -> None:
         raise UnknownNameError("metric", str(metric), ["accuracy", "loss"])
     if mode not in MODES:
         raise UnknownNameError("mode", mode, MODES)
-
-
-def _of(runs: pd.DataFrame, column: str, kind: str, names: Sequence[str]) -> pd.DataFrame:
-    there = set(runs[column])
-    for name in names:
-        if name not in there:
-            raise UnknownNameError(kind, name, sorted(there), where="the results")
-    return runs[runs[column].isin(names)].reset_index(drop=True)
-
-
-def _of_candidates(runs: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
-    """The runs of these candidates; a name may be the candidate's, the optimizer's in the file, or a label."""
-    if not names:
-        return runs
-    columns = ["candidate", "optimizer", "label"]
-    there = {str(name) for column in columns for name in runs[column].unique()}
-    for name in names:
-        if name not in there:
-            raise UnknownNameError("candidate", name, sorted(there), where="the results")
-    return runs[runs[columns].isin(list(names)).any(axis="columns")].reset_index(drop=True)
 
 
 def _of_winners(summaries: pd.DataFrame, shown: pd.DataFrame) -> pd.DataFrame:

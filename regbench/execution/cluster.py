@@ -161,17 +161,24 @@ def _connection() -> Iterator[None]:
 @contextmanager
 def _without_log() -> Iterator[None]:
     """Dask logs every lost connection with a traceback; what becomes of the search is told as its error."""
-    import distributed  # noqa: F401  gives its loggers levels of their own
-
-    logs = [logging.getLogger(name) for name in logging.root.manager.loggerDict if name.startswith("distributed")]
-    before = [(log, log.level) for log in logs]
-    for log in logs:
-        log.setLevel(logging.CRITICAL)
+    before = [(log, log.level) for log in _loggers()]
+    _silence()
     try:
         yield
     finally:
         for log, level in before:
             log.setLevel(level)
+
+
+def _silence() -> None:
+    for log in _loggers():
+        log.setLevel(logging.CRITICAL)
+
+
+def _loggers() -> list[logging.Logger]:
+    import distributed  # noqa: F401  gives its loggers levels of their own
+
+    return [logging.getLogger(name) for name in logging.root.manager.loggerDict if name.startswith("distributed")]
 
 
 def _on_this_machine(count: int) -> Any:
@@ -200,7 +207,7 @@ def _prepare_local_worker() -> None:
     """Ctrl-C reaches every process of a terminal; the workers leave it to the one that asked for the runs."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.stdout = sys.stderr  # results alone go to stdout
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    _silence()
 
 
 def _check_versions(cluster: Cluster) -> None:

@@ -9,14 +9,12 @@ from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
-import pandas as pd
-
-from regbench.analysis.entries import with_labels
-from regbench.errors import DefinitionError, ResultsError, UnknownNameError
-from regbench.exporting import studies, targets
+from regbench.analysis.selection import select
+from regbench.errors import DefinitionError, ResultsError
+from regbench.exporting import studies
 from regbench.exporting.failures import with_failures
 from regbench.exporting.studies import StudySummary
-from regbench.store import frames
+from regbench.store import frames, targets
 from regbench.store.frames import Results
 
 __all__ = ["Exported", "StudySummary", "export"]
@@ -113,14 +111,4 @@ def _read(tree: str | Path, problems: Sequence[str], candidates: Sequence[str], 
     found = with_failures(frames.load(tree), tree, warn)
     if found.runs.empty:
         raise ResultsError(f"{tree}: there are no runs to export")
-    runs = with_labels(_chosen(found.runs, ["problem"], "problem", problems))
-    return replace(found, runs=_chosen(runs, ["candidate", "optimizer", "label"], "candidate", candidates))
-
-
-def _chosen(runs: pd.DataFrame, columns: list[str], kind: str, names: Sequence[str]) -> pd.DataFrame:
-    """The runs that have one of the names in one of the columns; all where there are no names."""
-    there = {str(name) for column in columns for name in runs[column].unique()}
-    for name in names:
-        if name not in there:
-            raise UnknownNameError(kind, name, there, where="the results")
-    return runs[runs[columns].isin(list(names)).any(axis="columns")] if names else runs
+    return replace(found, runs=select(found.runs, problems, candidates))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+import tokenize
 import warnings
 import zipfile
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from os import PathLike
@@ -18,6 +21,13 @@ from regbench.regularizers.smooth_kernel import SmoothKernel
 
 RIDGES = np.logspace(-7, -1, 100)
 FOLDS = 3
+
+_ARRAYS = ("mean", "covariance", "ridge", "sample_shape")
+_DAMAGED: tuple[type[Exception], ...] = (
+    *(ArithmeticError, EOFError, LookupError, MemoryError, OSError, RuntimeError, SyntaxError, TypeError, ValueError),
+    *(tokenize.TokenError, zipfile.BadZipFile, zlib.error),
+)
+"""What NumPy raises of damaged files, depending on where."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,16 +135,32 @@ class KernelPrior:
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> Self:
-        """Reads a prior that `save` has written. Nothing in the file is executed."""
+        """Reads a prior that `save` has written. Nothing in the file is executed.
+
+        Raises:
+            OSError: The file cannot be opened.
+            ValueError: It is not such a file, or is damaged.
+        """
         with Path(path).open("rb") as file:
-            arrays = dict(np.load(file, allow_pickle=False)) if zipfile.is_zipfile(file) else {}
-        missing = [name for name in ("mean", "covariance", "ridge", "sample_shape") if name not in arrays]
-        if missing:
-            raise ValueError(
-                f"`path` must be a file written by `KernelPrior.save`. Received: {path}, without {missing}"
-            )
-        sample_shape = tuple(map(int, arrays["sample_shape"]))
-        return cls(arrays["mean"], arrays["covariance"], float(arrays["ridge"]), sample_shape)
+            try:
+                arrays = dict(np.load(file, allow_pickle=False)) if zipfile.is_zipfile(file) else {}
+                if missing := [name for name in _ARRAYS if name not in arrays]:
+                    raise ValueError(f"without {missing}")
+                mean, covariance, ridge, shape = (arrays[name] for name in _ARRAYS)
+                prior = cls(mean, covariance, float(ridge), tuple(map(int, shape)))
+                prior._check()
+            except _DAMAGED as error:
+                must = "`path` must be a file written by `KernelPrior.save`"
+                raise ValueError(f"{must}. Received: {path}, {error or type(error).__name__}") from error
+        return prior
+
+    def _check(self) -> None:
+        dimension = math.prod(self.sample_shape)
+        check_rank(self.rank)
+        for name, shape in (("mean", (dimension,)), ("covariance", (dimension, dimension))):
+            array = getattr(self, name)
+            if array.shape != shape or array.dtype.kind != "f" or not np.isfinite(array).all():
+                raise ValueError(f"`{name}` must be finite floats of shape {shape}. Received: shape={array.shape}")
 
     def _mean_log_density(self, kernels: Iterable[Any], variances: np.ndarray, axes: np.ndarray) -> float:
         samples, sample_shape = _samples_of(kernels, self.rank)

@@ -3,8 +3,6 @@
 import hashlib
 import json
 import os
-import secrets
-import shutil
 from collections import Counter
 from datetime import datetime
 from pathlib import Path
@@ -17,6 +15,7 @@ from regbench.store.content import read_bytes
 from regbench.store.irregularities import NoRunError
 from regbench.store.run_curves import METRICS, read_curves
 from regbench.store.settings import UNKNOWN
+from regbench.store.targets import is_empty_folder, new_folder
 from regbench.store.tree import TreeRun, read_tree
 
 _NO_MOMENT = datetime(1970, 1, 1)
@@ -51,11 +50,9 @@ def convert(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> C
     folder = Path(os.path.abspath(target))  # noqa: PTH100  links stay
     _check_target(Path(os.path.realpath(source)), folder)
     tree = read_tree(source)
-    temporary = folder.parent / f".{secrets.token_hex(8)}.tmp"
     left_out = Counter(irregularity.kind for _, irregularity in tree.others)
     written = 0
-    try:
-        temporary.mkdir(parents=True)
+    with new_folder(folder) as temporary:
         for one in tree.runs:
             reason = _reason_to_leave_out(one)
             if reason is None:
@@ -63,14 +60,6 @@ def convert(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> C
                 written += 1
             else:
                 left_out[reason] += 1
-        temporary.replace(folder)
-    except OSError as error:
-        shutil.rmtree(temporary, ignore_errors=True)
-        reason = error.strerror or str(error)
-        raise ResultsError(f"{printable(str(folder))}: the tree cannot be written here: {reason}") from error
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
     return Conversion(written, dict(left_out))
 
 
@@ -80,15 +69,11 @@ def _check_target(source: Path, target: Path) -> None:
     if real.is_relative_to(source):
         raise ResultsError(f"{shown}: the new tree must not lie in the old one, which is not touched")
     try:
-        is_free = not os.path.lexists(target) or _is_empty_folder(target)
+        is_free = not os.path.lexists(target) or is_empty_folder(target)
     except (OSError, ValueError) as error:
         raise ResultsError(f"{shown}: it cannot be looked at: {error}") from error
     if not is_free:
         raise ResultsError(f"{shown}: the new tree must be a folder that does not exist or is empty")
-
-
-def _is_empty_folder(path: Path) -> bool:
-    return path.is_dir() and not path.is_symlink() and not any(path.iterdir())
 
 
 def _reason_to_leave_out(one: TreeRun) -> str | None:

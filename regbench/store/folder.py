@@ -10,6 +10,8 @@ from pathlib import Path
 from regbench.errors import ResultsError, printable
 from regbench.records import Outcome, RunResult, RunSpec
 from regbench.store import deepobs, paths
+from regbench.store.content import read_bytes
+from regbench.store.irregularities import NoRunError
 
 RUN_SUFFIX = ".json"
 FAILURE_SUFFIX = ".failed"  # readers of DeepOBS trees take only files with "json" in the name
@@ -92,8 +94,8 @@ class Folder:
     def reason_of_failure(self, path: Path) -> str:
         """What a note on a crash says, in one line."""
         try:
-            return printable(str(deepobs.load(path.read_bytes())["regbench"]["reason"]))
-        except (OSError, ResultsError, KeyError, TypeError):
+            return printable(str(deepobs.load(read_bytes(path))["regbench"]["reason"]))
+        except (NoRunError, ResultsError, KeyError, TypeError):
             return "it crashed in another process"
 
     def _find(self, spec: RunSpec, minibatch: bool) -> tuple[Path, RunResult] | None:
@@ -144,9 +146,9 @@ class Folder:
 
     def _read(self, path: Path, minibatch: bool) -> RunResult | None:
         try:
-            return deepobs.read(path.read_bytes(), minibatch=minibatch)
-        except OSError as error:
-            self._warn(path, f"it cannot be read: {_came(error)}")
+            return deepobs.read(read_bytes(path), minibatch=minibatch)
+        except NoRunError as error:
+            self._warn(path, f"it cannot be read: {error.irregularity.detail}")
         except ResultsError as error:
             self._warn(path, str(error))
         return None

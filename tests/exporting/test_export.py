@@ -6,7 +6,7 @@ import pytest
 
 import regbench.exporting
 from regbench.errors import DefinitionError, ResultsError, UnknownNameError
-from regbench.exporting import export, targets
+from regbench.exporting import export
 
 
 @pytest.fixture
@@ -81,30 +81,3 @@ def test_everything_can_be_written_at_once_and_folders_are_made(workspace):
     assert all(path.exists() for path in exported.paths)
     assert exported.runs == 14
     assert not list(workspace.rglob(".*"))  # no temporary file is left
-
-
-@pytest.mark.parametrize("new", [targets.new_file, targets.new_folder])
-def test_what_fails_while_it_is_written_leaves_nothing(new, tmp_path):
-    def write(error):
-        with new(tmp_path / "new") as path:
-            (path / "file" if path.is_dir() else path).write_text("half")
-            raise error
-
-    with pytest.raises(ResultsError, match="new: it cannot be written here: No space left"):
-        write(OSError(28, "No space left on device"))
-    with pytest.raises(KeyboardInterrupt):
-        write(KeyboardInterrupt)
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize("new", [targets.new_file, targets.new_folder])
-def test_what_appears_meanwhile_is_not_overwritten(new, tmp_path):
-    def write():
-        with new(tmp_path / "new") as path:
-            (path / "file" if path.is_dir() else path).write_text("ours")
-            (tmp_path / "new").write_text("theirs")
-
-    with pytest.raises(ResultsError, match="new: it cannot be written here"):
-        write()
-    assert (tmp_path / "new").read_text() == "theirs"
-    assert [path.name for path in tmp_path.iterdir()] == ["new"]

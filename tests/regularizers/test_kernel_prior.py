@@ -154,6 +154,44 @@ def test_file_that_is_no_prior_is_refused(tmp_path):
             KernelPrior.load(tmp_path / name)
 
 
+def test_damaged_file_is_refused_with_the_stated_error_or_gives_a_prior(prior, tmp_path):
+    prior.save(tmp_path / "whole.npz")
+    whole = (tmp_path / "whole.npz").read_bytes()
+    generator = np.random.default_rng(0)
+    refusals = []
+    for _ in range(1000):
+        damaged = bytearray(whole[: generator.integers(len(whole))] if generator.random() < 0.2 else whole)
+        for place in generator.integers(len(damaged) or 1, size=generator.integers(4)):
+            damaged[place : place + 1] = bytes([generator.integers(256)])
+        (tmp_path / "damaged.npz").write_bytes(damaged)
+        try:
+            loaded = KernelPrior.load(tmp_path / "damaged.npz")
+        except ValueError as error:
+            refusals.append(str(error))
+        else:
+            assert np.isfinite(loaded.covariance).all()
+    assert len(refusals) > 500
+    assert all("written by `KernelPrior.save`" in refusal for refusal in refusals)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"mean": np.zeros(8)},
+        {"covariance": np.full((9, 9), np.nan)},
+        {"covariance": np.eye(9, dtype=int)},
+        {"sample_shape": np.array([3, 3, 1, 1])},
+        {"sample_shape": np.array(["3", "x"])},
+        {"ridge": np.zeros(2)},
+    ],
+)
+def test_arrays_that_do_not_fit_together_are_refused(change, prior, tmp_path):
+    kept = {"mean": prior.mean, "covariance": prior.covariance, "ridge": prior.ridge, "sample_shape": np.array([3, 3])}
+    np.savez(tmp_path / "other.npz", **(kept | change))
+    with pytest.raises(ValueError, match=r"written by `KernelPrior\.save`"):
+        KernelPrior.load(tmp_path / "other.npz")
+
+
 def test_loading_executes_nothing(tmp_path):
     # An array of objects is a pickle, which may run anything when it is read.
     objects = np.array([print], dtype=object)

@@ -190,7 +190,7 @@ def test_a_conversion_that_breaks_off_leaves_nothing(
         convert(messy, tmp_path / "clean")
     assert [path.name for path in tmp_path.iterdir()] == ["tree"]
     if isinstance(error, OSError):
-        assert str(caught.value).endswith("the tree cannot be written here: No space left on device")
+        assert str(caught.value).endswith("it cannot be written here: No space left on device")
 
 
 def test_a_folder_that_cannot_be_written_to_is_an_error(
@@ -200,6 +200,6 @@ def test_a_folder_that_cannot_be_written_to_is_an_error(
     source.mkdir()
     (source / "run.json").write_text(json.dumps(foreign_table()))
     closed.mkdir(mode=0o500)
-    with pytest.raises(ResultsError, match="the tree cannot be written here: Permission denied"):
+    with pytest.raises(ResultsError, match="it cannot be written here: Permission denied"):
         convert(source, closed / "clean")
     assert list(closed.iterdir()) == []

@@ -1,6 +1,7 @@
 """A results tree on disk."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from regbench.records import Outcome, RunResult, RunSpec
-from regbench.store import deepobs, paths
+from regbench.store import deepobs, folder, paths
 from regbench.store.folder import Folder
 
 MakeSpec = Callable[..., RunSpec]
@@ -143,9 +144,9 @@ def test_find_looks_only_into_the_folder_of_the_setting(
     for spec in specs:
         results.write(make_result(spec))
     listed, opened = [], []
-    list_folder, read_bytes = Path.iterdir, Path.read_bytes
+    list_folder, read_bytes = Path.iterdir, folder.read_bytes
     monkeypatch.setattr(Path, "iterdir", lambda path: (listed.append(path), list_folder(path))[1])
-    monkeypatch.setattr(Path, "read_bytes", lambda path: (opened.append(path), read_bytes(path))[1])
+    monkeypatch.setattr(folder, "read_bytes", lambda path: (opened.append(path), read_bytes(path))[1])
     results.find(specs[0])
     assert listed == [tmp_path / paths.run_folder(specs[0])]
     assert len(opened) == 1
@@ -175,6 +176,17 @@ def test_folders_and_files_without_permission_are_skipped_with_a_warning(
         f"{closed.parent}: skipped: it cannot be listed: Permission denied",
     ]
     closed.parent.chmod(0o700)
+
+
+def test_a_pipe_in_place_of_a_run_is_not_waited_for(
+    tmp_path: Path, make_spec: MakeSpec, make_result: MakeResult
+) -> None:
+    results = Folder(tmp_path)
+    path = results.write(make_result(make_spec()))
+    path.unlink()
+    os.mkfifo(path)
+    assert results.find(make_spec()) is None
+    assert results.warnings == [f"{path}: skipped: it cannot be read: no regular file"]
 
 
 def test_store_loads_nothing_heavy() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from regbench.errors import ResultsError
+from regbench.errors import ResultsError, printable
 
 
 def beside(path: Path, ending: str) -> Path:
@@ -36,7 +36,7 @@ def check(files: Iterable[Path], folders: Iterable[Path], tree: str | Path) -> N
         if real.is_relative_to(os.path.realpath(tree)):
             raise ResultsError(f"{path}: it must not lie in the results tree, which is not touched")
         try:
-            if os.path.lexists(path) and not (path in folders and _is_empty_folder(path)):
+            if os.path.lexists(path) and not (path in folders and is_empty_folder(path)):
                 raise ResultsError(f"{path}: it exists already, and nothing is overwritten")
             path.parent.mkdir(parents=True, exist_ok=True)
             temporary = _temporary(path)
@@ -73,7 +73,7 @@ def new_folder(path: Path) -> Iterator[Path]:
     """
     temporary = _temporary(path)
     try:
-        temporary.mkdir()
+        temporary.mkdir(parents=True)
         yield temporary
         temporary.replace(path)
     except OSError as error:
@@ -86,9 +86,10 @@ def _temporary(path: Path) -> Path:
     return path.parent / f".{secrets.token_hex(8)}.tmp"
 
 
-def _is_empty_folder(path: Path) -> bool:
+def is_empty_folder(path: Path) -> bool:
+    """Whether it is a folder, not a link to one, and nothing is in it."""
     return path.is_dir() and not path.is_symlink() and not any(path.iterdir())
 
 
 def _refusal(path: Path, error: OSError) -> ResultsError:
-    return ResultsError(f"{path}: it cannot be written here: {error.strerror or error}")
+    return ResultsError(f"{printable(str(path))}: it cannot be written here: {error.strerror or error}")
