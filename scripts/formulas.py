@@ -61,20 +61,13 @@ class Nadam(tf.compat.v1.train.AdamOptimizer):
     """The Nadam of TensorFlow 1's contrib, which TensorFlow 2 lacks: its kernel of Adam with `use_nesterov`."""
 
     def _resource_apply_dense(self, gradient: tf.Tensor, variable: tf.Variable) -> tf.Operation:
-        first, second = self.get_slot(variable, "m"), self.get_slot(variable, "v")
-        powers = self._get_beta_accumulators()
-        numbers = [*powers, self._lr_t, self._beta1_t, self._beta2_t, self._epsilon_t]
+        names = ("beta1_power", "beta2_power", "lr", "beta1", "beta2", "epsilon")
+        numbers = [*self._get_beta_accumulators(), self._lr_t, self._beta1_t, self._beta2_t, self._epsilon_t]
         return tf.raw_ops.ResourceApplyAdam(
             var=variable.handle,
-            m=first.handle,
-            v=second.handle,
-            **dict(
-                zip(
-                    ("beta1_power", "beta2_power", "lr", "beta1", "beta2", "epsilon"),
-                    [tf.cast(number, gradient.dtype) for number in numbers],
-                    strict=True,
-                )
-            ),
+            m=self.get_slot(variable, "m").handle,
+            v=self.get_slot(variable, "v").handle,
+            **{name: tf.cast(number, gradient.dtype) for name, number in zip(names, numbers, strict=True)},
             grad=gradient,
             use_nesterov=True,
         )
@@ -104,53 +97,45 @@ def difference(mine: Start, theirs: Start, rate_drops: bool = False) -> str:
 def table() -> str:
     """The optimizers that are in Keras and were in TensorFlow 1, with the epsilons of their candidates."""
     ours, old = keras.optimizers, tf.compat.v1.train
-    momentum = of_tensorflow_1(old.MomentumOptimizer, momentum=0.9)
-    nesterov = of_tensorflow_1(old.MomentumOptimizer, momentum=0.9, use_nesterov=True)
+    heavy_ball, old_heavy_ball = of_keras(ours.SGD(RATE, 0.9)), of_tensorflow_1(old.MomentumOptimizer, momentum=0.9)
+    nesterov = of_keras(ours.SGD(RATE, 0.9, nesterov=True))
+    old_nesterov = of_tensorflow_1(old.MomentumOptimizer, momentum=0.9, use_nesterov=True)
+    adadelta = of_keras(ours.Adadelta(RATE, epsilon=1e-8))
+    old_adadelta = of_tensorflow_1(old.AdadeltaOptimizer, rho=0.95, epsilon=1e-8)
 
     def rmsprop(rho: float) -> str:
-        return difference(
-            of_keras(ours.RMSprop(RATE, rho=rho, epsilon=1e-10)),
-            of_tensorflow_1(old.RMSPropOptimizer, decay=rho, epsilon=1e-10),
-        )
+        old_rmsprop = of_tensorflow_1(old.RMSPropOptimizer, decay=rho, epsilon=1e-10)
+        return difference(of_keras(ours.RMSprop(RATE, rho=rho, epsilon=1e-10)), old_rmsprop)
 
-    buffer = "Keras keeps rate times gradient in its buffer, TensorFlow 1 the gradient: Keras slows down late"
-    rows = [
-        ("SGD", difference(of_keras(ours.SGD(RATE)), of_tensorflow_1(old.GradientDescentOptimizer)), ""),
-        ("momentum", difference(of_keras(ours.SGD(RATE, 0.9)), momentum), ""),
-        ("Nesterov", difference(of_keras(ours.SGD(RATE, 0.9, nesterov=True)), nesterov), ""),
-        ("momentum, rate drops", difference(of_keras(ours.SGD(RATE, 0.9)), momentum, rate_drops=True), buffer),
-        (
-            "Adadelta",
-            difference(
-                of_keras(ours.Adadelta(RATE, epsilon=1e-8)),
-                of_tensorflow_1(old.AdadeltaOptimizer, rho=0.95, epsilon=1e-8),
-            ),
-            "",
+    rows = {
+        "SGD": (difference(of_keras(ours.SGD(RATE)), of_tensorflow_1(old.GradientDescentOptimizer)), ""),
+        "momentum": (difference(heavy_ball, old_heavy_ball), ""),
+        "Nesterov": (difference(nesterov, old_nesterov), ""),
+        "momentum, rate drops": (
+            difference(of_keras(ours.SGD(RATE, 0.9)), old_heavy_ball, rate_drops=True),
+            "Keras keeps rate times gradient in its buffer, TensorFlow 1 the gradient: Keras slows down late",
         ),
-        (
-            "Adagrad",
+        "Adadelta": (difference(adadelta, old_adadelta), ""),
+        "Adagrad": (
             difference(of_keras(ours.Adagrad(RATE)), of_tensorflow_1(old.AdagradOptimizer)),
             "Keras adds an epsilon of 1e-7 under the root",
         ),
-        (
-            "Adam",
+        "Adam": (
             difference(of_keras(ours.Adam(RATE, epsilon=1e-8)), of_tensorflow_1(old.AdamOptimizer)),
             "TensorFlow 1 keeps the powers of the betas in float32",
         ),
-        (
-            "RMSprop, rho 0.875",
+        "RMSprop, rho 0.875": (
             rmsprop(0.875),
             "Keras's mean square starts at 0, TensorFlow 1's at 1, so Keras's first steps are longer",
         ),
-        ("RMSprop, rho 0.984", rmsprop(0.984), "the same"),
-        (
-            "Nadam",
+        "RMSprop, rho 0.984": (rmsprop(0.984), "the same"),
+        "Nadam": (
             difference(of_keras(ours.Nadam(RATE, epsilon=1e-8)), of_tensorflow_1(Nadam)),
             "Keras has Dozat's momentum schedule, TensorFlow 1 had none",
         ),
-    ]
+    }
     lines = ["| optimizer | difference | why |", "|--|--|--|"]
-    return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)])
+    return "\n".join([*lines, *(f"| {name} | {found} | {reason} |" for name, (found, reason) in rows.items())])
 
 
 def main() -> None:
