@@ -29,14 +29,17 @@ def layers_of(problem: str) -> list[Any]:
     return [layer for layer in model.layers if hasattr(layer, "kernel")]
 
 
-def operations_per_sample(layers: Sequence[Any]) -> float:
+def operations_per_sample(layers: Sequence[Any], first_inputs: bool = False) -> float:
     """Floating-point operations of training: 2 a weight and position forwards, 4 backwards.
 
-    The first layer needs no gradient of its inputs, so only 2 backwards. Activations, biases, pooling, augmentation and
-    the optimizer are not counted.
+    Activations, biases, pooling, augmentation and the optimizer are not counted.
+
+    Args:
+        layers: of the network, first to last.
+        first_inputs: count the gradient of the first layer's inputs too, which nobody needs or computes.
     """
     counts = [math.prod(layer.kernel.shape) * math.prod(_product_shape(layer)[1:-1]) for layer in layers]
-    return 6 * sum(counts) - 2 * counts[0] if counts else 0.0
+    return 6 * sum(counts) - (0 if first_inputs else 2 * counts[0]) if counts else 0.0
 
 
 def seconds(layers: Sequence[Any], batch_size: int) -> float:
