@@ -10,9 +10,8 @@ import numpy as np
 from regbench.engine import environment
 from regbench.engine.curves import Curves
 from regbench.engine.program import PreparedRun
-from regbench.engine.schedules import learning_rate_factor
 from regbench.engine.splits import load_splits
-from regbench.records import MINIBATCH, Coupling, Outcome, RunResult, RunSpec, Timings
+from regbench.records import MINIBATCH, Coupling, Outcome, RunResult, RunSpec, Timings, learning_rate_factor
 
 
 def run(

@@ -21,6 +21,7 @@ from regbench.records.definitions import (
     Selection,
 )
 from regbench.records.runs import MINIBATCH, Kernel, Measured, Outcome, RunResult, RunSpec, Timings
+from regbench.records.schedules import learning_rate_factor
 
 __all__ = [
     "MINIBATCH",
@@ -44,4 +45,5 @@ __all__ = [
     "Searched",
     "Selection",
     "Timings",
+    "learning_rate_factor",
 ]

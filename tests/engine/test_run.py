@@ -9,11 +9,10 @@ import pytest
 from regbench import catalog, datasets
 from regbench.engine import program, splits
 from regbench.engine.run import run
-from regbench.engine.schedules import learning_rate_factor
 from regbench.engine.splits import Batches, load_splits
 from regbench.errors import DefinitionError
 from regbench.models.quadratic import _hessian
-from regbench.records import Outcome, Part, Schedule
+from regbench.records import Outcome, Part, Schedule, learning_rate_factor
 from regbench.search import space
 
 EPSILON = float(np.finfo(np.float32).eps)

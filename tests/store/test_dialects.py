@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from regbench.engine.schedules import learning_rate_factor
-from regbench.records import Coupling, Decay, Outcome, Part, RunResult, RunSpec, Schedule
+from regbench.records import Coupling, Decay, Outcome, Part, RunResult, RunSpec, Schedule, learning_rate_factor
 from regbench.store import deepobs
 from regbench.store.content import parse
 from regbench.store.irregularities import NoRunError

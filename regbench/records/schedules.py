@@ -2,7 +2,7 @@
 
 import math
 
-from regbench.records import Schedule
+from regbench.records.definitions import Schedule
 
 
 def learning_rate_factor(schedule: Schedule, epoch: int, epochs: int) -> float:

@@ -5,8 +5,7 @@ import math
 import pytest
 
 from regbench import catalog
-from regbench.engine.schedules import learning_rate_factor
-from regbench.records import Schedule
+from regbench.records import Schedule, learning_rate_factor
 
 STEPS = Schedule(name="step", epochs=(3, 6), factors=(0.5, 0.0))
 EVERY = [*(Schedule(name=name) for name in catalog.SCHEDULES if name != "step"), STEPS]
