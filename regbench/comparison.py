@@ -4,6 +4,7 @@
 has one name on it.
 """
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,7 +16,7 @@ import pandas as pd
 from regbench.analysis import across, claims, curves, decay, fairness, ranking, stability, tuning
 from regbench.analysis.entries import ENTRY, MODES, Mode, reported, trials
 from regbench.analysis.selection import select
-from regbench.errors import ResultsError, UnknownNameError
+from regbench.errors import ResultsError, UnknownNameError, printable
 from regbench.store import bundled, frames
 
 if TYPE_CHECKING:
@@ -170,8 +171,8 @@ def compare(
         UnknownNameError: a problem or candidate is in none of the trees, or there is no such metric or mode.
     """
     _check(metric, mode)
-    trees = [*results, *([] if baselines in ("bundled", "none") else [baselines])]
-    read = [frames.load(tree) for tree in trees]
+    trees = _each_once([*results, *([] if baselines in ("bundled", "none") else [baselines])])
+    read = [frames.load(tree, source=_source(tree)) for tree in trees]
     measured = frames.merge(read)
     stored = [bundled.load(source) for source in bundled.SOURCES] if baselines == "bundled" else []
     runs = pd.concat([measured.runs, *(one.runs for one in stored)], ignore_index=True)
@@ -185,6 +186,17 @@ def compare(
     known = [one for one in (drawn, *(_of_winners(one.curves, shown) for one in stored)) if len(one)]
     summaries = pd.concat(known, ignore_index=True) if known else drawn
     return Comparison(runs, measured.irregularities, summaries, mode, metric)
+
+
+def _each_once(trees: Sequence[str | Path]) -> list[str | Path]:
+    """The trees without those that are the same folder as one before."""
+    return list({os.path.realpath(tree): tree for tree in reversed(trees)}.values())[::-1]
+
+
+def _source(tree: str | Path) -> str:
+    """The tree as the user named it, told apart from the bundled sources."""
+    name = printable(os.fspath(tree))
+    return f"./{name}" if name in bundled.SOURCES else name
 
 
 def _check(metric: str | None, mode: str) -> None:

@@ -66,7 +66,15 @@ class _Completion:
             self._folder.tell(f"{self._folder.path}: another process computes runs of this search; waiting for them")
             time.sleep(_LOOKS_EVERY_SECONDS)
             self._compute()
+        self._check_data()
         return [self._results[spec.digest()] for spec in specs]
+
+    def _check_data(self) -> None:
+        for dataset in {result.spec.problem.dataset for result in self._results.values()}:
+            runs = [result for result in self._results.values() if result.spec.problem.dataset == dataset]
+            if len({run.data_digest for run in runs if run.data_digest}) > 1:
+                told = f"these runs were made on different data ({dataset}), although all else about them fits"
+                self._folder.tell(f"{self._folder.path}: {told}; for other data use another results tree")
 
     def _compute(self) -> None:
         for result in self._machine.compute(self._claimed()):

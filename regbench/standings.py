@@ -54,7 +54,7 @@ def standing(trials: Sequence[RunResult], winner: RunResult | None, again: Seque
         reported = [winner, *reported]
     valid = [run.metric_curve("valid")[-1] for run in reported if "valid_losses" in run.curves]
     test = [run.metric_curve("test")[-1] for run in reported]
-    runs = [*trials, *again]
+    once = {run.spec.digest(): run for run in [*trials, *again]}.values()  # a point may be drawn twice
     return Standing(
         problem=problem.name,
         candidate=spec.candidate,
@@ -72,8 +72,8 @@ def standing(trials: Sequence[RunResult], winner: RunResult | None, again: Seque
         trials=len(trials),
         diverged_trials=sum(run.outcome == Outcome.DIVERGED for run in trials),
         diverged_seeds=sum(run.outcome == Outcome.DIVERGED for run in reported),
-        unfinished=sum(run.outcome in (Outcome.FAILED, Outcome.TIMED_OUT) for run in runs),
-        seconds=sum(run.timings.total_seconds for run in runs),
+        unfinished=sum(run.outcome in (Outcome.FAILED, Outcome.TIMED_OUT) for run in once),
+        seconds=sum(run.timings.total_seconds for run in once),
         runs=reported,
     )
 

@@ -170,6 +170,22 @@ def test_bad_input_is_one_clear_line(arguments, message, command, small_tree):
     assert message in line
 
 
+def test_tree_that_is_given_twice_counts_once(small_tree, tmp_path):
+    (tmp_path / "link").symlink_to(small_tree)
+    once = regbench.compare(results=[small_tree], baselines="none").table
+    for trees, baselines in [([small_tree, small_tree], "none"), ([small_tree], tmp_path / "link")]:
+        twice = regbench.compare(results=trees, baselines=baselines).table
+        assert twice.equals(once)
+
+
+def test_tree_with_the_name_of_bundled_results_stays_apart_from_them(small_tree, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "ours").symlink_to(small_tree)
+    runs = regbench.compare(["quadratic_deep"], results=["ours"]).runs
+    assert set(runs["source"]) >= {"ours", "./ours"}
+    assert (runs["source"] == "./ours").sum() == len(regbench.load("ours").runs)
+
+
 def test_empty_tree_is_refused(tmp_path):
     with pytest.raises(ResultsError, match="there are no runs to compare"):
         regbench.compare(results=[tmp_path], baselines="none")

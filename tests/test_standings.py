@@ -16,8 +16,10 @@ SETTING = {"optimizer.learning_rate": 0.1}
 def run_of(make_task, make_result):
     """A run of sgd on digits_mlp with a test accuracy and half of it on the validation split."""
 
-    def make(seed=42, test=0.5, outcome=Outcome.COMPLETED, protocol="deepobs", problem="digits_mlp", **options):
-        spec = make_task(problem, protocol=protocol).spec(SETTING, seed)
+    def make(
+        seed=42, test=0.5, outcome=Outcome.COMPLETED, protocol="deepobs", problem="digits_mlp", rate=0.1, **options
+    ):
+        spec = make_task(problem, protocol=protocol).spec({"optimizer.learning_rate": rate}, seed)
         values = {"test_accuracies": test, "test_losses": 10 * test}
         if spec.protocol.validation:
             values |= {"valid_accuracies": test / 2, "valid_losses": 5 * test}
@@ -27,7 +29,7 @@ def run_of(make_task, make_result):
 
 
 def test_standing_holds_mean_and_deviation_over_the_reported_seeds(run_of):
-    trials = [run_of(test=0.125, seconds=1.0), run_of(test=0.25, seconds=2.0)]
+    trials = [run_of(test=0.125, seconds=1.0, rate=0.2), run_of(test=0.25, seconds=2.0)]
     again = [run_of(43, 0.5, seconds=4.0), run_of(44, 0.75, seconds=8.0)]
     row = standing(trials, trials[1], again)
     # 1/4, 1/2, 3/4: mean 1/2, squared deviations 1/16, 0, 1/16 over 2 degrees of freedom: sd 1/sqrt(16)
@@ -40,6 +42,12 @@ def test_standing_holds_mean_and_deviation_over_the_reported_seeds(run_of):
     assert (row.problem, row.candidate, row.protocol) == ("digits_mlp", "sgd", "deepobs")
     assert (row.metric, row.goal, row.setting) == ("accuracy", "maximize", SETTING)
     assert (row.coupling, row.decay) == (Coupling.L2, 0.0)
+
+
+def test_point_that_was_drawn_twice_took_its_seconds_once(run_of):
+    trial = run_of(seconds=1.0, outcome=Outcome.TIMED_OUT)
+    row = standing([trial, trial], None, [])
+    assert (row.trials, row.unfinished, row.seconds) == (2, 1, 1.0)
 
 
 def test_standing_without_tuning_seed_reports_the_re_runs_alone(run_of):
