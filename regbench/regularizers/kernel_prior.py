@@ -15,7 +15,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from regbench.regularizers.covariance import check_rank
+from regbench.regularizers.covariance import check_rank, checked_covariance, decomposed
 from regbench.regularizers.gaussian_initializer import GaussianInitializer
 from regbench.regularizers.smooth_kernel import SmoothKernel
 
@@ -155,12 +155,16 @@ class KernelPrior:
         return prior
 
     def _check(self) -> None:
-        dimension = math.prod(self.sample_shape)
         check_rank(self.rank)
-        for name, shape in (("mean", (dimension,)), ("covariance", (dimension, dimension))):
-            array = getattr(self, name)
-            if array.shape != shape or array.dtype.kind != "f" or not np.isfinite(array).all():
-                raise ValueError(f"`{name}` must be finite floats of shape {shape}. Received: shape={array.shape}")
+        dimension = math.prod(self.sample_shape)
+        if min(self.sample_shape) < 1 or self.mean.shape != (dimension,) or self.covariance.shape != (dimension,) * 2:
+            raise ValueError(
+                f"`mean` and `covariance` must be of samples of shape {self.sample_shape}. "
+                f"Received: shapes {self.mean.shape} and {self.covariance.shape}"
+            )
+        if not (np.isfinite(self.mean).all() and 0 <= self.ridge < np.inf):
+            raise ValueError(f"`mean` must be finite and `ridge` not negative. Received: ridge={self.ridge}")
+        decomposed(checked_covariance(self.covariance), definite=True)
 
     def _mean_log_density(self, kernels: Iterable[Any], variances: np.ndarray, axes: np.ndarray) -> float:
         samples, sample_shape = _samples_of(kernels, self.rank)

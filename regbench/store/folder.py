@@ -12,11 +12,11 @@ from regbench.records import Outcome, RunResult, RunSpec
 from regbench.store import deepobs, paths
 from regbench.store.content import read_bytes
 from regbench.store.irregularities import NoRunError
+from regbench.store.targets import publish
 
 RUN_SUFFIX = ".json"
 FAILURE_SUFFIX = ".failed"  # readers of DeepOBS trees take only files with "json" in the name
 
-_NO_HARD_LINKS = (errno.EPERM, errno.EACCES, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.EINVAL)
 _CANNOT_SYNC_FOLDERS = (errno.EACCES, errno.EINVAL, errno.ENOTSUP)
 
 
@@ -173,7 +173,7 @@ def _write_new(folder: Path, seed: int, suffix: str, data: bytes) -> Path:
         while True:
             path = folder / paths.run_name(seed, moment, suffix)
             try:
-                _publish(temporary, path)
+                publish(temporary, path)
             except FileExistsError:
                 moment += timedelta(seconds=1)
             else:
@@ -195,32 +195,6 @@ def _write_temporary(folder: Path, data: bytes) -> Path:
             path.unlink()
             raise
     return path
-
-
-def _publish(temporary: Path, path: Path) -> None:
-    """Give a whole file its name, which no other file may have.
-
-    Raises:
-        FileExistsError: another file has the name.
-    """
-    try:
-        path.hardlink_to(temporary)
-    except OSError as error:
-        if error.errno not in _NO_HARD_LINKS:
-            raise
-        _publish_by_renaming(temporary, path)
-
-
-def _publish_by_renaming(temporary: Path, path: Path) -> None:
-    # A rename overwrites in silence, so the name is first reserved among all who write into this folder.
-    reservation = path.with_suffix(".lock")
-    reservation.touch(exist_ok=False)
-    try:
-        if path.exists():
-            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
-        temporary.replace(path)
-    finally:
-        reservation.unlink()
 
 
 def _sync_folder(folder: Path) -> None:

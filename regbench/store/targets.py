@@ -1,5 +1,6 @@
 """Files and folders that must not exist yet, and appear whole or not at all."""
 
+import errno
 import os
 import secrets
 import shutil
@@ -8,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from regbench.errors import ResultsError, printable
+
+_NO_HARD_LINKS = (errno.EPERM, errno.EACCES, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.EINVAL)
 
 
 def beside(path: Path, ending: str) -> Path:
@@ -24,7 +27,7 @@ def check(files: Iterable[Path], folders: Iterable[Path], tree: str | Path) -> N
         tree: what is read; nothing may lie in it.
 
     Raises:
-        ResultsError: a path exists, stands twice, lies in the tree or cannot be written.
+        ResultsError: a path exists, stands twice, lies in the tree or in one of the folders, or cannot be written.
     """
     seen: set[Path] = set()
     folders = list(folders)
@@ -33,6 +36,9 @@ def check(files: Iterable[Path], folders: Iterable[Path], tree: str | Path) -> N
         if real in seen:
             raise ResultsError(f"{path}: it is to be written twice; every option needs a path of its own")
         seen.add(real)
+        for folder in folders:
+            if folder != path and real.is_relative_to(os.path.realpath(folder)):
+                raise ResultsError(f"{path}: it must not lie in {folder}, which is to be written too")
         if real.is_relative_to(os.path.realpath(tree)):
             raise ResultsError(f"{path}: it must not lie in the results tree, which is not touched")
         try:
@@ -56,8 +62,7 @@ def new_file(path: Path) -> Iterator[Path]:
     temporary = _temporary(path)
     try:
         yield temporary
-        path.touch(exist_ok=False)  # a rename overwrites in silence, so the name is first reserved
-        temporary.replace(path)
+        publish(temporary, path)
     except OSError as error:
         raise _refusal(path, error) from error
     finally:
@@ -80,6 +85,32 @@ def new_folder(path: Path) -> Iterator[Path]:
         raise _refusal(path, error) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def publish(temporary: Path, path: Path) -> None:
+    """Give a whole file its name, which no other file may have.
+
+    Raises:
+        FileExistsError: another file has the name.
+    """
+    try:
+        path.hardlink_to(temporary)
+    except OSError as error:
+        if error.errno not in _NO_HARD_LINKS:
+            raise
+        _publish_by_renaming(temporary, path)
+
+
+def _publish_by_renaming(temporary: Path, path: Path) -> None:
+    # A rename overwrites in silence, so the name is first reserved among all who write into this folder.
+    reservation = path.with_suffix(".lock")
+    reservation.touch(exist_ok=False)
+    try:
+        if path.exists():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+        temporary.replace(path)
+    finally:
+        reservation.unlink()
 
 
 def _temporary(path: Path) -> Path:

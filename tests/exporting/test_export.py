@@ -45,6 +45,7 @@ def contents(folder):
         ("tree", {"tensorboard": "tree"}, ResultsError, "tree: it must not lie in the results tree"),
         ("tree", {"optuna": "new", "parquet": "./new"}, ResultsError, "new: it is to be written twice"),
         ("tree", {"optuna": "new", "tensorboard": "new"}, ResultsError, "new: it is to be written twice"),
+        ("tree", {"optuna": "a/new", "tensorboard": "a"}, ResultsError, "a/new: it must not lie in a, which is to be"),
         ("tree", {"parquet": "."}, ResultsError, ".: it exists already"),
         ("tree", {"optuna": "new", "parquet": "full/file"}, ResultsError, "full/file: it exists already"),
     ],

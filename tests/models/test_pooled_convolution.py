@@ -52,11 +52,3 @@ def test_it_is_a_convolution_with_relu_before_a_pooling(
     for mine, theirs in zip(gradients, usual_gradients, strict=True):
         # Sums over at most 6 * 16 places of a window.
         np.testing.assert_allclose(mine, theirs, rtol=0, atol=96 * EPSILON * np.abs(theirs).max())
-
-
-def test_its_configuration_makes_it_again() -> None:
-    images = np.random.default_rng(3).normal(0, 1, (2, 9, 9, 1)).astype(np.float32)
-    start = keras.initializers.RandomNormal(seed=1)
-    layer = PooledConvolution(2, 3, pool_size=3, pool_stride=2, kernel_initializer=start)
-    again = PooledConvolution.from_config(layer.get_config())
-    np.testing.assert_array_equal(again(images), layer(images))

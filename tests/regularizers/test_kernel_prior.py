@@ -179,7 +179,12 @@ def test_damaged_file_is_refused_with_the_stated_error_or_gives_a_prior(prior, t
     [
         {"mean": np.zeros(8)},
         {"covariance": np.full((9, 9), np.nan)},
-        {"covariance": np.eye(9, dtype=int)},
+        {"covariance": -np.eye(9)},
+        {"covariance": np.triu(np.ones((9, 9)))},
+        {"covariance": np.eye(9) + np.eye(9, k=1)},
+        {"ridge": np.array(np.nan)},
+        {"ridge": np.array(-0.1)},
+        {"sample_shape": np.array([-3, -3])},
         {"sample_shape": np.array([3, 3, 1, 1])},
         {"sample_shape": np.array(["3", "x"])},
         {"ridge": np.zeros(2)},

@@ -20,6 +20,12 @@ def test_what_fails_while_it_is_written_leaves_nothing(new, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_file_that_was_not_written_leaves_no_empty_one(tmp_path):
+    with pytest.raises(ResultsError, match="new: it cannot be written here"), targets.new_file(tmp_path / "new"):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("new", [targets.new_file, targets.new_folder])
 def test_what_appears_meanwhile_is_not_overwritten(new, tmp_path):
     def write():
