@@ -179,13 +179,12 @@ def search(
         budget=budget,
         sampler=sampler,
         seed=seed,
+        reruns=reruns,
         epochs=epochs,
         batch_size=batch_size,
         schedule=schedule,
         protocol=protocol,
     )
-    if reruns is not None and reruns < 0:
-        raise DefinitionError(f"`reruns` must not be negative. Received: reruns={reruns}")
     if retries < 0:
         raise DefinitionError(f"`retries` must not be negative. Received: retries={retries}")
     workers = Workers(workers) if isinstance(workers, int) else workers

@@ -126,13 +126,12 @@ def plan(
         budget=budget,
         sampler=sampler,
         seed=seed,
+        reruns=reruns,
         epochs=epochs,
         batch_size=batch_size,
         schedule=schedule,
         protocol=protocol,
     )
-    if reruns is not None and reruns < 0:
-        raise DefinitionError(f"`reruns` must not be negative. Received: reruns={reruns}")
     if any(len(study.rounds(capacity=1)) > 1 for _, study in studies):
         must = "must be one whose trials do not depend on the results of earlier ones"
         raise DefinitionError(f"`sampler` of a plan {must}. Received: sampler={sampler}")

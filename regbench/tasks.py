@@ -80,6 +80,7 @@ def planned(
     budget: str | int = "medium",
     sampler: str = "random",
     seed: int = TUNING_SEED,
+    reruns: int | None = None,
     epochs: int | None = None,
     batch_size: int | None = None,
     schedule: Schedule | str = "none",
@@ -92,22 +93,26 @@ def planned(
     names = [candidates] if isinstance(candidates, str) else list(dict.fromkeys(candidates))
     if not names:
         raise DefinitionError("A search needs at least one candidate. Received: none")
-    trials, seed = catalog.budget_trials(budget), checked_seed(seed)
+    trials = catalog.budget_trials(budget)
+    if reruns is not None and reruns < 0:
+        raise DefinitionError(f"`reruns` must not be negative. Received: reruns={reruns}")
     studies = []
     for name in names:
         task = Task.of(problem, name, protocol, schedule, epochs, batch_size)
+        checked_seed(seed, task.protocol.reruns if reruns is None else reruns)
         study = tune.Study(task.candidate, task.problem.goal, sampler, seed, trials)
         task.spec(study.ask(0), seed)
         studies.append((task, study))
     return studies
 
 
-def checked_seed(seed: int) -> int:
-    """The seed of a run or a search.
+def checked_seed(seed: int, reruns: int = 0) -> int:
+    """The seed of a run, or of a search whose re-runs have the next ones.
 
     Raises:
-        DefinitionError: it is out of its range.
+        DefinitionError: one of them is out of its range.
     """
-    if not 0 <= seed < 2**31:
-        raise DefinitionError(f"`seed` must be from 0 to 2**31 - 1. Received: seed={seed}")
+    if not 0 <= seed <= seed + reruns < 2**31:
+        last = f", and so must be the last of {reruns} re-runs" if reruns else ""
+        raise DefinitionError(f"`seed` must be from 0 to 2**31 - 1{last}. Received: seed={seed}")
     return seed

@@ -79,8 +79,8 @@ def _row(problem: str, what: str, pairs: list[tuple[float, float]], compiling: s
 def machine(options: argparse.Namespace) -> str:
     """GFLOP/s of training beside those of its products alone and of one large matrix product."""
     lines = [
-        "| problem | training, GFLOP/s | its products alone | large matrix | share of training | of its products "
-        "| of training, at 6 a weight |",
+        "| problem | training, GFLOP/s | its products alone | large matrix | training / large matrix "
+        "| products / large matrix | training at 6 a weight / large matrix |",
         "|--|--|--|--|--|--|--|",
     ]
     for problem in options.problems:

@@ -136,8 +136,8 @@ def test_unknown_name_is_answered_with_close_ones(find, name, message):
 def test_budgets_are_names_or_positive_numbers():
     assert [catalog.budget_trials(name) for name in ("one_shot", "small", "medium", "large")] == [1, 25, 50, 75]
     assert [catalog.budget_trials(number) for number in (7, "7")] == [7, 7]
-    for number in (0, -3, "0", "-3"):
-        with pytest.raises(DefinitionError, match=rf"^A budget must be at least 1 trial\. Received: {number}$"):
+    for number in (0, -3, "0", "-3", 1_000_001, "99999999999999999999"):
+        with pytest.raises(DefinitionError, match=rf"^A budget must be from 1 to 1000000 trials\. Received: {number}$"):
             catalog.budget_trials(number)
 
 

@@ -69,6 +69,15 @@ def test_bad_input_is_one_line_and_code_2(arguments, message, command):
     assert errors.count("\n") == 1
 
 
+def test_folder_that_cannot_be_written_is_found_out_before_anything_is_trained(one_figure, command, tmp_path):
+    (tmp_path / "file").touch()
+    trees = tmp_path / "trees"
+    code, _, errors = command(f"normalized --quick --output {tmp_path / 'file'} --results {trees}")
+    assert code == 2
+    assert "file/quick: the figures cannot be written here: Not a directory" in errors.splitlines()[-1]
+    assert not trees.exists()
+
+
 @pytest.fixture
 def one_figure(monkeypatch):
     """In place of all papers one figure of two trainings."""

@@ -385,7 +385,7 @@ def test_json_holds_runs_and_estimate_and_nothing_else_is_said(regbench, make_re
         ("digits_mlp", ["CANDIDATE", "`regbench plan --help`"]),
         ("digits_mpl sgd", ["no problem `digits_mpl`", "Did you mean `digits_mlp`"]),
         ("digits_mlp sdg", ["no candidate `sdg`", "Did you mean `sgd`"]),
-        ("digits_mlp sgd --budget 0", ["budget", "at least 1", "Received: 0"]),
+        ("digits_mlp sgd --budget 0", ["budget", "from 1 to", "Received: 0"]),
         ("digits_mlp sgd --sampler tpe", ["`sampler`", "results of earlier ones", "Received: sampler=tpe"]),
         ("digits_mlp sgd --sampler gird", ["no sampler `gird`", "Did you mean `grid`"]),
         ("digits_mlp adam --sampler grid --budget 7", ["grid", "at least 8 trials", "Received: 7"]),

@@ -36,6 +36,9 @@ __all__ = [
 ]
 
 
+LARGEST_BUDGET = 1_000_000  # trials; their points are drawn before the first begins
+
+
 def data_folder(name: str) -> Path:
     """The folder of files that come with regbench: inside the installed package, or beside it in a checkout."""
     package = Path(__file__).resolve().parent.parent
@@ -50,6 +53,8 @@ def find_files(folder: str) -> dict[str, Path]:
     """
     found = {path.stem: path for path in sorted(data_folder(folder).glob("*.toml"))}
     for path in sorted(Path(folder).glob("*.toml")):
+        if "+" in path.stem:
+            raise DefinitionError(f"{path}: a name must not have a `+`, which joins the parts of a combination")
         bundled = found.setdefault(path.stem, path)
         if bundled is not path and not (path.is_file() and path.read_bytes() == bundled.read_bytes()):
             raise DefinitionError(
@@ -119,8 +124,8 @@ def budget_trials(budget: str | int) -> int:
         trials = int(budget)
     except ValueError as error:
         raise UnknownNameError("budget", str(budget), BUDGETS) from error
-    if trials < 1:
-        raise DefinitionError(f"A budget must be at least 1 trial. Received: {budget}")
+    if not 1 <= trials <= LARGEST_BUDGET:
+        raise DefinitionError(f"A budget must be from 1 to {LARGEST_BUDGET} trials. Received: {budget}")
     return trials
 
 

@@ -95,13 +95,20 @@ def _argument(path: Path, key: str, value: object) -> Any:
     if isinstance(value, Mapping):
         if "name" in value:
             return _part(path, key, value)
-        return _record(Choices if "choices" in value else Range, path, key, value)
+        if "choices" not in value:
+            return _record(Range, path, key, value)
+        _check_scalars(path, f"{key}.choices", value["choices"])
+        return _record(Choices, path, key, value)
+    _check_scalars(path, key, value)
+    return value
+
+
+def _check_scalars(path: Path, key: str, value: object) -> None:
     scalars = value if isinstance(value, list) else [value]
     if not all(isinstance(scalar, bool | int | float | str) for scalar in scalars):
         _refuse(path, key, "must be a number, a string, a truth value, a range or a part", value)
     if not all(math.isfinite(scalar) for scalar in scalars if isinstance(scalar, float)):
         _refuse(path, key, "must be finite", value)
-    return value
 
 
 def _decay(path: Path, table: object) -> Decay:

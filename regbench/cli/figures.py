@@ -12,7 +12,7 @@ import click
 
 from regbench.cli import options, progress, terminal
 from regbench.cli.codes import DONE, SOME_FAILED
-from regbench.errors import DefinitionError, RegbenchError
+from regbench.errors import DefinitionError, RegbenchError, ResultsError
 
 if TYPE_CHECKING:
     from regbench.figures.make import Job
@@ -65,7 +65,12 @@ def figures(
             *(word for tree in results for word in ("--results", tree)),
         ]
     )
-    return _make_all(jobs, size, runs, command, Path(output) / size)
+    drawn = Path(output) / size
+    try:
+        drawn.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ResultsError(f"{drawn}: the figures cannot be written here: {error.strerror}") from error
+    return _make_all(jobs, size, runs, command, drawn)
 
 
 def _announce(jobs: "Sequence[Job]") -> None:

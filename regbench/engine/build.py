@@ -123,6 +123,8 @@ def _instance(key: str, part: Part, known: dict[str, type]) -> Any:
         if name in parameters:
             arguments[name] = None if parameters[name].default is None else 0.0  # AdamW refuses None
     takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
+    if str(getattr(target, "__module__", "")).startswith("keras."):
+        takes_any = False  # Keras's optimizers name all that they know, and refuse the rest later, with fewer words
     for name in arguments:
         if name not in parameters and not takes_any:
             raise UnknownNameError("argument", name, parameters, where=f"{key}: {part.name}")

@@ -105,7 +105,8 @@ def describe(concurrent_runs: int) -> dict[str, Scalar]:
 
 
 def _threads() -> int:
-    from_environment = int(os.environ.get("TF_NUM_INTRAOP_THREADS", "0"))
+    given = os.environ.get("TF_NUM_INTRAOP_THREADS", "")  # TensorFlow passes by what is no number
+    from_environment = int(given) if given.isdecimal() else 0
     return tf.config.threading.get_intra_op_parallelism_threads() or from_environment or available_cores()
 
 

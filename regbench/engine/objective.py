@@ -61,8 +61,7 @@ class Objective:
         draws = tf.random.stateless_uniform((tf.shape(inputs)[0], DRAWS), tf.random.fold_in(seed, step))
         return self._augment_and_preprocess(inputs, draws)
 
-    # XLA also where it does not compile the rest: a score of operations, each of which would pass over all pixels. The
-    # draws are TensorFlow's own nevertheless.
+    # XLA also where it does not compile the rest: a score of operations, each of which would pass over all pixels.
     @tf.function(jit_compile=True)
     def _augment_and_preprocess(self, inputs: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
         return self._preprocess(augment(inputs, self._dataset.augmentation, draws))

@@ -107,6 +107,8 @@ def connected(workers: Workers, say: Callable[[str], None]) -> Iterator[Cluster]
 
     with dask.config.set(_SETTINGS), _without_log(), _started(workers, say) as (address, size, workers_of_it):
         try:
+            if isinstance(address, str):
+                _check_address(address)
             client = Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)
         except (OSError, TypeError, ValueError) as error:
             must = "there must be a Dask scheduler at this address"
@@ -145,6 +147,15 @@ def _started(workers: Workers, say: Callable[[str], None]) -> Iterator[tuple[Any
             yield cluster, jobs.jobs * jobs.workers_per_job, workers
     else:
         yield workers.cluster, ROUND, workers
+
+
+def _check_address(address: str) -> None:
+    """Raise a ValueError where there is no port: a client would go on trying after it has failed."""
+    from distributed.comm import parse_address, parse_host_port
+
+    scheme, location = parse_address(address)
+    if scheme in ("tcp", "tls", "ws", "wss"):
+        parse_host_port(location)
 
 
 @contextmanager

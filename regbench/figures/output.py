@@ -8,6 +8,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from regbench import __version__, catalog
+from regbench.errors import ResultsError
 from regbench.figures.plan import Drawing, Figure, Size
 from regbench.plots.stamp import stamp
 from regbench.plots.style import save_all
@@ -22,13 +23,19 @@ def write(
     """Write a figure as PNG, SVG and PDF, its numbers as CSV and its caption as text; returns where.
 
     The same results give the same SVG, CSV and caption, byte for byte.
+
+    Raises:
+        ResultsError: a file cannot be written.
     """
     if size == Size.QUICK:
         stamp(drawing.figure, QUICK)
     paths = save_all(drawing.figure, folder, figure.name)
     numbers, caption = folder / f"{figure.name}.csv", folder / f"{figure.name}.txt"
-    drawing.numbers.to_csv(numbers, index=False, float_format="%.8g")
-    caption.write_text(caption_of(figure, drawing, results, size, command), encoding="utf-8")
+    try:
+        drawing.numbers.to_csv(numbers, index=False, float_format="%.8g")
+        caption.write_text(caption_of(figure, drawing, results, size, command), encoding="utf-8")
+    except OSError as error:
+        raise ResultsError(f"{folder}: the figure cannot be written here: {error.strerror or error}") from error
     return [*paths, numbers, caption]
 
 

@@ -53,11 +53,18 @@ def style() -> Iterator[None]:
 
 
 def save(figure: Figure, *paths: Path) -> None:
-    """Write a figure; the endings say the formats. The same figure gives the same files, byte for byte."""
+    """Write a figure; the endings say the formats. The same figure gives the same files, byte for byte.
+
+    Raises:
+        ResultsError: a file cannot be written.
+    """
     with _laid_out(figure):
         for path in paths:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            figure.savefig(path, metadata=METADATA.get(path.suffix.removeprefix(".")))
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                figure.savefig(path, metadata=METADATA.get(path.suffix.removeprefix(".")))
+            except OSError as error:
+                raise ResultsError(f"{path}: the figure cannot be written here: {error.strerror or error}") from error
 
 
 def save_all(figure: Figure, folder: Path, name: str) -> list[Path]:

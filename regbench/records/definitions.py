@@ -1,5 +1,6 @@
 """What problems, candidates, protocols and schedules are: the records that TOML files and tables are read into."""
 
+import math
 from collections.abc import Iterator
 from enum import StrEnum
 from typing import Annotated, Literal, Self
@@ -31,6 +32,10 @@ class Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
+LARGEST_EXPONENT = 300  # powers of ten that floats hold
+LARGEST_INTEGER = 2**53  # up to here floats hold every whole number
+
+
 class Range(Record):
     """An interval from which a hyperparameter is drawn.
 
@@ -59,15 +64,27 @@ class Range(Record):
                 raise ValueError("`log10` stands instead of `low`, `high`, `log` and `integer`")
             if not self.log10[0] < self.log10[1]:
                 raise ValueError(f"`log10` must be two rising exponents. Received: log10={list(self.log10)}")
+            if max(map(abs, self.log10)) > LARGEST_EXPONENT:
+                raise ValueError(
+                    f"`log10` must be exponents from -{LARGEST_EXPONENT} to {LARGEST_EXPONENT}. "
+                    f"Received: log10={list(self.log10)}"
+                )
             return self
         if self.low is None or self.high is None:
             raise ValueError("a range needs `low` and `high` (or `log10`)")
         if not self.low < self.high:
             raise ValueError(f"`low` must be below `high`. Received: low={self.low}, high={self.high}")
+        if not math.isfinite(self.high - self.low):
+            raise ValueError(f"the range must be shorter. Received: low={self.low}, high={self.high}")
         if self.log and self.low <= 0:
             raise ValueError(f"`low` must be positive where `log` is true. Received: low={self.low}")
         if self.integer and not (self.low.is_integer() and self.high.is_integer()):
             raise ValueError(f"an integer range needs whole ends. Received: low={self.low}, high={self.high}")
+        if self.integer and max(abs(self.low), abs(self.high)) > LARGEST_INTEGER:
+            raise ValueError(
+                f"an integer range must lie within +-2**53, where floats are exact. Received: low={self.low}, "
+                f"high={self.high}"
+            )
         return self
 
 
@@ -193,7 +210,7 @@ class Candidate(Record):
     decay: Decay = Decay()
 
     def searched(self) -> dict[str, Searched]:
-        """The searched values by dotted name (`optimizer.inner.momentum`), in the order in which they are drawn."""
+        """The searched values by dotted name (`optimizer.learning_rate`), in the order in which they are drawn."""
         found = dict(searched_in("optimizer", self.optimizer))
         if self.regularizer is not None:
             found |= dict(searched_in("regularizer", self.regularizer))

@@ -1,6 +1,6 @@
 """From a candidate and a setting to an optimizer, a regularizer and a decay with every value chosen.
 
-A setting gives values by dotted name (`optimizer.inner.momentum`). A range is drawn, gridded and modelled on its own
+A setting gives values by dotted name (`optimizer.learning_rate`). A range is drawn, gridded and modelled on its own
 scale, the *drawn* number; `value` and `drawn` go from there to the hyperparameter and back.
 """
 

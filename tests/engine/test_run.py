@@ -216,6 +216,13 @@ def test_run_records_data_timings_and_environment(make_task):
     assert {"regbench", "keras", "tensorflow", "python", "device"} <= set(result.environment)
 
 
+@pytest.mark.parametrize("given", ["", "many", "-1"])
+def test_number_of_threads_that_is_none_loses_no_run(given, make_task, monkeypatch):
+    monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", given)
+    result = run(make_task("digits_mlp", epochs=0).spec(RATE, seed=42))
+    assert result.environment["threads"] >= 1
+
+
 SHRINKAGES = {
     "decoupled": (1 - 0.02 * 0.5) ** 7 * (1 - 0.01 * 0.5) ** 7,
     "decoupled_constant": (1 - 0.5) ** 21,

@@ -8,8 +8,16 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
+from regbench.errors import ResultsError
 from regbench.plots.rank_map import rank_map
 from regbench.plots.style import inline_svg, save, save_all, style
+
+
+def test_place_that_cannot_be_written_to_is_told(tmp_path):
+    (tmp_path / "file").touch()
+    for place in (tmp_path / "file" / "a.png", tmp_path / ("x" * 300 + ".png")):
+        with pytest.raises(ResultsError, match="the figure cannot be written here: "):
+            save(Figure(), place)
 
 
 @pytest.mark.parametrize(
