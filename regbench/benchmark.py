@@ -216,6 +216,7 @@ def _search_one(
     further = range(seed + 1, seed + 1 + (task.protocol.reruns if reruns is None else reruns))
     specs = [task.spec(winner.spec.setting, other) for other in further]
     again = runs.complete(specs, folder, machine, _numbered(progress, task, "re-runs", len(specs)))
+    runs.tell_different_data([*trials, *again], folder)
     return standing(trials, winner, again)
 
 

@@ -45,6 +45,14 @@ def complete(
         return _Completion(folder, machine, report, minibatch, brief, claims).of(specs)
 
 
+def tell_different_data(results: Sequence[RunResult], folder: Folder) -> None:
+    """Warn where runs of one search were made on different data, which no spec tells."""
+    if len({result.data_digest for result in results if result.data_digest}) > 1:
+        spec = results[0].spec
+        told = f"runs of {spec.candidate} on {spec.problem.name} were made on different data ({spec.problem.dataset})"
+        folder.tell(f"{folder.path}: {told}; for other data use another results tree")
+
+
 class _Completion:
     def __init__(
         self, folder: Folder, machine: Machine, report: Report, minibatch: bool, brief: bool, claims: Claims
@@ -66,15 +74,7 @@ class _Completion:
             self._folder.tell(f"{self._folder.path}: another process computes runs of this search; waiting for them")
             time.sleep(_LOOKS_EVERY_SECONDS)
             self._compute()
-        self._check_data()
         return [self._results[spec.digest()] for spec in specs]
-
-    def _check_data(self) -> None:
-        for dataset in {result.spec.problem.dataset for result in self._results.values()}:
-            runs = [result for result in self._results.values() if result.spec.problem.dataset == dataset]
-            if len({run.data_digest for run in runs if run.data_digest}) > 1:
-                told = f"these runs were made on different data ({dataset}), although all else about them fits"
-                self._folder.tell(f"{self._folder.path}: {told}; for other data use another results tree")
 
     def _compute(self) -> None:
         for result in self._machine.compute(self._claimed()):

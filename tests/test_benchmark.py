@@ -86,6 +86,17 @@ def test_second_call_runs_nothing_and_finds_the_same(use_machine, by_score, sear
     assert machine.computed == []
 
 
+@pytest.mark.parametrize("digests", [("", "sha256:a"), ("sha256:a", "sha256:a"), ("sha256:a", "sha256:b")])
+def test_runs_on_different_data_are_told(digests, use_machine, by_score, search, tmp_path):
+    run = by_score(valid=low_rate_validates_best)
+    warnings = []
+    for budget, digest in zip((2, 3), digests, strict=True):
+        use_machine(lambda spec, digest=digest: run(spec).model_copy(update={"data_digest": digest}))
+        search(budget=budget, warn=warnings.append)
+    told = f"{tmp_path}: runs of sgd on digits_mlp were made on different data (digits); for other data use another"
+    assert [line.removesuffix(" results tree") for line in warnings] == ([told] if len({*digests} - {""}) > 1 else [])
+
+
 def test_larger_budget_runs_what_is_missing(use_machine, by_score, search):
     run = by_score(valid=low_rate_validates_best)
     use_machine(run)

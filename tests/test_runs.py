@@ -125,18 +125,6 @@ def test_run_that_failed_in_another_process_while_it_was_waited_for_is_not_tried
     assert complete(specs, warn) == ([1, 2, 4, 5, 6], [3])
 
 
-def test_runs_on_different_data_are_told(specs, make_result, tmp_path):
-    folder = Folder(tmp_path / "tree")
-    for spec, digest in zip(specs, ["", "sha256:a", "sha256:a", "sha256:b"], strict=False):
-        result = make_result(spec, valid_losses=1.0, test_losses=1.0)
-        folder.write(result.model_copy(update={"data_digest": digest}))
-    machine = Machine(InProcess(), function=lambda spec, _: make_result(spec))
-    for count, told in [(3, []), (4, [f"{folder.path}: these runs were made on different data (quadratic)"])]:
-        warnings = []
-        runs.complete(specs[:count], Folder(folder.path, warnings.append), machine, lambda *_: None)
-        assert [line.partition(",")[0] for line in warnings] == told
-
-
 def test_tree_that_is_removed_meanwhile_is_made_again(complete, specs, tmp_path):
     complete(specs, before=lambda spec: shutil.rmtree(tmp_path / "tree") if spec.seed == 4 else None)
     assert sorted(run.spec.seed for run in Folder(tmp_path / "tree").runs()) == [4, 5, 6]
