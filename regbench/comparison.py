@@ -171,14 +171,15 @@ def compare(
         UnknownNameError: a problem or candidate is in none of the trees, or there is no such metric or mode.
     """
     _check(metric, mode)
-    trees = _each_once([*results, *([] if baselines in ("bundled", "none") else [baselines])])
+    compared = _each_once(results)
+    trees = _each_once([*compared, *([] if baselines in ("bundled", "none") else [baselines])])
     read = [frames.load(tree, source=_source(tree)) for tree in trees]
     measured = frames.merge(read)
     stored = [bundled.load(source) for source in bundled.SOURCES] if baselines == "bundled" else []
     runs = pd.concat([measured.runs, *(one.runs for one in stored)], ignore_index=True)
     if runs.empty:
         raise ResultsError(f"{', '.join(map(str, trees)) or 'no results'}: there are no runs to compare")
-    own = {problem for one in read[: len(results)] for problem in one.runs["problem"]}
+    own = {problem for one in read[: len(compared)] for problem in one.runs["problem"]}
     wanted = list(problems) or sorted(own or set(runs["problem"]))
     runs = select(runs, wanted, candidates)
     shown = reported(runs, mode, metric)

@@ -178,6 +178,12 @@ def test_tree_that_is_given_twice_counts_once(small_tree, tmp_path):
         assert twice.equals(once)
 
 
+def test_problems_are_those_of_the_results_also_where_a_tree_is_given_twice(small_tree, tmp_path):
+    regbench.run("two_d_beale", "sgd", epochs=1, output=tmp_path)
+    found = regbench.compare(results=[small_tree, small_tree], baselines=tmp_path)
+    assert set(found.runs["problem"]) == {"quadratic_deep"}
+
+
 def test_tree_with_the_name_of_bundled_results_stays_apart_from_them(small_tree, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "ours").symlink_to(small_tree)

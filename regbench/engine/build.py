@@ -122,9 +122,9 @@ def _instance(key: str, part: Part, known: dict[str, type]) -> Any:
             raise DefinitionError(f"{key}.{name}: decay belongs into [decay], where its coupling is stated")
         if name in parameters:
             arguments[name] = None if parameters[name].default is None else 0.0  # AdamW refuses None
-    takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
-    if str(getattr(target, "__module__", "")).startswith("keras."):
-        takes_any = False  # Keras's optimizers name all that they know, and refuse the rest later, with fewer words
+    # Keras's own name all that they know; what they take beyond that they refuse later, with fewer words.
+    is_of_keras = str(getattr(target, "__module__", "")).startswith("keras.")
+    takes_any = not is_of_keras and any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
     for name in arguments:
         if name not in parameters and not takes_any:
             raise UnknownNameError("argument", name, parameters, where=f"{key}: {part.name}")

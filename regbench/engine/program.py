@@ -79,7 +79,7 @@ class PreparedRun:
 
     def train(self, epoch: int, learning_rate_factor: float) -> np.ndarray:
         """Train one epoch (counting from 0); the loss with the penalty term before each step."""
-        # For small problems making a tensor takes as long as training on it.
+        # Made anew only where it changes: in small problems what surrounds the compiled call counts too.
         batches = self._first_batches if self._order.is_repeated else tf.constant(self._order.epoch(epoch))
         seed = self._seed(epoch) if self._program.objective.is_augmented else self._evaluation_seed
         return self._training.epoch(self._program.train, batches, seed, learning_rate_factor)
