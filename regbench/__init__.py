@@ -9,9 +9,6 @@ import importlib
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-# The package of this name must be loaded before it is hidden, or loading it later would hide the function `search`.
-import regbench.search  # noqa: F401
-
 if TYPE_CHECKING:
     from regbench.benchmark import run, search
     from regbench.comparison import compare, load
@@ -29,8 +26,6 @@ _HOMES = {
     "run": "benchmark",
     "search": "benchmark",
 }
-
-del globals()["search"]
 
 
 def __getattr__(name: str) -> Any:

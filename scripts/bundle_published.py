@@ -13,7 +13,7 @@ from pathlib import Path
 import regbench
 from regbench.analysis import curves
 from regbench.analysis.entries import reported, with_labels
-from regbench.store import bundled
+from regbench.trees import bundled
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -1,7 +1,7 @@
 """Read every problem and candidate that comes with regbench, and combine each with each."""
 
 from regbench import catalog, datasets, models
-from regbench.search import space
+from regbench.tuning import space
 
 
 def main() -> None:

@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 
 import regbench
+from regbench.benchmark.standings import Standing
 from regbench.plots.learning_curves import learning_curves
 from regbench.plots.style import save
-from regbench.standings import Standing
 
 CURVES = {"train_loss": "train_losses", "test_loss": "test_losses", "test_accuracy": "test_accuracies"}
 

@@ -20,11 +20,11 @@ from contextlib import contextmanager
 import psutil
 
 from regbench import benchmark, execution
+from regbench.benchmark.tasks import Task
 from regbench.execution import Conditions, InProcess, Machine, Workers
 from regbench.records import Outcome, RunResult, RunSpec, Timings
-from regbench.search import draws
 from regbench.store.folder import Folder
-from regbench.tasks import Task
+from regbench.tuning import draws
 
 EPOCHS = 50
 

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import regbench
-from regbench.store import frames
+from regbench.trees import frames
 
 EPOCHS, STEPS = 100, 23_000  # so a file takes 0.65 MB, as those of the published trees do on average
 SMALL_EPOCHS, SMALL_STEPS = 20, 40

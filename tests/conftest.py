@@ -2,16 +2,21 @@
 
 import os
 import random
+import shutil
 import signal
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from regbench import catalog, execution
-from regbench.records import Candidate, Decay, Outcome, Part, Problem, RunResult, RunSpec, Schedule, Timings
-from regbench.tasks import Task
+from regbench.benchmark.tasks import Task
+from regbench.records import Candidate, Decay, Outcome, Part, Problem, Protocol, RunResult, RunSpec, Schedule, Timings
+
+NOBODY = 65534
 
 # Test modules may load TensorFlow before `engine/environment.py` can say so; its messages would be taken for ours.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -151,3 +156,89 @@ def by_score(make_result):
         return run
 
     return make
+
+
+@pytest.fixture
+def make_stored_spec() -> Callable[..., RunSpec]:
+    def make(**changes: Any) -> RunSpec:
+        problem = Problem(
+            name="fmnist_2c2d",
+            summary="Two convolutional and two dense layers on Fashion-MNIST",
+            source="Schneider et al. 2019",
+            dataset="fmnist",
+            model=Part(name="conv_2c2d"),
+            loss="sparse_categorical_crossentropy",
+            metric="accuracy",
+            goal="maximize",
+            chance=0.1,
+            batch_size=128,
+            epochs=100,
+            l2=0.002,
+        )
+        protocol = Protocol(
+            name="deepobs",
+            summary="DeepOBS 1.2",
+            validation=True,
+            reshuffle=False,
+            every_sample=False,
+            augmented_train_evaluation=True,
+            reruns=9,
+            tuning_seed_counts=True,
+        )
+        inner = Part(name="sgd", arguments={"momentum": 0.9, "learning_rate": 0.005342937261279})
+        values: dict[str, Any] = {
+            "problem": problem,
+            "candidate": "power_momentum",
+            "setting": {"optimizer.inner.learning_rate": 0.005342937261279, "optimizer.power": 0.7},
+            "optimizer": Part(name="signed_power", arguments={"inner": inner, "power": 0.7}),
+            "regularizer": None,
+            "decay": Decay(),
+            "seed": 42,
+            "protocol": protocol,
+            "epochs": 100,
+            "batch_size": 128,
+        }
+        return RunSpec(**(values | changes))
+
+    return make
+
+
+@pytest.fixture
+def make_stored_result(make_stored_spec: Callable[..., RunSpec]) -> Callable[..., RunResult]:
+    def make(spec: RunSpec | None = None, **changes: Any) -> RunResult:
+        spec = spec or make_stored_spec()
+        splits = ("train", "valid", "test") if spec.protocol.validation else ("train", "test")
+        names = [f"{split}_losses" for split in splits]
+        names += [f"{split}_accuracies" for split in splits] if spec.problem.has_accuracy else []
+        curve = [2.3389398837700868 / (epoch + 1) for epoch in range(spec.epochs + 1)]
+        values: dict[str, Any] = {
+            "spec": spec,
+            "outcome": Outcome.COMPLETED,
+            "curves": dict.fromkeys(names, curve) | {"minibatch_train_losses": [0.1 + 0.2, 1e-300, -0.0]},
+            "losses_without_penalty": {f"{split}_losses": curve for split in splits},
+            "final_weight_norm": 12.000000000000002,
+            "data_digest": "0123abcd",
+            "timings": Timings(compile_seconds=1.5, training_seconds=20.0, evaluation_seconds=3.25, total_seconds=25.0),
+            "environment": {"keras": "3.15.1", "threads": 2, "peak_memory_mebibytes": 811.5, "gpu": False},
+        }
+        return RunResult(**(values | changes))
+
+    return make
+
+
+@pytest.fixture
+def unprivileged_folder() -> Iterator[Path]:
+    """A folder of a user who, unlike root, is stopped by permissions."""
+    folder = Path(tempfile.mkdtemp())
+    is_root = os.geteuid() == 0
+    if is_root:
+        os.chown(folder, NOBODY, NOBODY)
+        os.seteuid(NOBODY)
+    try:
+        yield folder
+    finally:
+        if is_root:
+            os.seteuid(0)
+        for path in (folder, *folder.rglob("*")):
+            path.chmod(0o700)
+        shutil.rmtree(folder)

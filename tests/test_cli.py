@@ -19,7 +19,7 @@ from regbench.benchmark import Event
 from regbench.cli import inventory, main, options, progress, terminal
 from regbench.errors import DefinitionError
 from regbench.records import Outcome
-from regbench.search import tune
+from regbench.tuning import tune
 
 HEAD = 'summary = "of this test"\nsource = "this test"\n'
 OWN_OPTIMIZER = """

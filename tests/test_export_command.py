@@ -6,8 +6,8 @@ import sys
 import pytest
 
 from regbench.cli import main
-from regbench.search import draws
 from regbench.store.folder import Folder
+from regbench.tuning import draws
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from regbench import datasets
 from regbench.catalog import read_candidate, read_problem
 from regbench.datasets import idx
 from regbench.errors import RegbenchError
-from regbench.store import frames
+from regbench.trees import frames
 
 ROOT = Path(__file__).resolve().parents[1]
 

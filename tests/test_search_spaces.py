@@ -8,7 +8,7 @@ import pytest
 
 from regbench import catalog
 from regbench.records import Candidate, Decay
-from regbench.search import draws, space
+from regbench.tuning import draws, space
 
 CROWDED_VALLEY = ["sgd", "momentum", "nag", "adam", "nadam", "amsgrad", "rmsprop", "adagrad", "adadelta"]
 

@@ -84,15 +84,16 @@ def _compute(comparison: "Comparison") -> None:
 
 
 def _write_plots(comparison: "Comparison", folder: Path) -> None:
+    from regbench.comparison.figures import draw
     from regbench.plots.style import save_all
 
-    for name, figure in comparison.figures():
+    for name, figure in draw(comparison):
         for path in save_all(figure, folder, name):
             terminal.message(f"written: {path}")
 
 
 def _show(comparison: "Comparison", form: str, by: str | None) -> None:
-    from regbench import tables
+    from regbench.comparison import tables
 
     table = comparison.table
     for warning in comparison.warnings:
@@ -112,7 +113,7 @@ def _show(comparison: "Comparison", form: str, by: str | None) -> None:
 
 
 def _show_tables(comparison: "Comparison", by: str | None) -> None:
-    from regbench import tables
+    from regbench.comparison import tables
 
     keys = ["problem"] if by is None else ["problem", by]
     for key, entries in comparison.table.groupby(keys, sort=True):

@@ -17,7 +17,7 @@ from regbench.errors import DefinitionError
 from regbench.records import RunSpec, Scalar
 
 if TYPE_CHECKING:
-    from regbench.planning import PlannedRun, PlannedSearch
+    from regbench.benchmark.planning import PlannedRun, PlannedSearch
 
 
 @click.command()
@@ -54,7 +54,7 @@ def plan(
     schedule = options.take_schedule(others)
     names = [options.combined(name, regularizer, decay) for name in candidates]
     with progress.Waiting("planning") as waiting, contextlib.redirect_stdout(sys.stderr):
-        from regbench import planning
+        from regbench.benchmark import planning
 
         searches = planning.plan(problem, names, schedule=schedule, warn=waiting.warn, **others)
     output, max_seconds = others["output"], others["max_seconds"]

@@ -8,10 +8,10 @@ from typing import Any
 
 from rich.filesize import decimal as readable_size
 
+from regbench.benchmark.standings import Standing
 from regbench.cli import terminal
 from regbench.datasets import Finding
 from regbench.records import Outcome, RunResult, Scalar
-from regbench.standings import Standing
 
 
 def show_findings(findings: Sequence[Finding], as_json: bool) -> None:

@@ -15,8 +15,8 @@ def lint(folder: str, as_json: bool) -> int:
     DIR may be a tree of any dialect at any level, or a single file; it is not touched. The exit code is 0 whatever is
     found: what is irregular is treated by a rule, and the numbers at the end name it.
     """
-    from regbench.store.irregularities import KINDS
-    from regbench.store.lint import lint as look_through
+    from regbench.trees.irregularities import KINDS
+    from regbench.trees.lint import lint as look_through
 
     with progress.Waiting("reading"):
         findings = look_through(folder)
@@ -53,7 +53,7 @@ def convert(source: str, target: str) -> int:
     Superseded runs, runs that were cut short and files without a run are left out; each setting gets one folder. Curves
     stay as they are. DST must not exist yet or be empty, and must not lie in SRC, which is not touched.
     """
-    from regbench.store.convert import convert as write_clean
+    from regbench.trees.convert import convert as write_clean
 
     with progress.Waiting("converting"):
         conversion = write_clean(source, target)

@@ -14,8 +14,9 @@ from regbench.errors import DefinitionError, ResultsError
 from regbench.exporting import studies
 from regbench.exporting.failures import with_failures
 from regbench.exporting.studies import StudySummary
-from regbench.store import frames, targets
-from regbench.store.frames import Results
+from regbench.store import targets
+from regbench.trees import frames
+from regbench.trees.frames import Results
 
 __all__ = ["Exported", "StudySummary", "export"]
 

@@ -6,7 +6,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from regbench.store.frames import Results
+from regbench.trees.frames import Results
 
 RUNS_AT_ONCE = 1000
 """Whose curves are in memory at the same time; they are a row group of the file."""

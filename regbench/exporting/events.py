@@ -13,7 +13,7 @@ from tensorboardX.proto.summary_pb2 import Summary
 from tensorboardX.record_writer import RecordWriter
 from tensorboardX.summary import hparams
 
-from regbench.store.frames import Results
+from regbench.trees.frames import Results
 
 EVENT_FILE = "events.out.tfevents.regbench"
 ABOUT = ("problem", "candidate", "coupling", "protocol", "schedule", "epochs", "batch_size", "seed", "outcome")

@@ -13,12 +13,13 @@ from pydantic import ValidationError
 
 from regbench.errors import printable
 from regbench.records import Outcome, RunSpec
-from regbench.store import deepobs, dialects, fields
-from regbench.store.content import parse, read_bytes
+from regbench.store import deepobs
 from regbench.store.folder import FAILURE_SUFFIX
-from regbench.store.frames import RUNS, Results
-from regbench.store.irregularities import NoRunError
-from regbench.store.settings import setting_text
+from regbench.trees import dialects, fields
+from regbench.trees.content import parse, read_bytes
+from regbench.trees.frames import RUNS, Results
+from regbench.trees.irregularities import NoRunError
+from regbench.trees.settings import setting_text
 
 _MOMENT = re.compile(rf"__(\d{{4}}-\d\d-\d\d-\d\d-\d\d-\d\d){re.escape(FAILURE_SUFFIX)}$", re.ASCII)
 

@@ -21,13 +21,13 @@ from regbench import catalog
 from regbench.analysis.entries import ENTRY, reported, trials, winners
 from regbench.errors import DefinitionError
 from regbench.records import Candidate, Outcome, Scalar
-from regbench.search import draws, journal
-from regbench.search.journal import StoredStudy, StoredTrial
-from regbench.store import fields
-from regbench.store.content import parse, read_bytes
-from regbench.store.frames import Results
-from regbench.store.irregularities import NoRunError
-from regbench.store.run_record import read_metric_curves
+from regbench.trees import fields
+from regbench.trees.content import parse, read_bytes
+from regbench.trees.frames import Results
+from regbench.trees.irregularities import NoRunError
+from regbench.trees.run_record import read_metric_curves
+from regbench.tuning import draws, journal
+from regbench.tuning.journal import StoredStudy, StoredTrial
 
 _KEY = ["problem", "label"]
 _LARGEST_EXACT = 2**53

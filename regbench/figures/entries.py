@@ -11,8 +11,8 @@ from regbench.analysis import curves, entries
 from regbench.comparison import Comparison
 from regbench.figures.plan import Drawing, Find, Run
 from regbench.figures.searches import Search
-from regbench.store import frames
-from regbench.store.dialects import DIALECTS
+from regbench.trees import frames
+from regbench.trees.dialects import DIALECTS
 
 OURS = DIALECTS[0]
 SPREAD = "middle half of the seeds; line: their mean"

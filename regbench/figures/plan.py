@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from regbench.benchmark.tasks import Task
 from regbench.records import (
     Candidate,
     Part,
@@ -19,7 +20,6 @@ from regbench.records import (
     Schedule,
     Selection,
 )
-from regbench.tasks import Task
 
 if TYPE_CHECKING:
     import matplotlib.figure

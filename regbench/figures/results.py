@@ -8,8 +8,8 @@ from regbench.errors import ResultsError
 from regbench.figures.entries import is_foreign
 from regbench.figures.plan import Figure, Run
 from regbench.records import Outcome, RunResult
-from regbench.store import frames
 from regbench.store.folder import Folder
+from regbench.trees import frames
 
 
 class Results:

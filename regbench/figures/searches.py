@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from regbench import catalog
+from regbench.benchmark.tasks import TUNING_SEED
 from regbench.figures.plan import Find, Run, found
 from regbench.records import Candidate, Problem, Protocol, RunResult
-from regbench.search import tune
-from regbench.tasks import TUNING_SEED
+from regbench.tuning import tune
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from regbench.tables import number
+from regbench.comparison.tables import number
 
 COUPLINGS = {
     "none": "no weight decay",

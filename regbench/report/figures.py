@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from markupsafe import Markup
 
+from regbench.comparison.figures import draw
 from regbench.plots.style import inline_svg
 from regbench.report.svg import smaller
 
@@ -111,14 +112,14 @@ class Figure(NamedTuple):
 
 def figures(comparison: "Comparison") -> Iterator[Figure]:
     """All figures that there are data for, in their order."""
-    for index, (name, drawing) in enumerate(comparison.figures(), 1):
+    for index, (name, drawing) in enumerate(draw(comparison), 1):
         identifier = f"figure-{index}"
         width = float(drawing.get_size_inches()[0]) * 72
         yield Figure(identifier, caption_of(name), width, Markup(smaller(inline_svg(drawing, identifier), f"f{index}")))  # noqa: S704 - we drew it
 
 
 def caption_of(name: str) -> Caption:
-    """What a figure shows, by the name that `Comparison.figures` gives it."""
+    """What a figure shows, by the name that `comparison.figures.draw` gives it."""
     if name in CAPTIONS:
         return CAPTIONS[name]
     title = name.replace("_", " ")

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
 
-from regbench import tables
+from regbench.comparison import tables
 from regbench.report.cells import Cell, Table, figure, name, spoken, table
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from regbench.store.frames import VALUES
+from regbench.trees.frames import VALUES
 
 PACKAGES = ("regbench", "numpy", "pandas", "scipy", "matplotlib")
 IDENTITY = [

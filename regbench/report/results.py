@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
 
-from regbench import tables
 from regbench.analysis import claims as analysis
 from regbench.analysis.significance import MOST_SEEDS
+from regbench.comparison import tables
 from regbench.report.cells import Cell, Row, Table, counts, figure, interval, name, setting, spoken, table
 from regbench.report.overview import rules, title
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pandas as pd
 
 from regbench.report.cells import Cell, Row, Table, figure, interval, name, share, spoken, table
-from regbench.store.irregularities import KINDS
+from regbench.trees.irregularities import KINDS
 
 if TYPE_CHECKING:
     from regbench.comparison import Comparison

@@ -1,1 +1,1 @@
-"""The results tree: DeepOBS's folders and files, and one object `regbench` in each file."""
+"""What regbench writes: the results tree, its format, and files that appear whole or not at all."""

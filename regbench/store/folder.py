@@ -10,8 +10,7 @@ from pathlib import Path
 from regbench.errors import ResultsError, printable
 from regbench.records import Outcome, RunResult, RunSpec
 from regbench.store import deepobs, paths
-from regbench.store.content import read_bytes
-from regbench.store.irregularities import NoRunError
+from regbench.store.files import UnreadableFileError, read_bytes
 from regbench.store.targets import publish
 
 RUN_SUFFIX = ".json"
@@ -95,7 +94,7 @@ class Folder:
         """What a note on a crash says, in one line."""
         try:
             return printable(str(deepobs.load(read_bytes(path))["regbench"]["reason"]))
-        except (NoRunError, ResultsError, KeyError, TypeError):
+        except (UnreadableFileError, ResultsError, KeyError, TypeError):
             return "it crashed in another process"
 
     def _find(self, spec: RunSpec, minibatch: bool) -> tuple[Path, RunResult] | None:
@@ -147,8 +146,8 @@ class Folder:
     def _read(self, path: Path, minibatch: bool) -> RunResult | None:
         try:
             return deepobs.read(read_bytes(path), minibatch=minibatch)
-        except NoRunError as error:
-            self._warn(path, f"it cannot be read: {error.irregularity.detail}")
+        except UnreadableFileError as error:
+            self._warn(path, f"it cannot be read: {error.detail}")
         except ResultsError as error:
             self._warn(path, str(error))
         return None

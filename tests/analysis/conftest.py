@@ -1,4 +1,4 @@
-"""Synthetic `runs` frames (the columns of `regbench.store.frames`) with known truth."""
+"""Synthetic `runs` frames (the columns of `regbench.trees.frames`) with known truth."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping

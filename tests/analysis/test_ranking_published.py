@@ -12,7 +12,7 @@ import pytest
 
 from regbench import catalog
 from regbench.analysis import ranking
-from regbench.store.frames import load, merge
+from regbench.trees.frames import load, merge
 
 
 @pytest.fixture(scope="module")

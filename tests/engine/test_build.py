@@ -9,7 +9,7 @@ from regbench.engine.build import baked_arguments, build_model, build_optimizer,
 from regbench.engine.objective import regularized
 from regbench.errors import DefinitionError, UnknownNameError
 from regbench.records import Coupling, Decay, Part
-from regbench.search import space
+from regbench.tuning import space
 
 OWN_CLASSES = """
 import keras

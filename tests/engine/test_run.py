@@ -13,7 +13,7 @@ from regbench.engine.splits import Batches, load_splits
 from regbench.errors import DefinitionError
 from regbench.models.quadratic import _hessian
 from regbench.records import Outcome, Part, Schedule, learning_rate_factor
-from regbench.search import space
+from regbench.tuning import space
 
 EPSILON = float(np.finfo(np.float32).eps)
 RATE = {"optimizer.learning_rate": 0.01}

@@ -12,7 +12,7 @@ from regbench import catalog
 from regbench.engine import program
 from regbench.engine.run import run
 from regbench.records import Coupling, Decay, Part
-from regbench.search import draws
+from regbench.tuning import draws
 
 COLD = """
 import sys

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from regbench.records import Outcome
-from regbench.search import draws, tune
 from regbench.store.folder import Folder
+from regbench.tuning import draws, tune
 
 EPOCHS = 3
 TRIALS = 12

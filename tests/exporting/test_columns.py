@@ -5,7 +5,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from regbench.exporting import columns, export
-from regbench.store import frames
+from regbench.trees import frames
 
 
 @pytest.fixture

@@ -16,8 +16,8 @@ from optuna.trial import TrialState
 from regbench import catalog
 from regbench.exporting import StudySummary, export
 from regbench.records import Range
-from regbench.search import draws, space
 from regbench.store.folder import Folder
+from regbench.tuning import draws, space
 
 COMPLETE, FAIL = TrialState.COMPLETE, TrialState.FAIL
 RATE = "optimizer.learning_rate"

@@ -13,12 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from regbench.records import Decay, Kernel, Outcome, Part, RunSpec, Schedule
-from regbench.store import cache, deepobs, frames
-from regbench.store.convert import convert
+from regbench.store import deepobs
 from regbench.store.folder import Folder
-from regbench.store.irregularities import NO_RUN
-from regbench.store.lint import lint
-from regbench.store.tree import read_tree
+from regbench.trees import cache, frames
+from regbench.trees.convert import convert
+from regbench.trees.irregularities import NO_RUN
+from regbench.trees.lint import lint
+from regbench.trees.tree import read_tree
 
 from .inputs import (
     DEEP,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from regbench.store import bundled
+from regbench.trees import bundled
 
 from .inputs import byte_changes, change_bytes, fuzz, read_or_refuse
 

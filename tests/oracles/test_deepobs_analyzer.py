@@ -18,11 +18,11 @@ import pytest
 
 from regbench import catalog
 from regbench.analysis import entries
+from regbench.benchmark.tasks import Task
 from regbench.records import Outcome, RunResult
-from regbench.store import frames
-from regbench.store.convert import convert
 from regbench.store.folder import Folder
-from regbench.tasks import Task
+from regbench.trees import frames
+from regbench.trees.convert import convert
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("deepobs") is None, reason="the genuine package is not installed (extra `deepobs`)"

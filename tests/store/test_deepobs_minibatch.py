@@ -16,14 +16,14 @@ def _minibatch_free(result: RunResult) -> RunResult:
     return result.model_copy(update={"curves": curves})
 
 
-def test_reading_without_minibatch_losses_leaves_out_nothing_else(make_result: MakeResult) -> None:
-    result = make_result(reason='it said "minibatch_train_losses": [1, 2] and stopped')
+def test_reading_without_minibatch_losses_leaves_out_nothing_else(make_stored_result: MakeResult) -> None:
+    result = make_stored_result(reason='it said "minibatch_train_losses": [1, 2] and stopped')
     assert deepobs.read(deepobs.write_json(result), minibatch=False) == _minibatch_free(result)
 
 
-def test_minibatch_losses_are_not_even_parsed(make_result: MakeResult) -> None:
+def test_minibatch_losses_are_not_even_parsed(make_stored_result: MakeResult) -> None:
     others = {"valid_accuracies": [0.1], "test_accuracies": [0.1]}
-    data = deepobs.write_json(make_result(curves=others | {"minibatch_train_losses": [0.5, 0.25]}))
+    data = deepobs.write_json(make_stored_result(curves=others | {"minibatch_train_losses": [0.5, 0.25]}))
     assert deepobs.read(data.replace(b"[0.5, 0.25]", b"[0.5, no number]"), minibatch=False).curves == others
 
 

@@ -23,9 +23,9 @@ def _files(path: Path) -> list[Path]:
     return sorted(child for child in path.rglob("*") if child.is_file())
 
 
-def test_what_was_written_is_found(tmp_path: Path, make_result: MakeResult) -> None:
+def test_what_was_written_is_found(tmp_path: Path, make_stored_result: MakeResult) -> None:
     results = Folder(tmp_path / "results")
-    result = make_result()
+    result = make_stored_result()
     assert results.find(result.spec) is None
     path = results.write(result)
     assert _files(tmp_path) == [path]
@@ -38,35 +38,37 @@ def test_what_was_written_is_found(tmp_path: Path, make_result: MakeResult) -> N
 
 
 def test_find_tells_seeds_settings_and_protocols_apart(
-    tmp_path: Path, make_spec: MakeSpec, make_result: MakeResult
+    tmp_path: Path, make_stored_spec: MakeSpec, make_stored_result: MakeResult
 ) -> None:
     results = Folder(tmp_path)
-    results.write(make_result(make_spec(seed=4)))
-    assert results.find(make_spec(seed=42)) is None
-    assert results.find(make_spec(seed=4, epochs=5)) is None
-    assert results.find(make_spec(seed=4)).spec.seed == 4
+    results.write(make_stored_result(make_stored_spec(seed=4)))
+    assert results.find(make_stored_spec(seed=42)) is None
+    assert results.find(make_stored_spec(seed=4, epochs=5)) is None
+    assert results.find(make_stored_spec(seed=4)).spec.seed == 4
 
 
-def test_a_completed_run_goes_before_one_that_timed_out(tmp_path: Path, make_result: MakeResult) -> None:
+def test_a_completed_run_goes_before_one_that_timed_out(tmp_path: Path, make_stored_result: MakeResult) -> None:
     results = Folder(tmp_path)
-    results.write(make_result(outcome=Outcome.TIMED_OUT, reason="older"))
-    results.write(make_result(outcome=Outcome.TIMED_OUT, reason="newer"))
-    assert results.find(make_result().spec).reason == "newer"
-    results.write(make_result())
-    results.write(make_result(outcome=Outcome.TIMED_OUT))
-    assert results.find(make_result().spec).outcome == Outcome.COMPLETED
+    results.write(make_stored_result(outcome=Outcome.TIMED_OUT, reason="older"))
+    results.write(make_stored_result(outcome=Outcome.TIMED_OUT, reason="newer"))
+    assert results.find(make_stored_result().spec).reason == "newer"
+    results.write(make_stored_result())
+    results.write(make_stored_result(outcome=Outcome.TIMED_OUT))
+    assert results.find(make_stored_result().spec).outcome == Outcome.COMPLETED
 
 
-def test_a_diverged_run_is_found(tmp_path: Path, make_result: MakeResult) -> None:
+def test_a_diverged_run_is_found(tmp_path: Path, make_stored_result: MakeResult) -> None:
     results = Folder(tmp_path)
-    results.write(make_result(outcome=Outcome.DIVERGED, diverged_epoch=1, reason="the loss was inf"))
-    assert results.find(make_result().spec).outcome == Outcome.DIVERGED
+    results.write(make_stored_result(outcome=Outcome.DIVERGED, diverged_epoch=1, reason="the loss was inf"))
+    assert results.find(make_stored_result().spec).outcome == Outcome.DIVERGED
 
 
 @pytest.mark.parametrize("through_write", [True, False])
-def test_a_failed_run_is_noted_and_not_found(tmp_path: Path, make_result: MakeResult, through_write: bool) -> None:
+def test_a_failed_run_is_noted_and_not_found(
+    tmp_path: Path, make_stored_result: MakeResult, through_write: bool
+) -> None:
     results = Folder(tmp_path)
-    failed = make_result(outcome=Outcome.FAILED, reason="out of memory", curves={})
+    failed = make_stored_result(outcome=Outcome.FAILED, reason="out of memory", curves={})
     path = results.write(failed) if through_write else results.record_failure(failed.spec, failed.reason)
     assert _files(tmp_path) == [path]
     assert path.parent == tmp_path / paths.run_folder(failed.spec)
@@ -78,18 +80,18 @@ def test_a_failed_run_is_noted_and_not_found(tmp_path: Path, make_result: MakeRe
     assert results.warnings == []
 
 
-def test_a_failed_run_is_not_found_even_under_the_name_of_a_run(tmp_path: Path, make_result: MakeResult) -> None:
+def test_a_failed_run_is_not_found_even_under_the_name_of_a_run(tmp_path: Path, make_stored_result: MakeResult) -> None:
     results = Folder(tmp_path)
-    path = results.write(make_result())
-    path.write_bytes(deepobs.write_json(make_result(outcome=Outcome.FAILED, reason="out of memory")))
-    assert results.find(make_result().spec) is None
+    path = results.write(make_stored_result())
+    path.write_bytes(deepobs.write_json(make_stored_result(outcome=Outcome.FAILED, reason="out of memory")))
+    assert results.find(make_stored_result().spec) is None
 
 
 def test_damaged_and_foreign_files_are_skipped_with_a_warning_and_kept(
-    tmp_path: Path, make_spec: MakeSpec, make_result: MakeResult
+    tmp_path: Path, make_stored_spec: MakeSpec, make_stored_result: MakeResult
 ) -> None:
     results = Folder(tmp_path)
-    result = make_result()
+    result = make_stored_result()
     good = results.write(result)
     setting = good.parent
     whole = deepobs.write_json(result)
@@ -98,7 +100,7 @@ def test_damaged_and_foreign_files_are_skipped_with_a_warning_and_kept(
         "random_seed__42__2999-01-01-00-00-01.json": b"",
         "random_seed__42__2999-01-01-00-00-02.json": b'{"testproblem": "fmnist_2c2d", "train_losses": [1.0]}',
         "random_seed__42__2999-01-01-00-00-03.json": b"\x00\x05\x16\x07",
-        "random_seed__42__2999-01-01-00-00-04.json": deepobs.write_json(make_result(make_spec(seed=43))),
+        "random_seed__42__2999-01-01-00-00-04.json": deepobs.write_json(make_stored_result(make_stored_spec(seed=43))),
     }
     for name, data in bad.items():
         (setting / name).write_bytes(data)
@@ -119,12 +121,12 @@ def test_damaged_and_foreign_files_are_skipped_with_a_warning_and_kept(
 
 
 def test_runs_are_all_of_ours_whatever_else_lies_about(
-    tmp_path: Path, make_spec: MakeSpec, make_result: MakeResult
+    tmp_path: Path, make_stored_spec: MakeSpec, make_stored_result: MakeResult
 ) -> None:
     results = Folder(tmp_path)
-    specs = [make_spec(candidate=name, seed=seed) for name in ("adam", "sgd") for seed in (42, 43)]
+    specs = [make_stored_spec(candidate=name, seed=seed) for name in ("adam", "sgd") for seed in (42, 43)]
     for spec in specs:
-        results.write(make_result(spec))
+        results.write(make_stored_result(spec))
     foreign = tmp_path / "quadratic_deep" / "AdamOptimizer" / "num_epochs__100__batch_size__128__lr__1.e+01"
     foreign.mkdir(parents=True)
     (foreign / "random_seed__42__2019-02-13-14-36-15.json").write_text('{"optimizer": "AdamOptimizer"}')
@@ -137,12 +139,12 @@ def test_runs_are_all_of_ours_whatever_else_lies_about(
 
 
 def test_find_looks_only_into_the_folder_of_the_setting(
-    tmp_path: Path, make_spec: MakeSpec, make_result: MakeResult, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, make_stored_spec: MakeSpec, make_stored_result: MakeResult, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     results = Folder(tmp_path)
-    specs = [make_spec(seed=seed, epochs=epochs) for seed in (42, 43) for epochs in (1, 2)]
+    specs = [make_stored_spec(seed=seed, epochs=epochs) for seed in (42, 43) for epochs in (1, 2)]
     for spec in specs:
-        results.write(make_result(spec))
+        results.write(make_stored_result(spec))
     listed, opened = [], []
     list_folder, read_bytes = Path.iterdir, folder.read_bytes
     monkeypatch.setattr(Path, "iterdir", lambda path: (listed.append(path), list_folder(path))[1])
@@ -160,17 +162,17 @@ def test_a_tree_that_is_not_there_is_empty(tmp_path: Path) -> None:
 
 
 def test_folders_and_files_without_permission_are_skipped_with_a_warning(
-    unprivileged_folder: Path, make_spec: MakeSpec, make_result: MakeResult
+    unprivileged_folder: Path, make_stored_spec: MakeSpec, make_stored_result: MakeResult
 ) -> None:
     results = Folder(unprivileged_folder)
-    hidden = results.write(make_result(make_spec(candidate="a")))
-    closed = results.write(make_result(make_spec(candidate="b")))
-    results.write(make_result(make_spec(candidate="c")))
+    hidden = results.write(make_stored_result(make_stored_spec(candidate="a")))
+    closed = results.write(make_stored_result(make_stored_spec(candidate="b")))
+    results.write(make_stored_result(make_stored_spec(candidate="c")))
     hidden.chmod(0)
     closed.parent.chmod(0)
     assert [result.spec.candidate for result in results.runs()] == ["c"]
-    assert results.find(make_spec(candidate="a")) is None
-    assert results.find(make_spec(candidate="b")) is None
+    assert results.find(make_stored_spec(candidate="a")) is None
+    assert results.find(make_stored_spec(candidate="b")) is None
     assert sorted(results.warnings) == [
         f"{hidden}: skipped: it cannot be read: Permission denied",
         f"{closed.parent}: skipped: it cannot be listed: Permission denied",
@@ -179,13 +181,13 @@ def test_folders_and_files_without_permission_are_skipped_with_a_warning(
 
 
 def test_a_pipe_in_place_of_a_run_is_not_waited_for(
-    tmp_path: Path, make_spec: MakeSpec, make_result: MakeResult
+    tmp_path: Path, make_stored_spec: MakeSpec, make_stored_result: MakeResult
 ) -> None:
     results = Folder(tmp_path)
-    path = results.write(make_result(make_spec()))
+    path = results.write(make_stored_result(make_stored_spec()))
     path.unlink()
     os.mkfifo(path)
-    assert results.find(make_spec()) is None
+    assert results.find(make_stored_spec()) is None
     assert results.warnings == [f"{path}: skipped: it cannot be read: no regular file"]
 
 

@@ -49,22 +49,22 @@ def test_published_folders_print_the_hyperparameters_in_their_files_as_we_do() -
         assert file.parent.name.endswith(f"__{printed}")
 
 
-def test_run_folder_names_problem_candidate_and_setting(make_spec: MakeSpec) -> None:
-    spec = make_spec()
+def test_run_folder_names_problem_candidate_and_setting(make_stored_spec: MakeSpec) -> None:
+    spec = make_stored_spec()
     setting = "num_epochs__100__batch_size__128__learning_rate__5.3429372613e-03__momentum__9.e-01__power__7.e-01"
     assert str(paths.run_folder(spec)) == f"fmnist_2c2d/power_momentum/{setting}__{spec.setting_digest()[:8]}"
 
 
-def test_l2_factor_stands_in_the_setting_name_only_where_it_is_part_of_the_loss(make_spec: MakeSpec) -> None:
-    l2 = paths.setting_name(make_spec(decay=Decay(coupling=Coupling.L2, strength=0.002)))
-    decoupled = paths.setting_name(make_spec(decay=Decay(coupling=Coupling.DECOUPLED, strength=0.002)))
+def test_l2_factor_stands_in_the_setting_name_only_where_it_is_part_of_the_loss(make_stored_spec: MakeSpec) -> None:
+    l2 = paths.setting_name(make_stored_spec(decay=Decay(coupling=Coupling.L2, strength=0.002)))
+    decoupled = paths.setting_name(make_stored_spec(decay=Decay(coupling=Coupling.DECOUPLED, strength=0.002)))
     assert l2.startswith("num_epochs__100__batch_size__128__weight_decay__2.e-03__learning_rate__")
     assert decoupled.startswith("num_epochs__100__batch_size__128__decay.strength__2.e-03__learning_rate__")
 
 
-def test_strings_truth_values_integers_and_lists_print_plainly(make_spec: MakeSpec) -> None:
+def test_strings_truth_values_integers_and_lists_print_plainly(make_stored_spec: MakeSpec) -> None:
     arguments = {"kind": "a b/c", "nesterov": True, "k": 5, "betas": [0.9, 0.5]}
-    name = paths.setting_name(make_spec(optimizer=Part(name="x", arguments=arguments)))
+    name = paths.setting_name(make_stored_spec(optimizer=Part(name="x", arguments=arguments)))
     assert "__betas__9.e-01_5.e-01__k__5__kind__a-b-c__nesterov__True__" in name
 
 
@@ -82,24 +82,24 @@ def test_strings_truth_values_integers_and_lists_print_plainly(make_spec: MakeSp
     ids=lambda changes: str(changes),
 )
 def test_settings_whose_printed_values_are_equal_have_different_folders(
-    make_spec: MakeSpec, changes: dict[str, Any]
+    make_stored_spec: MakeSpec, changes: dict[str, Any]
 ) -> None:
     plain = {"optimizer": Part(name="sgd", arguments={"learning_rate": 0.1})}
-    assert paths.run_folder(make_spec(**plain)) != paths.run_folder(make_spec(**(plain | changes)))
+    assert paths.run_folder(make_stored_spec(**plain)) != paths.run_folder(make_stored_spec(**(plain | changes)))
 
 
-def test_protocols_have_different_folders_and_seeds_have_one(make_spec: MakeSpec) -> None:
-    spec = make_spec()
+def test_protocols_have_different_folders_and_seeds_have_one(make_stored_spec: MakeSpec) -> None:
+    spec = make_stored_spec()
     other_protocol = spec.protocol.model_copy(update={"reshuffle": True})
-    assert paths.run_folder(make_spec(protocol=other_protocol)) != paths.run_folder(spec)
-    assert paths.run_folder(make_spec(seed=43)) == paths.run_folder(spec)
+    assert paths.run_folder(make_stored_spec(protocol=other_protocol)) != paths.run_folder(spec)
+    assert paths.run_folder(make_stored_spec(seed=43)) == paths.run_folder(spec)
 
 
-def test_long_settings_are_shortened_in_the_middle_and_stay_apart(make_spec: MakeSpec) -> None:
+def test_long_settings_are_shortened_in_the_middle_and_stay_apart(make_stored_spec: MakeSpec) -> None:
     names = set()
     for last in (0.1, 0.2):
         arguments = {f"quite_a_long_hyperparameter_{index:02}": float(index) for index in range(30)}
-        spec = make_spec(optimizer=Part(name="x", arguments=arguments | {"k_in_the_middle": last}))
+        spec = make_stored_spec(optimizer=Part(name="x", arguments=arguments | {"k_in_the_middle": last}))
         name = paths.setting_name(spec)
         assert name == paths.setting_name(spec)
         assert len(name.encode()) == paths.LONGEST

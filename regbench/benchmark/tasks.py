@@ -1,0 +1,118 @@
+"""What is to be done: candidates on a problem, under a protocol, and the trials of a search."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+from regbench import catalog
+from regbench.errors import DefinitionError
+from regbench.records import Candidate, Problem, Protocol, RunSpec, Scalar, Schedule
+from regbench.tuning import space, tune
+
+TUNING_SEED = 42
+
+
+@dataclass(frozen=True)
+class Task:
+    """What all runs of one candidate on one problem have in common."""
+
+    problem: Problem
+    candidate: Candidate
+    protocol: Protocol
+    schedule: Schedule
+    epochs: int
+    batch_size: int
+
+    def spec(self, setting: Mapping[str, Scalar], seed: int) -> RunSpec:
+        """The run of a setting with a seed."""
+        optimizer, regularizer, decay = space.resolve(self.candidate, setting, self.problem)
+        return RunSpec(
+            problem=self.problem,
+            candidate=self.candidate.name,
+            setting=dict(setting),
+            optimizer=optimizer,
+            regularizer=regularizer,
+            decay=decay,
+            seed=seed,
+            protocol=self.protocol,
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            schedule=self.schedule,
+        )
+
+    @classmethod
+    def of(
+        cls,
+        problem: str | Problem,
+        candidate: str | Candidate,
+        protocol: str | Protocol = "deepobs",
+        schedule: Schedule | str = "none",
+        epochs: int | None = None,
+        batch_size: int | None = None,
+    ) -> Self:
+        """The task of a problem and a candidate, each by name or as a record.
+
+        Args:
+            problem: a test problem; likewise `candidate`, `protocol`, `schedule`.
+            epochs: the problem's own number unless given; likewise `batch_size`.
+
+        Raises:
+            DefinitionError: a name is unknown, or a number out of its range.
+        """
+        chosen = problem if isinstance(problem, Problem) else catalog.problem(problem)
+        for name, number, least in (("epochs", epochs, 0), ("batch_size", batch_size, 1)):
+            if number is not None and number < least:
+                raise DefinitionError(f"`{name}` must be at least {least}. Received: {name}={number}")
+        return cls(
+            problem=chosen,
+            candidate=candidate if isinstance(candidate, Candidate) else catalog.candidate(candidate),
+            protocol=protocol if isinstance(protocol, Protocol) else catalog.protocol(protocol),
+            schedule=schedule if isinstance(schedule, Schedule) else catalog.schedule(schedule),
+            epochs=chosen.epochs if epochs is None else epochs,
+            batch_size=batch_size or chosen.batch_size,
+        )
+
+
+def planned(
+    problem: str | Problem,
+    candidates: str | Sequence[str],
+    *,
+    budget: str | int = "medium",
+    sampler: str = "random",
+    seed: int = TUNING_SEED,
+    reruns: int | None = None,
+    epochs: int | None = None,
+    batch_size: int | None = None,
+    schedule: Schedule | str = "none",
+    protocol: str | Protocol = "deepobs",
+) -> list[tuple[Task, tune.Study]]:
+    """What a search would do, with all bad input found out: each candidate's task, and the study of its trials.
+
+    Arguments and errors as for `benchmark.search`.
+    """
+    names = [candidates] if isinstance(candidates, str) else list(dict.fromkeys(candidates))
+    if not names:
+        raise DefinitionError("A search needs at least one candidate. Received: none")
+    trials = catalog.budget_trials(budget)
+    if reruns is not None and reruns < 0:
+        raise DefinitionError(f"`reruns` must not be negative. Received: reruns={reruns}")
+    studies = []
+    for name in names:
+        task = Task.of(problem, name, protocol, schedule, epochs, batch_size)
+        checked_seed(seed, task.protocol.reruns if reruns is None else reruns)
+        study = tune.Study(task.candidate, task.problem.goal, sampler, seed, trials)
+        task.spec(study.ask(0), seed)
+        studies.append((task, study))
+    return studies
+
+
+def checked_seed(seed: int, reruns: int = 0) -> int:
+    """The seed of a run, or of a search whose re-runs have the next ones.
+
+    Raises:
+        DefinitionError: one of them is out of its range.
+    """
+    if not 0 <= seed <= seed + reruns < 2**31:
+        last = f", and so must be the last of {reruns} re-runs" if reruns else ""
+        raise DefinitionError(f"`seed` must be from 0 to 2**31 - 1{last}. Received: seed={seed}")
+    return seed

@@ -1,0 +1,216 @@
+"""A comparison: results trees and baselines side by side, ranked, and what the data support.
+
+`compare` is what the command of this name does. All figures of a page come from one `Comparison`, so that every entry
+has one name on it.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import pandas as pd
+
+from regbench.analysis import across, claims, curves, decay, fairness, ranking, stability, tuning
+from regbench.analysis.entries import ENTRY, MODES, Mode, reported, trials
+from regbench.analysis.selection import select
+from regbench.errors import ResultsError, UnknownNameError, printable
+from regbench.trees import bundled, frames
+
+LEVEL = 0.05
+"""Chance of any false claim on a problem."""
+
+CONFIDENCE = 0.8
+"""Of the bands around tuning curves."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What a comparison found; every frame is computed when it is first asked for.
+
+    Args:
+        runs: `store.frames`: all runs, with `label`, also superseded ones.
+        irregularities: of the trees that were read, with `source`.
+        summaries: `analysis.curves`: the curves of the reported runs.
+        mode: how winners are chosen.
+        metric: "accuracy", "loss" or None: what decides on each problem.
+    """
+
+    runs: pd.DataFrame
+    irregularities: pd.DataFrame
+    summaries: pd.DataFrame
+    mode: Mode
+    metric: str | None
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """`ranking.table`: a row an entry, best first."""
+        return ranking.table(self.runs, mode=self.mode, metric=self.metric)
+
+    @cached_property
+    def warnings(self) -> tuple[str, ...]:
+        """One line for each thing that a reader must know of before the table."""
+        return *_entries_apart(self.table), *_irregular_sources(self.irregularities)
+
+    @cached_property
+    def trials(self) -> pd.DataFrame:
+        """`entries.trials`: the runs of the search."""
+        return trials(self.runs, self.mode)
+
+    @cached_property
+    def reported(self) -> pd.DataFrame:
+        """`entries.reported`, with `comparable` of their entry."""
+        found = reported(self.runs, self.mode, self.metric)
+        return found.merge(self.table[["problem", "label", "comparable"]], on=["problem", "label"])
+
+    @cached_property
+    def reported_on_train(self) -> pd.DataFrame:
+        """The same runs with their values on the training set."""
+        return reported(self.runs, self.mode, self.metric, "train")
+
+    @cached_property
+    def claims(self) -> pd.DataFrame:
+        """`claims.claims`: the best of each problem against all others; with probabilities."""
+        return claims.with_probabilities(claims.claims(self.reported, LEVEL), self.reported)
+
+    @cached_property
+    def cards(self) -> pd.DataFrame:
+        """`fairness.cards`, with the columns of `stability.table`."""
+        stable = stability.table(self.runs)
+        columns = ["problem", "label", "largest_stable_learning_rate", "is_bounded"]
+        return fairness.cards(self.runs, self.mode).merge(stable[columns], on=["problem", "label"], how="left")
+
+    @cached_property
+    def strength(self) -> pd.DataFrame:
+        """`fairness.baseline_strength`: our and the user's sgd, momentum and adam beside the published ones."""
+        is_published = self.table["source"] == "published"
+        return fairness.baseline_strength(self.table[~is_published], self.table[is_published])
+
+    @cached_property
+    def tuning(self) -> pd.DataFrame:
+        """`tuning.tuning_curves`."""
+        return tuning.tuning_curves(self.trials, CONFIDENCE)
+
+    @cached_property
+    def flips(self) -> pd.DataFrame:
+        """`tuning.flips`."""
+        return tuning.flips(self.tuning)
+
+    @cached_property
+    def ranks(self) -> across.AverageRanks:
+        """`across.average_ranks`."""
+        return across.average_ranks(self.table, LEVEL)
+
+    @cached_property
+    def profile(self) -> pd.DataFrame:
+        """`across.performance_profile`."""
+        return across.performance_profile(self.table)
+
+    @cached_property
+    def ridges(self) -> dict[tuple[str, str], decay.Ridge]:
+        """The ridge of each entry that searched learning rate and decay, by problem and label."""
+        searched = {
+            (str(problem), str(label)): rows
+            for (problem, label), rows in self.trials.groupby(["problem", "label"], sort=True)
+            if rows["decay"].nunique() > 1
+        }
+        return {key: decay.ridge(rows) for key, rows in searched.items()}
+
+    @property
+    def problems(self) -> list[str]:
+        """The names of all problems, sorted."""
+        return sorted(self.table["problem"].unique())
+
+    @property
+    def best_first(self) -> list[str]:
+        """Labels, the best first: by average rank, then as in the table."""
+        return list(dict.fromkeys([*self.ranks.ranks.index, *self.table["label"]]))
+
+
+def load(*trees: str | Path) -> frames.Results:
+    """Read results trees of any DeepOBS dialect into one `Results`: `runs`, `curves()` and `irregularities`.
+
+    Raises:
+        ResultsError: a tree cannot be read.
+    """
+    return frames.merge([frames.load(tree) for tree in trees])
+
+
+def compare(
+    problems: Sequence[str] = (),
+    *,
+    results: Sequence[str | Path] = (),
+    baselines: str | Path = "bundled",
+    candidates: Sequence[str] = (),
+    metric: str | None = None,
+    mode: Mode = "final",
+) -> Comparison:
+    """Compare the entries of results trees with each other and with baselines.
+
+    Args:
+        problems: names; all that are in the trees, or where there are no trees in the baselines, unless given.
+        results: results trees.
+        baselines: "bundled", "none" or a results tree.
+        candidates: names or labels; all unless given.
+        metric: "accuracy" or "loss"; what decides on each problem unless given.
+        mode: how winners are chosen: "final", "best" or "most" (`entries.winners`).
+
+    Raises:
+        ResultsError: a tree cannot be read, or nothing is left to compare.
+        UnknownNameError: a problem or candidate is in none of the trees, or there is no such metric or mode.
+    """
+    _check(metric, mode)
+    compared = _each_once(results)
+    trees = _each_once([*compared, *([] if baselines in ("bundled", "none") else [baselines])])
+    read = [frames.load(tree, source=_source(tree)) for tree in trees]
+    measured = frames.merge(read)
+    stored = [bundled.load(source) for source in bundled.SOURCES] if baselines == "bundled" else []
+    runs = pd.concat([measured.runs, *(one.runs for one in stored)], ignore_index=True)
+    if runs.empty:
+        raise ResultsError(f"{', '.join(map(str, trees)) or 'no results'}: there are no runs to compare")
+    own = {problem for one in read[: len(compared)] for problem in one.runs["problem"]}
+    wanted = list(problems) or sorted(own or set(runs["problem"]))
+    runs = select(runs, wanted, candidates)
+    shown = reported(runs, mode, metric)
+    drawn = curves.summaries(measured.curves(shown.loc[shown["run"] >= 0, "run"].tolist()), shown)
+    known = [one for one in (drawn, *(_of_winners(one.curves, shown) for one in stored)) if len(one)]
+    summaries = pd.concat(known, ignore_index=True) if known else drawn
+    return Comparison(runs, measured.irregularities, summaries, mode, metric)
+
+
+def _each_once(trees: Sequence[str | Path]) -> list[str | Path]:
+    """The trees without those that are the same folder as one before."""
+    return list({os.path.realpath(tree): tree for tree in reversed(trees)}.values())[::-1]
+
+
+def _source(tree: str | Path) -> str:
+    """The tree as the user named it, told apart from the bundled sources."""
+    name = printable(os.fspath(tree))
+    return f"./{name}" if name in bundled.SOURCES else name
+
+
+def _check(metric: str | None, mode: str) -> None:
+    if metric not in (None, "accuracy", "loss"):
+        raise UnknownNameError("metric", str(metric), ["accuracy", "loss"])
+    if mode not in MODES:
+        raise UnknownNameError("mode", mode, MODES)
+
+
+def _of_winners(summaries: pd.DataFrame, shown: pd.DataFrame) -> pd.DataFrame:
+    """Bundled curves of the settings that won here too."""
+    keys = [*ENTRY, "setting"]
+    return summaries.merge(shown[[*keys, "label"]].drop_duplicates(), on=keys)[curves.COLUMNS]
+
+
+def _entries_apart(table: pd.DataFrame) -> Iterator[str]:
+    for problem, rows in table[~table["comparable"]].groupby("problem", sort=True):
+        for note, alike in rows.groupby("note", sort=True):
+            labels = ", ".join(alike["label"])
+            yield f"{problem}: {len(alike)} {'entry' if len(alike) == 1 else 'entries'} apart ({labels}): {note}"
+
+
+def _irregular_sources(irregularities: pd.DataFrame) -> Iterator[str]:
+    for source, rows in irregularities.groupby("source", sort=True):
+        counts = ", ".join(f"{kind} {count}" for kind, count in rows["kind"].value_counts().items())
+        yield f"{source}: irregular: {counts} (`regbench lint` lists them)"

@@ -1,0 +1,159 @@
+"""The curves of one run: read from its file, cut to a common length, and what they say about how the run ended."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from regbench.trees.irregularities import Irregularity, NoRunError
+
+METRICS = {
+    "train_losses": "train_loss",
+    "valid_losses": "valid_loss",
+    "test_losses": "test_loss",
+    "train_accuracies": "train_accuracy",
+    "valid_accuracies": "valid_accuracy",
+    "test_accuracies": "test_accuracy",
+}
+"""The word for a metric, by the key of its curve."""
+
+ABSURD = 1e6
+"""A loss more than so many times that before training (or 1, if that is larger) counts as diverged, as in our runs."""
+
+Curve = list[float]
+
+
+class RunCurves(NamedTuple):
+    """The curves of a run by metric, all of one length; those that are not all finite; what is irregular about them."""
+
+    values: dict[str, Curve]
+    not_finite: set[str]
+    irregular: list[Irregularity]
+
+
+class Ending(NamedTuple):
+    """How a run ended, as far as its curves tell."""
+
+    outcome: str
+    diverged_epoch: float
+    why: Irregularity | None = None
+
+
+def read_curves(table: Mapping[str, Any], epochs: int, without_penalty: Mapping[str, Any]) -> RunCurves:
+    """The curves in a result file.
+
+    Args:
+        table: the object in it.
+        epochs: how many were promised.
+        without_penalty: losses that stand in place of those in `table`.
+
+    Raises:
+        NoRunError: there is no curve, or one is no list of numbers.
+    """
+    curves = {}
+    for key, metric in METRICS.items():
+        values = without_penalty.get(key, table.get(key))
+        if values is not None and values != []:
+            curves[metric] = _numbers(key, values)
+    if not curves:
+        raise NoRunError("not_a_result", f"one of {', '.join(METRICS)} must be there")
+    lengths = {len(curve) for curve in curves.values()}
+    length = min(*lengths, epochs + 1)
+    irregular = []
+    if lengths != {length}:
+        curves = {metric: curve[:length] for metric, curve in curves.items()}
+        detail = f"{_listed(sorted(lengths))} evaluations where {epochs + 1} were promised"
+        irregular.append(Irregularity("uneven_curves", detail))
+    missing = [metric for metric in ("train_loss", "test_loss") if metric not in curves]
+    if missing:
+        irregular.append(Irregularity("missing_curve", _listed(missing)))
+    # The sum is quick, and only rarely not finite where every value is.
+    bad = [metric for metric, curve in curves.items() if not (math.isfinite(sum(curve)) or _are_finite(curve))]
+    if bad:
+        irregular.append(Irregularity("not_finite", _listed(bad)))
+    return RunCurves(curves, set(bad), irregular)
+
+
+def infer_ending(curves: RunCurves, epochs: int) -> Ending:
+    """How a run ended, where its file does not say.
+
+    Training and test loss decide; the validation loss where one of them is missing. Diverged: one of them is not
+    finite or absurdly large after training began, or all end as the values before training. Else cut short, or
+    completed.
+    """
+    values = curves.values
+    deciding = [metric for metric in ("train_loss", "test_loss", "valid_loss") if metric in values][:2]
+    losses = [values[metric] for metric in deciding]
+    limit = ABSURD * max([1.0, *(loss[0] for loss in losses if math.isfinite(loss[0]))])
+    if any(metric in curves.not_finite or max(values[metric]) > limit for metric in deciding):
+        epoch = min(_first_absurd(loss, limit) for loss in losses)
+        if epoch < len(losses[0]):
+            is_finite = all(math.isfinite(loss[epoch]) for loss in losses)
+            why = Irregularity("diverged_absurd", f"from epoch {epoch} on") if is_finite else None  # else `not_finite`
+            return Ending("diverged", epoch, why)
+    flat = max(map(_flat_from, losses), default=math.inf)
+    if losses and flat < len(losses[0]):
+        return Ending("diverged", flat, Irregularity("diverged_flat", f"from epoch {flat} on"))
+    evaluations = len(next(iter(values.values())))
+    return Ending("completed" if evaluations == epochs + 1 else "cut_short", math.nan)
+
+
+def final_and_best(curves: RunCurves) -> dict[str, float]:
+    """`final_<metric>` and `best_<metric>` of each curve: the last value, and the least loss or greatest accuracy."""
+    found = {}
+    for metric, curve in curves.values.items():
+        best = min if metric.endswith("loss") else max
+        numbers = [value for value in curve if not math.isnan(value)] if metric in curves.not_finite else curve
+        found[f"final_{metric}"] = curve[-1]
+        found[f"best_{metric}"] = best(numbers, default=math.nan)
+    return found
+
+
+def first_reaching(curve: Sequence[float], performance: float, goal: str) -> int | None:
+    """The first evaluation that is at least as good as `performance`; None where none is."""
+    if goal == "maximize":
+        return next((epoch for epoch, value in enumerate(curve) if value >= performance), None)
+    return next((epoch for epoch, value in enumerate(curve) if value <= performance), None)
+
+
+def _numbers(key: str, values: Any) -> Curve:
+    if not isinstance(values, list):
+        raise NoRunError("not_a_result", f"`{key}` must be a list of numbers. Received: {type(values).__name__}")
+    types = set(map(type, values))
+    if types == {float}:
+        return values
+    if not types <= {float, int, type(None)}:
+        wrong = next(value for value in values if type(value) not in (float, int, type(None)))
+        raise NoRunError("not_a_result", f"`{key}` must be a list of numbers. Received in it: {type(wrong).__name__}")
+    return [_as_float(value) for value in values]
+
+
+def _as_float(value: float | None) -> float:
+    if value is None:
+        return math.nan
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf  # as `1e999` is read
+
+
+def _are_finite(curve: Curve) -> bool:
+    return all(map(math.isfinite, curve))
+
+
+def _first_absurd(loss: Curve, limit: float) -> int:
+    """The first epoch in which a loss is not finite or absurd; its length where there is none."""
+    found = (epoch for epoch, value in enumerate(loss) if epoch > 0 and not (math.isfinite(value) and value <= limit))
+    return next(found, len(loss))
+
+
+def _flat_from(loss: Curve) -> int:
+    """From which epoch on a loss is what it was before training; its length where it does not end so."""
+    before = loss[0]
+    epoch = len(loss)
+    while epoch > 1 and loss[epoch - 1] == before:
+        epoch -= 1
+    return epoch
+
+
+def _listed(values: Sequence[object]) -> str:
+    return ", ".join(map(str, values))

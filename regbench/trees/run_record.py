@@ -1,0 +1,218 @@
+"""One run as its result file tells it: a record with the values of the columns of `frames.RUNS`."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from regbench.errors import printable
+from regbench.records import Coupling
+from regbench.trees import dialects, fields, run_curves
+from regbench.trees.content import Content
+from regbench.trees.dialects import RunDefinition
+from regbench.trees.irregularities import Irregularity, NoRunError
+from regbench.trees.problem_facts import KnownProblems, ProblemFacts
+from regbench.trees.run_curves import Curve, Ending, RunCurves
+from regbench.trees.settings import UNKNOWN, setting_text
+
+
+@dataclass(slots=True)
+class ReadRun:
+    """What one result file says; the fields are columns of `frames.RUNS`, where their meaning stands.
+
+    `setting_key` is the setting with rounded numbers. `metric` and `goal` are None where nothing says what decides.
+    `values`: `final_...` and `best_...`. `setting_digest`: of our files, "" for others. `facts`: what was known of the
+    problem when the file was read.
+    """
+
+    dialect: str
+    problem: str
+    optimizer: str
+    candidate: str
+    coupling: str
+    decay: float
+    setting: str
+    setting_key: str
+    protocol: str
+    schedule: str
+    epochs: int
+    batch_size: int
+    seed: int
+    outcome: str
+    outcome_inferred: bool
+    diverged_epoch: float
+    metric: str | None
+    goal: str | None
+    values: dict[str, float]
+    loss_has_penalty: bool
+    epochs_to_convergence: float
+    training_seconds: float
+    step_seconds: float
+    digest: str
+    setting_digest: str
+    facts: ProblemFacts | None
+    irregular: list[Irregularity]
+
+
+class _Target(NamedTuple):
+    """What decides on a problem, and what counts as converged."""
+
+    metric: str | None
+    goal: str | None
+    convergence: float | None
+
+
+def read_run(content: Content, known: KnownProblems) -> ReadRun:
+    """The run in a result file.
+
+    Args:
+        content: of the file.
+        known: where problems are looked up.
+
+    Raises:
+        NoRunError: the file holds no run.
+    """
+    try:
+        return _read_run(content, known)
+    except RecursionError as error:
+        raise NoRunError("not_a_result", "nested too deeply") from error
+
+
+def read_metric_curves(content: Content) -> dict[str, Curve]:
+    """The curves in a result file by metric; errors as for `read_run`."""
+    return _curves(content.table).values
+
+
+def _read_run(content: Content, known: KnownProblems) -> ReadRun:
+    table = content.table
+    full_name = fields.read_name(table, "testproblem")
+    problem = full_name.removesuffix(dialects.NO_DECAY) or full_name
+    facts = known.find(problem)
+    epochs = fields.read_integer(table, "num_epochs", 0)
+    is_ours = "regbench" in table
+    ours = fields.read_table(table, "regbench") if is_ours else {}
+    definition = (
+        dialects.our_definition(table, ours)
+        if is_ours
+        else dialects.foreign_definition(table, full_name, facts, epochs)
+    )
+    curves = _curves(table)
+    target = _target(facts, ours)
+    ending = _our_ending(ours) if is_ours else run_curves.infer_ending(curves, epochs)
+    training_seconds, step_seconds = _seconds(ours, content.steps) if is_ours else (math.nan, math.nan)
+    setting, setting_key = setting_text(definition.hyperparameters, definition.coupling, definition.decay)
+    irregular = [*curves.irregular, *_about_the_ending(ending, curves, epochs), *_about_the_keys(content)]
+    if not is_ours:
+        irregular += _missing(curves, target.metric)
+    return ReadRun(
+        dialect=definition.dialect,
+        problem=problem,
+        optimizer=definition.optimizer,
+        candidate=definition.candidate,
+        coupling=definition.coupling,
+        decay=definition.decay,
+        setting=setting,
+        setting_key=setting_key,
+        protocol=definition.protocol,
+        schedule=definition.schedule,
+        epochs=epochs,
+        batch_size=fields.read_integer(table, "batch_size", 1),
+        seed=fields.read_integer(table, "random_seed", -fields.LARGEST_INTEGER),
+        outcome=ending.outcome,
+        outcome_inferred=not is_ours,
+        diverged_epoch=ending.diverged_epoch,
+        metric=target.metric,
+        goal=target.goal,
+        values=run_curves.final_and_best(curves),
+        loss_has_penalty=_has_penalty(definition, ours),
+        epochs_to_convergence=_epochs_to_convergence(curves, target, epochs, ending.outcome),
+        training_seconds=training_seconds,
+        step_seconds=step_seconds,
+        digest=fields.read_name(ours, "digest") if is_ours else "",
+        setting_digest=fields.read_name(ours, "setting_digest") if is_ours else "",
+        facts=facts,
+        irregular=irregular,
+    )
+
+
+def _curves(table: Mapping[str, Any]) -> RunCurves:
+    ours = fields.read_table_if_any(table, "regbench")
+    without_penalty = fields.read_table_if_any(ours, "losses_without_penalty")
+    return run_curves.read_curves(table, fields.read_integer(table, "num_epochs", 0), without_penalty)
+
+
+def _our_ending(ours: Mapping[str, Any]) -> Ending:
+    outcome = fields.read_word(ours, "outcome", ("completed", "diverged", "timed_out"))
+    epoch = fields.read_number_if_any(ours, "diverged_epoch")
+    return Ending(outcome, math.nan if epoch is None else epoch)
+
+
+def _target(facts: ProblemFacts | None, ours: Mapping[str, Any]) -> _Target:
+    """From what is known of the problem, else from a file of ours."""
+    if facts is not None:
+        return _Target(facts.metric, facts.goal, facts.convergence)
+    if not ours:
+        return _Target(None, None, None)
+    problem = fields.read_table(fields.read_table(ours, "spec"), "problem")
+    return _Target(
+        fields.read_word(problem, "metric", ("accuracy", "loss")),
+        fields.read_word(problem, "goal", ("maximize", "minimize")),
+        fields.read_number_if_any(problem, "convergence"),
+    )
+
+
+def _epochs_to_convergence(curves: RunCurves, target: _Target, epochs: int, outcome: str) -> float:
+    curve = curves.values.get(f"test_{target.metric}")
+    if curve is None or target.goal is None or target.convergence is None:
+        return math.nan
+    epoch = run_curves.first_reaching(curve, target.convergence, target.goal)
+    if epoch is not None:
+        return epoch
+    return math.nan if outcome in ("cut_short", "timed_out") else epochs + 1
+
+
+def _has_penalty(definition: RunDefinition, ours: Mapping[str, Any]) -> bool:
+    """Whether the losses of a run contain a penalty term that cannot be taken out."""
+    if not ours:
+        return definition.coupling in (Coupling.L2, UNKNOWN)
+    has_one = definition.coupling == Coupling.L2 or fields.read_table(ours, "spec").get("regularizer") is not None
+    return has_one and not ours.get("losses_without_penalty")
+
+
+def _seconds(ours: Mapping[str, Any], steps: int | None) -> tuple[float, float]:
+    """Seconds of training, and of one of its steps."""
+    training = fields.read_number(fields.read_table(ours, "timings"), "training_seconds")
+    return training, training / steps if steps else math.nan
+
+
+def _about_the_ending(ending: Ending, curves: RunCurves, epochs: int) -> list[Irregularity]:
+    irregular = [] if ending.why is None else [ending.why]
+    evaluations = len(next(iter(curves.values.values())))
+    if evaluations < epochs + 1:
+        irregular.append(Irregularity("cut_short", f"{evaluations} of {epochs + 1} evaluations"))
+    return irregular
+
+
+def _missing(curves: RunCurves, metric: str | None) -> list[Irregularity]:
+    irregular = []
+    if not {"valid_loss", "valid_accuracy"} & curves.values.keys():
+        irregular.append(Irregularity("no_validation", ""))
+    if metric == "accuracy" and not any(name.endswith("accuracy") for name in curves.values):
+        irregular.append(Irregularity("accuracies_dropped", ""))
+    return irregular
+
+
+def _about_the_keys(content: Content) -> list[Irregularity]:
+    irregular = []
+    if content.minibatch_twice:
+        irregular.append(Irregularity("minibatch_twice", ""))
+    both = [
+        f"`{newer}` and `{older}`"
+        for newer, older in dialects.NEWER_AND_OLDER
+        if newer in content.table and older in content.table
+    ]
+    if both:
+        irregular.append(Irregularity("two_dialects", ", ".join(both)))
+    if content.repeated_keys:
+        irregular.append(Irregularity("repeated_key", ", ".join(printable(key[:40]) for key in content.repeated_keys)))
+    return irregular
