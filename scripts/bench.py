@@ -103,7 +103,7 @@ def cost(options: argparse.Namespace) -> str:
     import regbench
 
     def train(candidate: str, seed: int, output: str) -> float:
-        run = regbench.run("mnist_mlp", candidate, seed=seed, epochs=1, output=output, data_dir=options.data_dir)
+        run = regbench.run("mnist_mlp", candidate, seed=seed, epochs=1, results=output, data_dir=options.data_dir)
         return run.timings.training_seconds
 
     lines = ["| wrapper | inner optimizer | ratio of step times |", "|--|--|--|"]
@@ -133,7 +133,7 @@ def measure(options: argparse.Namespace) -> str:
             setting={"optimizer.learning_rate": learning_rate},
             epochs=epochs,
             protocol="deepobs-1.1",
-            output=output,
+            results=output,
             data_dir=options.data_dir,
         )
     layers = products.layers_of(problem)

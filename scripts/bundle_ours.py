@@ -45,7 +45,7 @@ def main() -> None:
     options = parser.parse_args()
     for problem in PROBLEMS:
         for protocol, candidates in (("deepobs", light_candidates()), ("strict", list(CORE))):
-            regbench.search(problem, candidates, budget="medium", protocol=protocol, output=options.output)
+            regbench.search(problem, candidates, budget="medium", protocol=protocol, results=options.output)
             print(f"{problem}, {protocol}: {len(candidates)} candidates")
     bundle([options.output], "ours")
 

@@ -49,7 +49,7 @@ def main() -> None:
     standings = [
         standing
         for problem in options.problems
-        for standing in regbench.search(problem, options.candidates, budget=options.budget, output=options.results)
+        for standing in regbench.search(problem, options.candidates, budget=options.budget, results=options.results)
     ]
     frames = [frame for standing in standings for frame in summaries(standing)]
     save(learning_curves(pd.concat(frames), spread="lowest to highest seed"), options.output)

@@ -50,7 +50,7 @@ def quadratic(options: argparse.Namespace) -> str:
         for protocol in ("deepobs", "strict"):
             runs = [
                 regbench.run(
-                    "quadratic_deep", candidate, setting=setting, seed=seed, protocol=protocol, output=options.results
+                    "quadratic_deep", candidate, setting=setting, seed=seed, protocol=protocol, results=options.results
                 )
                 for seed in PUBLISHED_SEEDS
             ]
@@ -69,7 +69,7 @@ def order(options: argparse.Namespace) -> str:
     from regbench.engine.run import run
 
     candidate, setting, _, _ = PUBLISHED["momentum"]
-    spec = regbench.run("quadratic_deep", candidate, setting=setting, output=options.results).spec
+    spec = regbench.run("quadratic_deep", candidate, setting=setting, results=options.results).spec
     lines = ["| rule changed | final test loss, seeds 42 to 71 |", "|--|--|"]
     changes = {
         "none": {},
@@ -96,7 +96,7 @@ def training(options: argparse.Namespace) -> str:
                 seed=seed,
                 epochs=EPOCHS,
                 protocol="deepobs-1.1",
-                output=options.results,
+                results=options.results,
                 data_dir=options.data_dir,
             )
             ours.append(run.curves)

@@ -70,7 +70,7 @@ def driver(trials: int, sampler: str) -> None:
                 sampler=sampler,
                 reruns=0,
                 epochs=EPOCHS,
-                output=output,
+                results=output,
                 progress=note,
             )
             return time.perf_counter() - began

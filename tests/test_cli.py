@@ -311,7 +311,7 @@ def test_search_ends_with_a_ranking_and_runs_nothing_again(regbench):
     assert heading.split("  ")[0] == "#"
     columns = ("candidate", "coupling", "best setting", "valid accuracy", "test accuracy", "diverged", "seconds")
     assert all(column in heading for column in columns)
-    assert [row.split()[:3] for row in rows] == [["1", "adam", "l2"], ["2", "sgd", "l2"]]
+    assert [row.split()[:3] for row in rows] == [["1", "adam", "none"], ["2", "sgd", "none"]]
     assert all(row.count(" +- ") == 2 and " 0/2 " in row for row in rows)
     assert (empty, note.startswith("Mean +- standard deviation over 2 seeds")) == ("", True)
     # Where stderr is no terminal, a line says every tenth and every end of a phase how far it is.

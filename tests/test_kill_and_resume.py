@@ -54,11 +54,17 @@ def runs_in(output):
     warnings = []
     runs = list(Folder(output, warnings.append).runs(minibatch=True))
     assert warnings == []
-    files = [path for path in output.rglob("*") if path.is_file() and path.suffix != ".tmp" and path.name != ".claims"]
+    others = (".tmp", ".search")
+    files = [path for path in output.rglob("*") if path.is_file() and path.suffix not in others]
+    files = [path for path in files if path.name != ".claims"]
     assert len(files) == len(runs)
     by_digest = {run.spec.digest(): (run.outcome, run.curves, run.losses_without_penalty) for run in runs}
     assert len(by_digest) == len(runs)
     return by_digest
+
+
+def manifests_in(output):
+    return {path.relative_to(output): path.read_bytes() for path in output.rglob("*.search")}
 
 
 @pytest.mark.slow
@@ -81,4 +87,6 @@ def test_search_that_is_killed_and_started_again_ends_with_the_same_runs(workers
     assert {path: path.stat().st_mtime_ns for path in disturbed.rglob("*.json")} == files
     assert runs_in(disturbed).keys() == runs_in(undisturbed).keys()
     assert runs_in(disturbed) == runs_in(undisturbed)
+    assert len(manifests_in(undisturbed)) == 2
+    assert manifests_in(disturbed) == manifests_in(undisturbed)
     assert rows == expected

@@ -1,13 +1,13 @@
 """The runs of specs: found in the results tree, or computed and written there."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from regbench.execution import Machine, failed_because
-from regbench.records import RunResult, RunSpec
-from regbench.store.claims import Claims
+from regbench.records import Origin, Role, RunResult, RunSpec
 from regbench.store.folder import Folder
+from regbench.store.run_locks import RunLocks
 
 Report = Callable[[RunResult, bool], None]
 """Called with a run as soon as it is there, and whether it lay in the results tree."""
@@ -21,6 +21,7 @@ def complete(
     machine: Machine,
     report: Report,
     *,
+    origins: Sequence[Origin] | None = None,
     minibatch: bool = False,
     brief: bool = False,
 ) -> list[RunResult]:
@@ -34,15 +35,19 @@ def complete(
         folder: the results tree, which exists.
         machine: computes what is missing.
         report: called with every run, with equal ones once.
+        origins: what goes on record of what made each run, should it be made now; by hand unless given.
         minibatch: also read the losses of the steps.
         brief: give back only the last value of each curve (`RunResult.brief`), so that thousands fit into memory.
 
     Raises:
-        RegbenchError: the input is at fault, a run cannot be written, or those who compute are gone.
+        RegbenchError: the input is at fault, a run cannot be written, or the workers are gone.
         KeyboardInterrupt: it was interrupted.
     """
-    with Claims(folder.path, folder.tell) as claims:
-        return _Completion(folder, machine, report, minibatch, brief, claims).of(specs)
+    if origins is None:
+        origins = [Origin(role=Role.BY_HAND)] * len(specs)
+    first = {spec.digest(): origin for spec, origin in reversed(list(zip(specs, origins, strict=True)))}
+    with RunLocks(folder.path, folder.tell) as locks:
+        return _Completion(folder, machine, report, first, minibatch, brief, locks).of(specs)
 
 
 def tell_different_data(results: Sequence[RunResult], folder: Folder) -> None:
@@ -55,9 +60,17 @@ def tell_different_data(results: Sequence[RunResult], folder: Folder) -> None:
 
 class _Completion:
     def __init__(
-        self, folder: Folder, machine: Machine, report: Report, minibatch: bool, brief: bool, claims: Claims
+        self,
+        folder: Folder,
+        machine: Machine,
+        report: Report,
+        origins: Mapping[str, Origin],
+        minibatch: bool,
+        brief: bool,
+        locks: RunLocks,
     ) -> None:
-        self._folder, self._machine, self._report, self._claims = folder, machine, report, claims
+        self._folder, self._machine, self._report, self._locks = folder, machine, report, locks
+        self._origins = origins
         self._minibatch, self._brief = minibatch, brief
         self._results: dict[str, RunResult] = {}
         self._missing: dict[str, RunSpec] = {}
@@ -77,18 +90,20 @@ class _Completion:
         return [self._results[spec.digest()] for spec in specs]
 
     def _compute(self) -> None:
-        for result in self._machine.compute(self._claimed()):
+        for computed in self._machine.compute(self._claimed()):
+            digest = computed.spec.digest()
+            result = computed.model_copy(update={"origin": self._origins[digest]})
             self._folder.write(result)
             self._note(result, was_found=False)
-            self._claims.release(result.spec.digest())
+            self._locks.release(digest)
 
     def _claimed(self) -> Iterator[RunSpec]:
         """Those that are still missing and that no other process has, each claimed for this one."""
         for digest, spec in list(self._missing.items()):
-            if not self._claims.take(digest):
+            if not self._locks.take(digest):
                 self._failures_before.setdefault(digest, set(self._folder.failures(spec)))
             elif self._is_found(spec) or self._has_failed_elsewhere(spec):  # by the one who had it until now
-                self._claims.release(digest)
+                self._locks.release(digest)
             else:
                 yield spec
 

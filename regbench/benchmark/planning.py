@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from regbench import datasets
-from regbench.benchmark.tasks import TUNING_SEED, Task, planned
-from regbench.errors import DefinitionError, ResultsError
+from regbench.benchmark.searches import Search, searches_of
+from regbench.benchmark.tasks import Task
+from regbench.errors import ResultsError
 from regbench.execution import Conditions
-from regbench.records import Outcome, Problem, Protocol, RunResult, RunSpec, Schedule
+from regbench.records import TUNING_SEED, Outcome, Problem, Protocol, RunResult, RunSpec, Schedule
 from regbench.store import deepobs, paths
 from regbench.store.folder import RUN_SUFFIX, Folder
 from regbench.trees import bundled
@@ -109,7 +110,7 @@ def plan(
     batch_size: int | None = None,
     schedule: Schedule | str = "none",
     protocol: str | Protocol = "deepobs",
-    output: str | Path = "results",
+    results: str | Path = "results",
     max_seconds: float | None = None,
     warn: Callable[[str], None] | None = None,
 ) -> list[PlannedSearch]:
@@ -121,34 +122,29 @@ def plan(
     Raises:
         RegbenchError: the input is at fault, or the sampler learns from results, so that its trials are not known.
     """
-    studies = planned(
-        problem,
-        candidates,
-        budget=budget,
-        sampler=sampler,
-        seed=seed,
-        reruns=reruns,
-        epochs=epochs,
-        batch_size=batch_size,
-        schedule=schedule,
-        protocol=protocol,
+    searches = list(
+        searches_of(
+            candidates,
+            problem=problem,
+            budget=budget,
+            sampler=sampler,
+            seed=seed,
+            reruns=reruns,
+            epochs=epochs,
+            batch_size=batch_size,
+            schedule=schedule,
+            protocol=protocol,
+        )
     )
-    if any(len(study.rounds(capacity=1)) > 1 for _, study in studies):
-        must = "must be one whose trials do not depend on the results of earlier ones"
-        raise DefinitionError(f"`sampler` of a plan {must}. Received: sampler={sampler}")
-    folder = Folder(output, warn)
+    folder = Folder(results, warn)
     if folder.path.exists() and not folder.path.is_dir():
         raise ResultsError(f"{folder.path}: the results folder must be a folder. Received: a file")
     conditions = Conditions(max_seconds=max_seconds)
-    return [
-        _plan_one(task, study, seed, task.protocol.reruns if reruns is None else reruns, folder, conditions)
-        for task, study in studies
-    ]
+    return [_plan_one(search, folder, conditions) for search in searches]
 
 
-def _plan_one(
-    task: Task, study: tune.Study, seed: int, reruns: int, folder: Folder, conditions: Conditions
-) -> PlannedSearch:
+def _plan_one(search: Search, folder: Folder, conditions: Conditions) -> PlannedSearch:
+    task = search.task
     estimate = _estimate(task, folder.path)
     seconds = None if estimate is None else estimate.seconds(task.epochs, conditions.max_seconds)
 
@@ -158,15 +154,15 @@ def _plan_one(
             for number, (spec, result) in enumerate(zip(specs, results, strict=True))
         ]
 
-    specs = [task.spec(study.ask(number), seed) for number in range(study.trials)]
+    specs = search.trials
     results = [_find(spec, folder, conditions) for spec in specs]
     runs = of_phase("trials", specs, results)
     found = [result for result in results if result is not None]
     if len(found) < len(specs):
-        return PlannedSearch(task.candidate.name, runs, reruns, seconds, estimate)
+        return PlannedSearch(task.candidate.name, runs, search.further_seeds, seconds, estimate)
     winner = tune.best(found, task.problem.goal)
     if winner is not None:
-        again = [task.spec(specs[winner].setting, other) for other in range(seed + 1, seed + 1 + reruns)]
+        again = search.reruns([specs[winner]])
         runs += of_phase("re-runs", again, [_find(spec, folder, conditions) for spec in again])
     return PlannedSearch(task.candidate.name, runs, 0, seconds, estimate)
 

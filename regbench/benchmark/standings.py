@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from regbench.benchmark.searches import Search
 from regbench.records import Coupling, Measured, Outcome, Record, RunResult, Scalar
 
 
@@ -14,6 +15,8 @@ class Standing(Record):
     """How one candidate did on one problem.
 
     Args:
+        search: digest of the search (`Manifest.digest`); `sampler`, `budget` (trials asked for), `study_seed`: of it.
+        coupling: where the winner's decay acts; none where its strength is 0.
         setting: the winner's; None where no trial completed. `decay`: its strength.
         seeds: of the runs that are reported.
         valid_mean: final validation metric (a loss without the penalty term), mean over the seeds; None without
@@ -30,6 +33,10 @@ class Standing(Record):
     coupling: Annotated[Coupling, Field(strict=False)]
     decay: float | None
     protocol: str
+    search: str
+    sampler: str
+    budget: int
+    study_seed: int
     metric: str
     goal: str
     seeds: list[int]
@@ -45,9 +52,11 @@ class Standing(Record):
     runs: list[RunResult] = Field(default=[], exclude=True, repr=False)
 
 
-def standing(trials: Sequence[RunResult], winner: RunResult | None, again: Sequence[RunResult]) -> Standing:
-    """The row of one candidate, from its trials, its winner and the winner's runs with further seeds."""
-    spec = trials[0].spec
+def standing(
+    search: Search, trials: Sequence[RunResult], winner: RunResult | None, again: Sequence[RunResult]
+) -> Standing:
+    """The row of one search, from its trials, its winner and the winner's runs with further seeds."""
+    spec = trials[0].spec if winner is None else winner.spec
     problem = spec.problem
     reported = [run for run in again if run.outcome in (Outcome.COMPLETED, Outcome.DIVERGED)]
     if winner is not None and (spec.protocol.tuning_seed_counts or not again):
@@ -59,9 +68,13 @@ def standing(trials: Sequence[RunResult], winner: RunResult | None, again: Seque
         problem=problem.name,
         candidate=spec.candidate,
         setting=winner.spec.setting if winner else None,
-        coupling=spec.decay.coupling,
+        coupling=spec.acting_coupling,
         decay=winner.spec.decay_strength if winner else None,
         protocol=spec.protocol.name,
+        search=search.digest,
+        sampler=search.sampler,
+        budget=search.budget,
+        study_seed=search.seed,
         metric=problem.metric,
         goal=problem.goal,
         seeds=[run.spec.seed for run in reported],

@@ -1,15 +1,13 @@
-"""What is to be done: candidates on a problem, under a protocol, and the trials of a search."""
+"""What all runs of a candidate on a problem have in common."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
 from regbench import catalog
 from regbench.errors import DefinitionError
 from regbench.records import Candidate, Problem, Protocol, RunSpec, Scalar, Schedule
-from regbench.tuning import space, tune
-
-TUNING_SEED = 42
+from regbench.tuning import space
 
 
 @dataclass(frozen=True)
@@ -71,39 +69,6 @@ class Task:
             epochs=chosen.epochs if epochs is None else epochs,
             batch_size=batch_size or chosen.batch_size,
         )
-
-
-def planned(
-    problem: str | Problem,
-    candidates: str | Sequence[str],
-    *,
-    budget: str | int = "medium",
-    sampler: str = "random",
-    seed: int = TUNING_SEED,
-    reruns: int | None = None,
-    epochs: int | None = None,
-    batch_size: int | None = None,
-    schedule: Schedule | str = "none",
-    protocol: str | Protocol = "deepobs",
-) -> list[tuple[Task, tune.Study]]:
-    """What a search would do, with all bad input found out: each candidate's task, and the study of its trials.
-
-    Arguments and errors as for `benchmark.search`.
-    """
-    names = [candidates] if isinstance(candidates, str) else list(dict.fromkeys(candidates))
-    if not names:
-        raise DefinitionError("A search needs at least one candidate. Received: none")
-    trials = catalog.budget_trials(budget)
-    if reruns is not None and reruns < 0:
-        raise DefinitionError(f"`reruns` must not be negative. Received: reruns={reruns}")
-    studies = []
-    for name in names:
-        task = Task.of(problem, name, protocol, schedule, epochs, batch_size)
-        checked_seed(seed, task.protocol.reruns if reruns is None else reruns)
-        study = tune.Study(task.candidate, task.problem.goal, sampler, seed, trials)
-        task.spec(study.ask(0), seed)
-        studies.append((task, study))
-    return studies
 
 
 def checked_seed(seed: int, reruns: int = 0) -> int:

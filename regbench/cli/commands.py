@@ -22,7 +22,7 @@ from regbench.errors import DefinitionError, UnknownNameError
 from regbench.records import Outcome
 
 if TYPE_CHECKING:
-    from regbench.benchmark import Event
+    from regbench.benchmark.events import Event
 
 
 @click.group(
@@ -137,7 +137,7 @@ def fetch(names: Sequence[str], data_dir: str | None, as_json: bool) -> int:
     help="A value instead of its default, e.g. optimizer.learning_rate=0.01; repeatable.",
 )
 @options.training
-def run(problem: str, candidate: str, assignments: Sequence[str], output: str, as_json: bool, **training: Any) -> int:
+def run(problem: str, candidate: str, assignments: Sequence[str], results: str, as_json: bool, **training: Any) -> int:
     """Train a CANDIDATE on a PROBLEM once."""
     setting, schedule = options.read_setting(assignments), options.take_schedule(training)
     events: list[Event] = []
@@ -150,12 +150,12 @@ def run(problem: str, candidate: str, assignments: Sequence[str], output: str, a
             candidate,
             setting=setting,
             schedule=schedule,
-            output=output,
+            results=results,
             progress=events.append,
             warn=waiting.warn,
             **training,
         )
-    path = Folder(output).path_of(result.spec)
+    path = Folder(results).path_of(result.spec)
     summaries.show_run(result, path, any(event.was_found for event in events), as_json)
     return SOME_FAILED if result.outcome in (Outcome.FAILED, Outcome.TIMED_OUT) else DONE
 

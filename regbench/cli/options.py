@@ -123,7 +123,9 @@ _TRAINING = (
     data_dir,
     click.option("--max-seconds", type=float, callback=_positive, metavar="S", help="Give up runs that take longer."),
     click.option(
+        "--results",
         "--output",
+        "results",
         default="results",
         show_default=True,
         metavar="DIR",

@@ -57,23 +57,23 @@ def plan(
         from regbench.benchmark import planning
 
         searches = planning.plan(problem, names, schedule=schedule, warn=waiting.warn, **others)
-    output, max_seconds = others["output"], others["max_seconds"]
+    results, max_seconds = others["results"], others["max_seconds"]
     if as_json:
         terminal.show_json(_plain(searches, only_missing, max(1, workers)))
         return DONE
     for search in searches:
         for run in search.missing() if only_missing else search.runs:
             click.echo(
-                _command(run.spec, output, data_dir, max_seconds) if as_commands else json.dumps(_plain_run(run))
+                _command(run.spec, results, data_dir, max_seconds) if as_commands else json.dumps(_plain_run(run))
             )
-    for line in _summary(searches, output, max(1, workers)):
+    for line in _summary(searches, results, max(1, workers)):
         terminal.message(line)
     if as_commands:
         terminal.message("each command also takes some seconds to load TensorFlow and to compile")
     return DONE
 
 
-def _command(spec: RunSpec, output: str, data_dir: str | None, max_seconds: float | None) -> str:
+def _command(spec: RunSpec, results: str, data_dir: str | None, max_seconds: float | None) -> str:
     """The command that makes exactly this run: numbers stand in it with all their digits."""
     words = ["regbench", "run", spec.problem.name, spec.candidate]
     for key, value in spec.setting.items():
@@ -86,7 +86,7 @@ def _command(spec: RunSpec, output: str, data_dir: str | None, max_seconds: floa
         "lr-epochs": ",".join(map(str, spec.schedule.epochs)) or None,
         "lr-factors": ",".join(map(repr, spec.schedule.factors)) or None,
         "protocol": spec.protocol.name,
-        "output": output,
+        "results": results,
         "data-dir": data_dir,
         "max-seconds": max_seconds,
     }
@@ -137,14 +137,14 @@ def _plain(searches: Sequence["PlannedSearch"], only_missing: bool, workers: int
     }
 
 
-def _summary(searches: Sequence["PlannedSearch"], output: str, workers: int) -> list[str]:
+def _summary(searches: Sequence["PlannedSearch"], results: str, workers: int) -> list[str]:
     """A line a candidate, and one on all."""
     lines = []
     for search in searches:
         found = sum(run.is_found for run in search.runs)
         later = f", then {search.reruns_to_come} re-runs" if search.reruns_to_come else ""
         lines.append(
-            f"{search.candidate}: {len(search.runs)} runs, {found} of them in {output}{later}; {_source(search)}"
+            f"{search.candidate}: {len(search.runs)} runs, {found} of them in {results}{later}; {_source(search)}"
         )
     missing = sum(len(search.missing()) for search in searches)
     to_come = sum(search.reruns_to_come for search in searches)

@@ -12,7 +12,7 @@ from regbench.cli import terminal
 from regbench.records import Outcome
 
 if TYPE_CHECKING:
-    from regbench.benchmark import Event
+    from regbench.benchmark.events import Event
 
 
 class Bars:

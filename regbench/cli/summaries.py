@@ -4,14 +4,16 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.filesize import decimal as readable_size
 
-from regbench.benchmark.standings import Standing
 from regbench.cli import terminal
 from regbench.datasets import Finding
 from regbench.records import Outcome, RunResult, Scalar
+
+if TYPE_CHECKING:
+    from regbench.benchmark.standings import Standing
 
 
 def show_findings(findings: Sequence[Finding], as_json: bool) -> None:
@@ -112,7 +114,7 @@ def _final_values(result: RunResult) -> dict[str, dict[str, float]]:
     return final
 
 
-def show_standings(standings: Sequence[Standing], as_json: bool) -> None:
+def show_standings(standings: Sequence["Standing"], as_json: bool) -> None:
     """Print a ranking, best first; in JSON a number that is not finite becomes null."""
     if as_json:
         rows = [{"rank": rank} | json.loads(one.model_dump_json()) for rank, one in enumerate(standings, 1)]
@@ -143,7 +145,7 @@ def show_standings(standings: Sequence[Standing], as_json: bool) -> None:
             terminal.show_text(f"{one.candidate}: {one.unfinished} runs failed or timed out.")
 
 
-def _seeds(standings: Sequence[Standing]) -> str:
+def _seeds(standings: Sequence["Standing"]) -> str:
     counts = {one.candidate: len(one.seeds) for one in standings}
     if len(set(counts.values())) == 1:
         return f"{len(standings[0].seeds)} seeds"

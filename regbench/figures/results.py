@@ -72,7 +72,7 @@ class Results:
         for keep_kernels in (True, False):
             specs = [run.spec for run in runs if run.keep_kernels == keep_kernels]
             if specs:
-                benchmark.run_all(specs, output=tree, data_dir=self._data_dir, keep_kernels=keep_kernels, report=take)
+                benchmark.run_all(specs, results=tree, data_dir=self._data_dir, keep_kernels=keep_kernels, report=take)
 
 
 def _suffices(result: RunResult | None, run: Run) -> bool:

@@ -5,6 +5,7 @@ told apart from every other run by a digest.
 """
 
 from regbench.records.definitions import (
+    TUNING_SEED,
     Argument,
     Candidate,
     Choices,
@@ -20,24 +21,30 @@ from regbench.records.definitions import (
     Searched,
     Selection,
 )
-from regbench.records.runs import MINIBATCH, Kernel, Measured, Outcome, RunResult, RunSpec, Timings
+from regbench.records.runs import MINIBATCH, Kernel, Measured, Outcome, RunResult, RunSpec, Timings, digest_of
 from regbench.records.schedules import learning_rate_factor
+from regbench.records.searches import Digest, Manifest, Origin, Role
 
 __all__ = [
     "MINIBATCH",
+    "TUNING_SEED",
     "Argument",
     "Candidate",
     "Choices",
     "Coupling",
     "Decay",
+    "Digest",
     "Kernel",
+    "Manifest",
     "Measured",
+    "Origin",
     "Outcome",
     "Part",
     "Problem",
     "Protocol",
     "Range",
     "Record",
+    "Role",
     "RunResult",
     "RunSpec",
     "Scalar",
@@ -45,5 +52,6 @@ __all__ = [
     "Searched",
     "Selection",
     "Timings",
+    "digest_of",
     "learning_rate_factor",
 ]

@@ -9,6 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Scalar = bool | int | float | str
 
+TUNING_SEED = 42
+"""The usual seed of a search: of its draws and of the training of its trials (DeepOBS's)."""
+
 
 class Coupling(StrEnum):
     """Where the decay of the weights acts.

@@ -4,17 +4,26 @@ import base64
 import hashlib
 import json
 import math
+from collections.abc import Collection
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, Self, cast
 
 from pydantic import Field, model_validator
 
-from regbench.records.definitions import Decay, Part, Problem, Protocol, Record, Scalar, Schedule, searched_in
+from regbench.records.definitions import Coupling, Decay, Part, Problem, Protocol, Record, Scalar, Schedule, searched_in
+from regbench.records.searches import Origin
 
 if TYPE_CHECKING:
     import numpy as np
 
 Measured = Annotated[float, Field(allow_inf_nan=True)]  # a loss may overflow; a definition may not
+
+_ALWAYS_TOLD = {
+    "problem": ("l2_on",),
+    "decay": ("coupling", "strength"),
+    "schedule": ("name", "epochs", "factors"),
+}
+"""Keys with a default that were in the identity of runs before defaults were left out of it; none is ever added."""
 
 MINIBATCH = "minibatch_train_losses"
 """The curve with a value a step, most of a file: it is read only where it is wanted."""
@@ -64,6 +73,11 @@ class RunSpec(Record):
         """The factor of L2 or decay; a number in every run."""
         return cast(float, self.decay.strength)
 
+    @property
+    def acting_coupling(self) -> Coupling:
+        """Where decay acts: the coupling that was asked for, none where its strength is 0 (a problem without L2)."""
+        return self.decay.coupling if self.decay_strength else Coupling.NONE
+
     def identity(self) -> dict[str, Any]:
         """What tells this run from others, as plain JSON data: nothing that cannot change a curve."""
         identity = self.model_dump(
@@ -84,24 +98,33 @@ class RunSpec(Record):
                 "protocol": {"summary", "reruns", "tuning_seed_counts"},
             },
         )
-        # Keys that problems got later: where they are not given, digests are those of older results.
-        for key in ("selection", "preprocessing", "augmentation"):
-            if identity["problem"][key] is None:
-                del identity["problem"][key]
+        # A key at its default is left out, so that keys that records get later change no digest of older results.
+        for name in ("problem", "protocol", "decay", "schedule"):
+            identity[name] = _without_defaults(identity[name], getattr(self, name), _ALWAYS_TOLD.get(name, ()))
         return identity
 
     def digest(self) -> str:
         """SHA-256 of the canonical JSON of `identity()`, in hexadecimal."""
-        return _digest(self.identity())
+        return digest_of(self.identity())
 
     def setting_digest(self) -> str:
         """The same without the seed: equal for runs of one setting."""
         identity = self.identity()
         del identity["seed"]
-        return _digest(identity)
+        return digest_of(identity)
 
 
-def _digest(data: dict[str, Any]) -> str:
+def _without_defaults(identity: dict[str, Any], record: Record, told: Collection[str]) -> dict[str, Any]:
+    fields = type(record).model_fields
+    return {
+        key: value
+        for key, value in identity.items()
+        if key in told or fields[key].is_required() or getattr(record, key) != fields[key].default
+    }
+
+
+def digest_of(data: Any) -> str:
+    """SHA-256 of canonical JSON, in hexadecimal."""
     canonical = json.dumps(data, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(canonical.encode()).hexdigest()
 
@@ -161,6 +184,7 @@ class RunResult(Record):
         final_weight_norm: Euclidean norm over all trainable variables after training; None where it is not finite.
         kernels: by layer, after training; empty unless the run was asked to keep them.
         environment: versions, device, threads, peak memory.
+        origin: the search that made it, or that it was made by hand; None in files of earlier versions.
     """
 
     spec: RunSpec
@@ -175,6 +199,7 @@ class RunResult(Record):
     data_digest: str = ""
     timings: Timings
     environment: dict[str, Scalar]
+    origin: Origin | None = None
 
     def brief(self) -> Self:
         """The run with the last value of each curve only: enough to rank it, and small enough for thousands."""

@@ -1,8 +1,5 @@
 """A results tree on disk: finds the run of a spec, writes runs whole or not at all, never overwrites or deletes one."""
 
-import errno
-import os
-import secrets
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -11,12 +8,10 @@ from regbench.errors import ResultsError, printable
 from regbench.records import Outcome, RunResult, RunSpec
 from regbench.store import deepobs, paths
 from regbench.store.files import UnreadableFileError, read_bytes
-from regbench.store.targets import publish
+from regbench.store.targets import publish, sync_folder, write_temporary
 
 RUN_SUFFIX = ".json"
 FAILURE_SUFFIX = ".failed"  # readers of DeepOBS trees take only files with "json" in the name
-
-_CANNOT_SYNC_FOLDERS = (errno.EACCES, errno.EINVAL, errno.ENOTSUP)
 
 
 class Folder:
@@ -47,7 +42,7 @@ class Folder:
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            _write_temporary(self.path, b"").unlink()
+            write_temporary(self.path, b"").unlink()
         except OSError as error:
             must = "the results folder must be a folder that can be created and written to"
             raise ResultsError(f"{self.path}: {must}. Received: {_came(error)}") from error
@@ -166,7 +161,7 @@ class Folder:
 
 def _write_new(folder: Path, seed: int, suffix: str, data: bytes) -> Path:
     """Write a file under a name that no file has yet: the current second, or the next that is free."""
-    temporary = _write_temporary(folder, data)
+    temporary = write_temporary(folder, data)
     try:
         moment = datetime.now().astimezone()
         while True:
@@ -179,33 +174,8 @@ def _write_new(folder: Path, seed: int, suffix: str, data: bytes) -> Path:
                 break
     finally:
         temporary.unlink(missing_ok=True)
-    _sync_folder(folder)
+    sync_folder(folder)
     return path
-
-
-def _write_temporary(folder: Path, data: bytes) -> Path:
-    path = folder / f".{secrets.token_hex(8)}.tmp"
-    with path.open("xb") as file:
-        try:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        except BaseException:
-            path.unlink()
-            raise
-    return path
-
-
-def _sync_folder(folder: Path) -> None:
-    try:
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-    except OSError as error:
-        if error.errno not in _CANNOT_SYNC_FOLDERS:
-            raise
 
 
 def _came(error: OSError) -> str:

@@ -1,4 +1,4 @@
-"""Files and folders that must not exist yet, and appear whole or not at all."""
+"""Files and folders that appear whole or not at all."""
 
 import errno
 import os
@@ -10,6 +10,7 @@ from pathlib import Path
 
 from regbench.errors import ResultsError, printable
 
+_CANNOT_SYNC_FOLDERS = (errno.EACCES, errno.EINVAL, errno.ENOTSUP)
 _NO_HARD_LINKS = (errno.EPERM, errno.EACCES, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.EINVAL)
 
 
@@ -99,6 +100,47 @@ def publish(temporary: Path, path: Path) -> None:
         if error.errno not in _NO_HARD_LINKS:
             raise
         _publish_by_renaming(temporary, path)
+
+
+def replace(path: Path, data: bytes) -> None:
+    """Write a whole file in the place of the one that is there, if any; it is on the disk when this returns.
+
+    Raises:
+        OSError: it cannot be written; what was there is still there.
+    """
+    temporary = write_temporary(path.parent, data)
+    try:
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    sync_folder(path.parent)
+
+
+def write_temporary(folder: Path, data: bytes) -> Path:
+    """Write a file under a name of its own; it is on the disk when this returns."""
+    path = _temporary(folder / "any")
+    with path.open("xb") as file:
+        try:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        except BaseException:
+            path.unlink()
+            raise
+    return path
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder outlive a loss of power, where the file system can do that."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        if error.errno not in _CANNOT_SYNC_FOLDERS:
+            raise
 
 
 def _publish_by_renaming(temporary: Path, path: Path) -> None:

@@ -10,8 +10,9 @@ import stat
 from typing import NamedTuple
 
 from regbench.errors import ResultsError, printable
-from regbench.store.claims import CLAIMS_FILE
 from regbench.store.folder import FAILURE_SUFFIX, RUN_SUFFIX
+from regbench.store.manifests import MANIFEST_SUFFIX
+from regbench.store.run_locks import LOCKS_FILE
 from regbench.trees.irregularities import Irregularity
 
 
@@ -72,7 +73,7 @@ def _scan_folder(folder: str, found: Scan) -> list[str]:
         with os.scandir(folder) as entries:
             for entry in entries:
                 file = printable(entry.path[start:])
-                if entry.name == CLAIMS_FILE:
+                if entry.name == LOCKS_FILE or entry.name.endswith(MANIFEST_SUFFIX):
                     continue
                 if entry.name.startswith("."):
                     detail = "a hidden folder" if entry.is_dir(follow_symlinks=False) else "a hidden file"

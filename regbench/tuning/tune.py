@@ -76,6 +76,11 @@ class Study:
         self._told: dict[int, tuple[Setting, float | None]] = {}
         self.trials = trials if self._points is None else len(self._points)
 
+    @property
+    def is_known_in_advance(self) -> bool:
+        """Whether no trial depends on what came of earlier ones."""
+        return self._points is not None
+
     def rounds(self, capacity: int) -> list[range]:
         """The numbers of the trials in groups: all of a group are asked for before any of it is told.
 

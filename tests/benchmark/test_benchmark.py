@@ -6,7 +6,7 @@ from regbench import benchmark, catalog
 from regbench.errors import DefinitionError, UnknownNameError
 from regbench.execution import failed
 from regbench.records import Outcome
-from regbench.tuning import draws
+from regbench.tuning import draws, tune
 
 RATE = "optimizer.learning_rate"
 
@@ -14,7 +14,7 @@ RATE = "optimizer.learning_rate"
 @pytest.fixture
 def search(tmp_path):
     def do(candidates=("sgd",), budget=5, **options):
-        return benchmark.search("digits_mlp", candidates, budget=budget, epochs=2, output=tmp_path, **options)
+        return benchmark.search("digits_mlp", candidates, budget=budget, epochs=2, results=tmp_path, **options)
 
     return do
 
@@ -108,10 +108,8 @@ def test_larger_budget_runs_what_is_missing(use_machine, by_score, search):
 
 def test_diverged_trial_is_told_the_score_of_guessing_and_never_wins(use_machine, make_result, search, monkeypatch):
     told = []
-    tell = benchmark.tune.Study.tell
-    monkeypatch.setattr(
-        benchmark.tune.Study, "tell", lambda self, *came: (told.append(came[-1]), tell(self, *came))[-1]
-    )
+    tell = tune.Study.tell
+    monkeypatch.setattr(tune.Study, "tell", lambda self, *came: (told.append(came[-1]), tell(self, *came))[-1])
     worst = max(points(4), key=lambda setting: setting[RATE])
 
     def run(spec):
@@ -272,7 +270,7 @@ def test_runs_that_are_found_are_scored_as_the_problem_says_now(use_machine, mak
     chosen = []
     for changed in (text, text.replace('"accuracy"', '"loss"').replace('"maximize"', '"minimize"')):
         file.write_text(changed)
-        (standing,) = benchmark.search("mine", ["sgd"], budget=5, epochs=2, reruns=0, output=tmp_path / "results")
+        (standing,) = benchmark.search("mine", ["sgd"], budget=5, epochs=2, reruns=0, results=tmp_path / "results")
         chosen.append((standing.setting[RATE], standing.metric, standing.goal))
     rates = [setting[RATE] for setting in points(5)]
     assert chosen == [(max(rates), "accuracy", "maximize"), (min(rates), "loss", "minimize")]

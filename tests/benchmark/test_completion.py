@@ -8,12 +8,12 @@ import pytest
 from regbench.benchmark import completion
 from regbench.errors import ResultsError
 from regbench.execution import InProcess, Machine
-from regbench.store import claims
+from regbench.store import run_locks
 from regbench.store.folder import Folder
 
 
 class OtherProcess:
-    """Claims as another process would: in place of locks, which one process does not take from itself."""
+    """RunLocks as another process would: in place of locks, which one process does not take from itself."""
 
     def __init__(self):
         self.holds = set()
@@ -22,7 +22,7 @@ class OtherProcess:
     def claims(self, name):
         shared = self
 
-        class Of(claims.Claims):
+        class Of(run_locks.RunLocks):
             def take(self, digest):
                 with shared.lock:
                     if digest in {held for holder, held in shared.holds if holder != name}:
@@ -83,7 +83,7 @@ def test_runs_that_another_process_writes_meanwhile_are_taken_from_the_tree(comp
 def test_run_that_another_process_computes_is_waited_for(complete, specs, make_result, tmp_path, monkeypatch):
     monkeypatch.setattr(completion, "_LOOKS_EVERY_SECONDS", 0.01)
     others = OtherProcess()
-    monkeypatch.setattr(completion, "Claims", others.claims("mine"))
+    monkeypatch.setattr(completion, "RunLocks", others.claims("mine"))
     theirs = others.claims("theirs")(tmp_path)
     theirs.take(specs[2].digest())
     said = []
@@ -103,7 +103,7 @@ def test_run_that_another_process_computes_is_waited_for(complete, specs, make_r
 def test_run_that_another_process_gave_up_is_computed(complete, specs, tmp_path, monkeypatch):
     monkeypatch.setattr(completion, "_LOOKS_EVERY_SECONDS", 0.01)
     others = OtherProcess()
-    monkeypatch.setattr(completion, "Claims", others.claims("mine"))
+    monkeypatch.setattr(completion, "RunLocks", others.claims("mine"))
     theirs = others.claims("theirs")(tmp_path)
     theirs.take(specs[2].digest())
     assert complete(specs, lambda line: theirs.release(specs[2].digest())) == ([1, 2, 4, 5, 6, 3], [])
@@ -114,7 +114,7 @@ def test_run_that_failed_in_another_process_while_it_was_waited_for_is_not_tried
 ):
     monkeypatch.setattr(completion, "_LOOKS_EVERY_SECONDS", 0.01)
     others = OtherProcess()
-    monkeypatch.setattr(completion, "Claims", others.claims("mine"))
+    monkeypatch.setattr(completion, "RunLocks", others.claims("mine"))
     theirs = others.claims("theirs")(tmp_path)
     theirs.take(specs[2].digest())
 

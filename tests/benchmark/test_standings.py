@@ -5,11 +5,17 @@ import math
 import pytest
 
 from regbench import catalog
-from regbench.benchmark.standings import ranked, standing
+from regbench.benchmark import standings
+from regbench.benchmark.searches import Search
+from regbench.benchmark.standings import ranked
 from regbench.execution import failed
 from regbench.records import Coupling, Outcome
 
 SETTING = {"optimizer.learning_rate": 0.1}
+
+
+def standing(trials, winner, again):
+    return standings.standing(Search.of("digits_mlp", "sgd", budget=7, sampler="qmc", seed=9), trials, winner, again)
 
 
 @pytest.fixture
@@ -41,7 +47,8 @@ def test_standing_holds_mean_and_deviation_over_the_reported_seeds(run_of):
     assert row.seconds == 15.0
     assert (row.problem, row.candidate, row.protocol) == ("digits_mlp", "sgd", "deepobs")
     assert (row.metric, row.goal, row.setting) == ("accuracy", "maximize", SETTING)
-    assert (row.coupling, row.decay) == (Coupling.L2, 0.0)
+    assert (row.coupling, row.decay) == (Coupling.NONE, 0.0)  # the problem has no L2
+    assert (row.sampler, row.budget, row.study_seed) == ("qmc", 7, 9)
 
 
 def test_point_that_was_drawn_twice_took_its_seconds_once(run_of):

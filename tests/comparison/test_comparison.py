@@ -53,7 +53,7 @@ def small_tree(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tree")
     for protocol in ("deepobs", "strict"):
         regbench.search(
-            "quadratic_deep", ["sgd", "momentum"], budget=3, epochs=2, reruns=2, protocol=protocol, output=folder
+            "quadratic_deep", ["sgd", "momentum"], budget=3, epochs=2, reruns=2, protocol=protocol, results=folder
         )
     return folder
 
@@ -96,7 +96,7 @@ def test_tree_is_compared_with_bundled_baselines(small_tree, command):
 
 
 def test_problems_are_those_of_the_results_whatever_the_baselines(small_tree, tmp_path, command):
-    regbench.search("digits_mlp", ["sgd"], budget=1, epochs=1, reruns=0, output=tmp_path / "other")
+    regbench.search("digits_mlp", ["sgd"], budget=1, epochs=1, reruns=0, results=tmp_path / "other")
     arguments = ("--baselines", tmp_path / "other", "--format", "json")
     mine = json.loads(command("--results", small_tree, *arguments)[1])
     assert {row["problem"] for row in mine} == {"quadratic_deep"}
@@ -179,7 +179,7 @@ def test_tree_that_is_given_twice_counts_once(small_tree, tmp_path):
 
 
 def test_problems_are_those_of_the_results_also_where_a_tree_is_given_twice(small_tree, tmp_path):
-    regbench.run("two_d_beale", "sgd", epochs=1, output=tmp_path)
+    regbench.run("two_d_beale", "sgd", epochs=1, results=tmp_path)
     found = regbench.compare(results=[small_tree, small_tree], baselines=tmp_path)
     assert set(found.runs["problem"]) == {"quadratic_deep"}
 

@@ -20,7 +20,7 @@ def test_runs_are_those_of_the_search_command(search, use_machine, by_score, tmp
     results = Results([tmp_path])
     assert [results.find(run) for run in search.runs(results.find)] == [None] * 6
     assert [run.is_settled for run in search.runs(results.find)] == [True] * 4 + [False] * 2
-    benchmark.search("digits_mlp", "sgd", budget=4, reruns=2, epochs=1, output=tmp_path)
+    benchmark.search("digits_mlp", "sgd", budget=4, reruns=2, epochs=1, results=tmp_path)
     results = Results([tmp_path])
     runs = search.runs(results.find)
     assert [run.spec for run in runs] == machine.computed[:4] + machine.computed[4:]

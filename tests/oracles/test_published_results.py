@@ -29,6 +29,6 @@ def test_power_momentum_follows_the_published_curve(tmp_path):
             "optimizer.inner_optimizer.learning_rate": setting["learning_rate"],
             "optimizer.power": setting["power"],
         },
-        output=tmp_path,
+        results=tmp_path,
     )
     np.testing.assert_allclose(run.curves["test_losses"], published["test_losses"], rtol=5e-3)

@@ -14,7 +14,7 @@ import pytest
 
 from regbench.errors import ResultsError
 from regbench.records import RunResult, RunSpec
-from regbench.store import deepobs, folder, paths
+from regbench.store import deepobs, paths, targets
 from regbench.store.folder import Folder
 
 MakeSpec = Callable[..., RunSpec]
@@ -157,7 +157,7 @@ def test_a_file_system_that_cannot_sync_folders_is_no_error(
     def refuse(*_: object) -> int:
         raise OSError(errno.EINVAL, "Invalid argument")
 
-    monkeypatch.setattr(folder.os, "open", refuse)
+    monkeypatch.setattr(targets.os, "open", refuse)
     assert Folder(tmp_path).write(make_stored_result()).exists()
 
 

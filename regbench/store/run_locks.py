@@ -11,11 +11,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
-CLAIMS_FILE = ".claims"
+LOCKS_FILE = ".claims"
 _PLACE_DIGITS = 15  # hexadecimal; the place must fit into 63 bits
 
 
-class Claims:
+class RunLocks:
     """The claims of this process on the runs of a tree.
 
     Where the file system has no locks, every claim is granted: runs may then be computed twice, and nothing is harmed.
@@ -28,7 +28,7 @@ class Claims:
 
     def __init__(self, folder: Path, warn: Callable[[str], None] | None = None) -> None:
         """Claim nothing yet."""
-        self._path = folder / CLAIMS_FILE
+        self._path = folder / LOCKS_FILE
         self._warn = warn
         self._file: int | None = None
 

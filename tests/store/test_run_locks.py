@@ -1,4 +1,4 @@
-"""Claims: two processes that write into one tree never compute the same run, and none is left behind."""
+"""RunLocks: two processes that write into one tree never compute the same run, and none is left behind."""
 
 import errno
 import fcntl
@@ -8,13 +8,13 @@ import time
 
 import pytest
 
-from regbench.store.claims import CLAIMS_FILE, Claims
+from regbench.store.run_locks import LOCKS_FILE, RunLocks
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from regbench.store.claims import Claims
-with Claims(Path(sys.argv[1])) as claims:
+from regbench.store.run_locks import RunLocks
+with RunLocks(Path(sys.argv[1])) as claims:
     print(claims.take(sys.argv[2]), flush=True)
     time.sleep(600)
 """
@@ -41,7 +41,7 @@ def hold(tmp_path):
 
 def test_run_that_another_process_has_claimed_is_refused_and_others_are_not(tmp_path, hold):
     _, granted = hold(ONE)
-    with Claims(tmp_path) as claims:
+    with RunLocks(tmp_path) as claims:
         assert granted
         assert not claims.take(ONE)
         assert claims.take(OTHER)
@@ -50,7 +50,7 @@ def test_run_that_another_process_has_claimed_is_refused_and_others_are_not(tmp_
 
 
 def test_released_claim_can_be_taken(tmp_path, hold):
-    with Claims(tmp_path) as claims:
+    with RunLocks(tmp_path) as claims:
         assert claims.take(ONE)
         claims.release(ONE)
         _, granted = hold(ONE)
@@ -59,7 +59,7 @@ def test_released_claim_can_be_taken(tmp_path, hold):
 
 def test_claim_ends_with_the_process_that_is_killed(tmp_path, hold):
     holder, _ = hold(ONE)
-    with Claims(tmp_path) as claims:
+    with RunLocks(tmp_path) as claims:
         assert not claims.take(ONE)
         holder.kill()
         holder.wait()
@@ -70,10 +70,10 @@ def test_claim_ends_with_the_process_that_is_killed(tmp_path, hold):
 
 
 def test_claims_write_one_empty_file(tmp_path):
-    with Claims(tmp_path) as claims:
+    with RunLocks(tmp_path) as claims:
         for digest in (ONE, OTHER):
             claims.take(digest)
-    assert [(path.name, path.stat().st_size) for path in tmp_path.iterdir()] == [(CLAIMS_FILE, 0)]
+    assert [(path.name, path.stat().st_size) for path in tmp_path.iterdir()] == [(LOCKS_FILE, 0)]
 
 
 def test_tree_without_locks_grants_every_claim_and_says_so_once(tmp_path, monkeypatch):
@@ -82,7 +82,7 @@ def test_tree_without_locks_grants_every_claim_and_says_so_once(tmp_path, monkey
 
     monkeypatch.setattr(fcntl, "lockf", refuse)
     said = []
-    with Claims(tmp_path, said.append) as claims:
+    with RunLocks(tmp_path, said.append) as claims:
         assert claims.take(ONE)
         assert claims.take(OTHER)
         claims.release(ONE)
@@ -92,6 +92,6 @@ def test_tree_without_locks_grants_every_claim_and_says_so_once(tmp_path, monkey
 
 def test_folder_that_is_gone_grants_every_claim_and_says_so(tmp_path):
     said = []
-    with Claims(tmp_path / "gone", said.append) as claims:
+    with RunLocks(tmp_path / "gone", said.append) as claims:
         assert claims.take(ONE)
     assert "No such file or directory" in said[0]

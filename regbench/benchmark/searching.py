@@ -1,0 +1,153 @@
+"""The search: tune every candidate with the same budget, choose its winner, run the winner with further seeds.
+
+What was run is found in the results tree and not run again: a call that was interrupted goes on where it stopped when
+it is made again. `searches.Search` says which runs those are.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from regbench import execution
+from regbench.benchmark import completion
+from regbench.benchmark.events import Progress, Warn, numbered
+from regbench.benchmark.recording import SearchRecord
+from regbench.benchmark.running import check_data, conditions
+from regbench.benchmark.searches import Search, searches_of
+from regbench.benchmark.standings import Standing, ranked, standing
+from regbench.errors import DefinitionError
+from regbench.execution import Machine, Workers
+from regbench.records import TUNING_SEED, Candidate, Problem, Protocol, Role, RunResult, Schedule
+from regbench.store.folder import Folder
+from regbench.tuning import tune
+
+
+def search(
+    problem: str | Problem,
+    candidates: str | Sequence[str | Candidate],
+    *,
+    budget: str | int = "medium",
+    sampler: str = "random",
+    seed: int = TUNING_SEED,
+    reruns: int | None = None,
+    epochs: int | None = None,
+    batch_size: int | None = None,
+    schedule: Schedule | str = "none",
+    protocol: str | Protocol = "deepobs",
+    workers: Workers | int = 0,
+    retries: int = execution.RETRIES,
+    results: str | Path = "results",
+    data_dir: str | Path | None = None,
+    max_seconds: float | None = None,
+    progress: Progress | None = None,
+    warn: Warn | None = None,
+) -> list[Standing]:
+    """Give every candidate the same tuning budget on a problem, and rank the winners over further seeds.
+
+    Args:
+        problem: a test problem, or the name of one.
+        candidates: names of candidates, or one name; `base+part` as in `catalog.candidate`.
+        budget: "one_shot" (the defaults), "small", "medium", "large", or a number of trials.
+        sampler: "random" (the published points of each budget), "tpe", "qmc" or "grid".
+        seed: of the draws, and of every trial's training.
+        reruns: seeds `seed + 1` ... that the winner is run with; the protocol's number unless given.
+        epochs: the problem's own number unless given; likewise `batch_size`.
+        schedule: name of a learning-rate schedule, or a `Schedule` (needed for `step`).
+        protocol: an evaluation protocol, or the name of one.
+        workers: where runs are computed; a number means so many processes on this machine, 0 this process.
+        retries: how often a run is tried again that the machine lost: its process died, memory or disk failed.
+        results: results tree; what is in it is not run again.
+        data_dir: data folder; None searches the usual places.
+        max_seconds: give up a run after the epoch that ends later than this.
+        progress: called with every run that is there.
+        warn: called with a line on every file in the results tree that had to be skipped.
+
+    Returns:
+        One standing a candidate, best first.
+
+    Raises:
+        RegbenchError: the input is at fault; the message says what, in one line.
+        KeyboardInterrupt: Ctrl-C was pressed. The first finishes the runs that have begun, the second stops at once.
+    """
+    searches = list(
+        searches_of(
+            candidates,
+            problem=problem,
+            budget=budget,
+            sampler=sampler,
+            seed=seed,
+            reruns=reruns,
+            epochs=epochs,
+            batch_size=batch_size,
+            schedule=schedule,
+            protocol=protocol,
+        )
+    )
+    if retries < 0:
+        raise DefinitionError(f"`retries` must not be negative. Received: retries={retries}")
+    workers = Workers(workers) if isinstance(workers, int) else workers
+    if workers.cluster is None:  # the workers of a cluster have data of their own
+        check_data(searches[0].task.problem.dataset, data_dir)
+    folder = Folder(results, warn)
+    folder.check_writable()
+    told = conditions(data_dir, max_seconds)
+    with execution.machine(workers, told, retries=retries, finish=True, say=folder.tell) as machine:
+        return ranked([_search_one(one, folder, machine, progress) for one in searches])
+
+
+def _search_one(search: Search, folder: Folder, machine: Machine, progress: Progress | None) -> Standing:
+    """Tune, choose, re-run."""
+    name = search.task.candidate.name
+    record = SearchRecord(search, folder)
+    study = search.study()
+    trials = _tune(search, study, record, folder, machine, numbered(progress, name, "trials", study.trials))
+
+    position = tune.best(trials, search.task.problem.goal)
+    best = [] if position is None else [trials[position].spec]
+    reruns = search.reruns(best)
+    record.choose(position, reruns)
+
+    winners = completion.complete(best, folder, machine, lambda *_: None)  # read again, with the curves
+    origins = [search.origin(Role.RERUN, number) for number in range(len(reruns))]
+    report = numbered(progress, name, "re-runs", len(reruns))
+    again = completion.complete(reruns, folder, machine, report, origins=origins)
+    record.close([*trials, *again])
+
+    completion.tell_different_data([*trials, *again], folder)
+    return standing(search, trials, winners[0] if winners else None, again)
+
+
+def _tune(
+    search: Search,
+    study: tune.Study,
+    record: SearchRecord,
+    folder: Folder,
+    machine: Machine,
+    report: completion.Report,
+) -> list[RunResult]:
+    """All trials, in their order, in brief.
+
+    A sampler that learns is asked for as many trials at a time as are computed at a time, and told of all of them
+    before it is asked again: so its questions do not depend on which worker was faster, or on an interruption.
+    """
+
+    def keep_and_report(result: RunResult, was_found: bool) -> None:
+        record.keep()
+        report(result, was_found)
+
+    results: list[RunResult] = []
+    for numbers in study.rounds(machine.capacity):
+        settings = [study.ask(number) for number in numbers]
+        specs = [search.trial(setting) for setting in settings]
+        record.add_trials(specs)
+        origins = [search.origin(Role.TRIAL, number) for number in numbers]
+        of_round = completion.complete(specs, folder, machine, keep_and_report, origins=origins, brief=True)
+        once: set[str] = set()
+        for result in of_round:
+            digest = result.spec.digest()
+            if digest in once:  # a draw from few choices came again
+                report(result, True)
+            once.add(digest)
+        for number, setting, result in zip(numbers, settings, of_round, strict=True):
+            study.tell(number, setting, tune.score_of(result))
+        results += of_round
+    return results

@@ -1,0 +1,88 @@
+"""What is on record of a search: with each of its runs, and beside them."""
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from regbench.records.definitions import Record
+
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+"""SHA-256 in hexadecimal."""
+
+
+class Role(StrEnum):
+    """What a run is to the search that made it; a run by hand belongs to none."""
+
+    TRIAL = "trial"
+    RERUN = "re-run"
+    BY_HAND = "by hand"
+
+
+class Origin(Record):
+    """What made a run. It stands beside the spec and changes no digest of it.
+
+    Args:
+        role: trial or re-run of a search, or by hand; then the next five are None.
+        number: of the trial in the search, or of the re-run, counting from 0.
+        search: digest of the search (`Manifest.digest`).
+        sampler: of the search; `seed`: its study seed; `budget`: the number of trials that was asked for.
+        sources: SHA-256 of the source file of each class or function of the user's own that took part, by its name
+            `module:attribute`; "unknown" for one without a source file.
+    """
+
+    role: Annotated[Role, Field(strict=False)]
+    number: Annotated[int, Field(ge=0)] | None = None
+    search: Digest | None = None
+    sampler: str | None = None
+    seed: int | None = None
+    budget: int | None = None
+    sources: dict[str, str] = Field(default={})
+
+
+class Manifest(Record):
+    """One search in a results tree: which runs are its trials and re-runs, whoever made them.
+
+    A run may belong to several searches, so runs cannot tell this by themselves.
+
+    Args:
+        digest: SHA-256 of everything that determines the search; the same search has one manifest.
+        problem: name, as are `candidate`, `schedule` and `protocol`.
+        budget: number of trials that was asked for.
+        seed: of the study, which is the seed of its trials' training.
+        reruns: how many further seeds its winner is to be run with.
+        problem_digest: of the problem's definition; `space_digest`: of the candidate's, its search space included;
+            likewise of records as they are, without summary and source.
+        data_digests: of the data that its runs were made on; one, unless the data changed in between.
+        sources: as in `Origin`.
+        trials: digests of the specs of its trials, in their order, as far as they are known. A setting that was drawn
+            twice stands twice.
+        winner: number of the winning trial; None while it is not known, and where no trial can win.
+        again: digests of the specs of its re-runs, in their order.
+        is_complete: every trial and re-run has ended: none is missing and none crashed.
+    """
+
+    format_version: Literal[1] = 1
+    digest: Digest
+    problem: str
+    candidate: str
+    sampler: str
+    budget: Annotated[int, Field(gt=0)]
+    seed: int
+    reruns: Annotated[int, Field(ge=0)]
+    epochs: Annotated[int, Field(ge=0)]
+    batch_size: Annotated[int, Field(gt=0)]
+    schedule: str
+    protocol: str
+    problem_digest: Digest
+    space_digest: Digest
+    data_digests: tuple[str, ...] = ()
+    sources: dict[str, str] = Field(default={})
+    trials: tuple[Digest, ...] = ()
+    winner: int | None = None
+    again: tuple[Digest, ...] = ()
+    is_complete: bool = False
+
+    def progress(self) -> tuple[bool, bool, int, int]:
+        """How far the search is: greater is further."""
+        return self.is_complete, self.winner is not None, len(self.again), len(self.trials)
