@@ -18,6 +18,7 @@ from regbench.trees.content import parse, read_bytes
 from regbench.trees.irregularities import NoRunError
 from regbench.trees.run_curves import METRICS
 from regbench.trees.run_record import read_metric_curves
+from regbench.trees.searches import SEARCH_COLUMNS, with_searches
 from regbench.trees.tree import Tree, TreeRun, read_tree
 
 VALUES = {
@@ -58,6 +59,7 @@ RUNS = {
     "training_seconds": ("float64", "wall seconds of training; NaN where not known"),
     "step_seconds": ("float64", "of them, for one step"),
     "digest": ("str", "of regbench's spec, empty for runs of others"),
+    **SEARCH_COLUMNS,
     "superseded": ("bool", "another run of the same setting and seed counts instead: the newest complete one"),
     "irregular": ("str", "kinds of irregularities, divided by commas; see `irregularities.KINDS`"),
 }
@@ -122,8 +124,9 @@ def load(path: str | os.PathLike[str], *, cache: bool = True, source: str | None
     """
     tree = read_tree(path, cache=cache)
     source = printable(os.fspath(path)) if source is None else source
-    paths = {number: one.path for number, one in enumerate(tree.runs)}
-    return Results(_run_frame(tree.runs, source), _irregularity_frame(tree, source), paths)
+    runs = with_searches(_run_frame(tree.runs, source), tree.searches)
+    paths = {number: tree.runs[file].path for number, file in enumerate(runs["run"])}
+    return Results(runs.assign(run=range(len(runs))), _irregularity_frame(tree, source), paths)
 
 
 def merge(results: Sequence[Results]) -> Results:
@@ -146,13 +149,14 @@ def merge(results: Sequence[Results]) -> Results:
 
 
 def _run_frame(runs: Sequence[TreeRun], source: str) -> pd.DataFrame:
-    own = ("run", "file", "source", "moment", "superseded", "irregular", *VALUES)
+    own = ("run", "file", "source", "moment", "superseded", "irregular", "further_seeds", "won", *VALUES)
     columns: dict[str, Any] = {name: [getattr(one.run, name) for one in runs] for name in RUNS if name not in own}
     columns |= {name: [one.run.values.get(name, np.nan) for one in runs] for name in VALUES}
     columns["run"] = range(len(runs))
     columns["file"] = [one.file for one in runs]
     columns["source"] = [source] * len(runs)
     columns["moment"] = np.array([one.moment for one in runs], dtype="datetime64[s]")
+    columns["further_seeds"], columns["won"] = [np.nan] * len(runs), [False] * len(runs)
     columns["superseded"] = [one.superseded for one in runs]
     columns["irregular"] = [",".join(dict.fromkeys(kind for kind, _ in one.run.irregular)) for one in runs]
     return _frame(RUNS, columns)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from regbench.errors import printable
-from regbench.records import Coupling
+from regbench.records import Coupling, Role
 from regbench.trees import dialects, fields, run_curves
 from regbench.trees.content import Content
 from regbench.trees.dialects import RunDefinition
@@ -50,6 +50,12 @@ class ReadRun:
     step_seconds: float
     digest: str
     setting_digest: str
+    search: str
+    role: str
+    trial: float
+    sampler: str
+    budget: float
+    study_seed: float
     facts: ProblemFacts | None
     irregular: list[Irregularity]
 
@@ -130,6 +136,7 @@ def _read_run(content: Content, known: KnownProblems) -> ReadRun:
         step_seconds=step_seconds,
         digest=fields.read_name(ours, "digest") if is_ours else "",
         setting_digest=fields.read_name(ours, "setting_digest") if is_ours else "",
+        **_search(ours),
         facts=facts,
         irregular=irregular,
     )
@@ -139,6 +146,26 @@ def _curves(table: Mapping[str, Any]) -> RunCurves:
     ours = fields.read_table_if_any(table, "regbench")
     without_penalty = fields.read_table_if_any(ours, "losses_without_penalty")
     return run_curves.read_curves(table, fields.read_integer(table, "num_epochs", 0), without_penalty)
+
+
+def _search(ours: Mapping[str, Any]) -> dict[str, Any]:
+    """The search that made a run, in the words of `searches.SEARCH_COLUMNS`."""
+    told = fields.read_table_if_any(ours, "origin")
+    if not told:
+        nothing = math.nan
+        return {"search": "", "role": "", "trial": nothing, "sampler": "", "budget": nothing, "study_seed": nothing}
+    role = fields.read_word(told, "role", tuple(Role))
+    by_hand = role == Role.BY_HAND
+    number = fields.read_number_if_any(told, "number") if role == Role.TRIAL else None
+    budget, seed = (fields.read_number_if_any(told, name) for name in ("budget", "seed"))
+    return {
+        "search": role if by_hand else fields.read_name(told, "search"),
+        "role": role,
+        "trial": math.nan if number is None else number,
+        "sampler": "" if by_hand else fields.read_name(told, "sampler"),
+        "budget": math.nan if budget is None else budget,
+        "study_seed": math.nan if seed is None else seed,
+    }
 
 
 def _our_ending(ours: Mapping[str, Any]) -> Ending:

@@ -26,10 +26,11 @@ class FoundFile(NamedTuple):
 
 
 class Scan(NamedTuple):
-    """What is in a tree; `others` by path below the root."""
+    """What is in a tree: files that may hold a run, records of searches, and `others`, by path below the root."""
 
     root: str
     files: list[FoundFile]
+    manifests: list[FoundFile]
     others: list[tuple[str, Irregularity]]
 
 
@@ -50,11 +51,12 @@ def scan(path: str | os.PathLike[str]) -> Scan:
         raise ResultsError(f"{shown}: it cannot be read as results: {error.strerror or error}") from error
     except ValueError as error:
         raise ResultsError(f"{shown}: it is no path: {error}") from error
-    found = Scan(root, [], [])
+    found = Scan(root, [], [], [])
     folders = [root]
     while folders:
         folders += _scan_folder(folders.pop(), found)
     found.files.sort()
+    found.manifests.sort()
     found.others.sort()
     return found
 
@@ -62,7 +64,7 @@ def scan(path: str | os.PathLike[str]) -> Scan:
 def _scan_file(path: str) -> Scan:
     status = os.stat(path)  # noqa: PTH116
     folder, name = os.path.split(path)
-    return Scan(folder, [FoundFile(path, printable(name), status.st_size, status.st_mtime_ns)], [])
+    return Scan(folder, [FoundFile(path, printable(name), status.st_size, status.st_mtime_ns)], [], [])
 
 
 def _scan_folder(folder: str, found: Scan) -> list[str]:
@@ -73,7 +75,7 @@ def _scan_folder(folder: str, found: Scan) -> list[str]:
         with os.scandir(folder) as entries:
             for entry in entries:
                 file = printable(entry.path[start:])
-                if entry.name == LOCKS_FILE or entry.name.endswith(MANIFEST_SUFFIX):
+                if entry.name == LOCKS_FILE:
                     continue
                 if entry.name.startswith("."):
                     detail = "a hidden folder" if entry.is_dir(follow_symlinks=False) else "a hidden file"
@@ -83,7 +85,9 @@ def _scan_folder(folder: str, found: Scan) -> list[str]:
                 elif _is_linked_folder(entry):
                     found.others.append((f"{file}/", Irregularity("linked_folder", "")))
                 elif entry.name.endswith(RUN_SUFFIX):
-                    _add_file(entry, file, found)
+                    _add_file(entry, file, found.files, found.others)
+                elif entry.name.endswith(MANIFEST_SUFFIX):
+                    _add_file(entry, file, found.manifests, found.others)
                 else:
                     is_note = entry.name.endswith(FAILURE_SUFFIX)
                     found.others.append((file, Irregularity("failed_run" if is_note else "stray_file", "")))
@@ -100,14 +104,16 @@ def _is_linked_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _add_file(entry: os.DirEntry[str], file: str, found: Scan) -> None:
+def _add_file(
+    entry: os.DirEntry[str], file: str, files: list[FoundFile], others: list[tuple[str, Irregularity]]
+) -> None:
     try:
         status = entry.stat()
     except OSError as error:
         detail = "a link to nothing" if entry.is_symlink() else error.strerror or str(error)
-        found.others.append((file, Irregularity("unreadable", detail)))
+        others.append((file, Irregularity("unreadable", detail)))
         return
     if stat.S_ISREG(status.st_mode):
-        found.files.append(FoundFile(entry.path, file, status.st_size, status.st_mtime_ns))
+        files.append(FoundFile(entry.path, file, status.st_size, status.st_mtime_ns))
     else:
-        found.others.append((file, Irregularity("stray_file", "no regular file")))
+        others.append((file, Irregularity("stray_file", "no regular file")))

@@ -13,8 +13,12 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from datetime import datetime
+from pathlib import Path
 from typing import Any, NamedTuple
 
+from regbench.errors import ResultsError
+from regbench.records import Manifest
+from regbench.store import manifests
 from regbench.trees import cache as result_cache
 from regbench.trees.content import parse, read_bytes
 from regbench.trees.irregularities import Irregularity, NoRunError
@@ -39,12 +43,16 @@ class TreeRun:
 
 
 class Tree(NamedTuple):
-    """The runs of a tree by path. `others`: what holds no run, by path below the root; `files`: how many there are."""
+    """The runs of a tree by path.
+
+    `others`: what holds no run, by path below the root; `files`: how many there are; `searches`: on record.
+    """
 
     root: str
     runs: list[TreeRun]
     others: list[tuple[str, Irregularity]]
     files: int
+    searches: list[Manifest]
 
 
 def read_tree(path: str | os.PathLike[str], *, cache: bool = True) -> Tree:
@@ -60,9 +68,11 @@ def read_tree(path: str | os.PathLike[str], *, cache: bool = True) -> Tree:
     """
     found = scan(path)
     runs, others = _read_files(found, cache)
+    searches, damaged = _read_manifests(found)
+    others += damaged
     _settle_metrics(runs)
     _mark_groups(runs)
-    return Tree(found.root, runs, sorted([*found.others, *others]), len(found.files) + len(found.others))
+    return Tree(found.root, runs, sorted([*found.others, *others]), len(found.files) + len(found.others), searches)
 
 
 def _read_files(found: Scan, cache: bool) -> tuple[list[TreeRun], list[tuple[str, Irregularity]]]:
@@ -84,6 +94,22 @@ def _read_files(found: Scan, cache: bool) -> tuple[list[TreeRun], list[tuple[str
     if cache and (fresh or not recalled.is_current):
         result_cache.remember(found.root, found.files, fresh)
     return runs, others
+
+
+def _read_manifests(found: Scan) -> tuple[list[Manifest], list[tuple[str, Irregularity]]]:
+    """The records of searches; one that is copied to two places counts once, the further one."""
+    by_digest: dict[str, Manifest] = {}
+    damaged = []
+    for file in found.manifests:
+        try:
+            manifest = manifests.read(Path(file.path))
+        except ResultsError as error:
+            damaged.append((file.file, Irregularity("damaged_manifest", str(error))))
+            continue
+        known = by_digest.get(manifest.digest)
+        if known is None or known.progress() < manifest.progress():
+            by_digest[manifest.digest] = manifest
+    return list(by_digest.values()), damaged
 
 
 def _read_file(file: FoundFile, known: KnownProblems) -> ReadRun | Irregularity:

@@ -1,0 +1,92 @@
+"""Which search each run of a results tree belongs to, as columns beside those of the run.
+
+A run belongs to every search whose manifest lists it, whoever made it, and stands once for each. One that no manifest
+lists belongs to the search that it says made it, or was made by hand. Files of others, and those of earlier versions of
+regbench, do not tell: their search is inferred from what they have in common.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from regbench.records import Manifest, Role
+
+INFERRED = ""
+BY_HAND = Role.BY_HAND.value
+
+SEARCH_COLUMNS = {
+    "search": ("str", "digest of the search; `by hand` for a run of none; empty where the search is inferred"),
+    "role": ("str", "trial, re-run or by hand; empty where the search is inferred"),
+    "trial": ("float64", "number of the trial, counting from 0; NaN for other runs"),
+    "sampler": ("str", "of the search; empty where it is inferred"),
+    "budget": ("float64", "trials that were asked for; NaN where the search is inferred"),
+    "study_seed": ("float64", "of the search; NaN where it is inferred"),
+    "further_seeds": ("float64", "seeds that the winner is run again with; NaN where that is not on record"),
+    "won": ("bool", "the trial that won, as recorded"),
+}
+"""Columns of `frames.RUNS` on the search of a run: type and meaning."""
+
+
+def with_searches(runs: pd.DataFrame, manifests: Sequence[Manifest]) -> pd.DataFrame:
+    """The runs with the searches that the manifests tell of, each run once for each search that it belongs to.
+
+    Args:
+        runs: `frames.RUNS`, with what the files say of themselves in `SEARCH_COLUMNS`.
+        manifests: of the tree.
+
+    Returns:
+        Rows of `runs`; those of one file have the same number `run`.
+    """
+    if not manifests:
+        return runs
+    listed = runs_of(runs, manifests)
+    alone = runs[~runs["run"].isin(set(listed["run"])) | (runs["search"] == INFERRED)]
+    # Older runs of the same spec are superseded by one that is listed, and need no place of their own.
+    alone = alone[~(alone["digest"].isin(set(listed["digest"])) & (alone["search"] != INFERRED))]
+    alone = alone[~_is_listed_as_a_whole(alone, listed)]
+    return pd.concat([alone, listed]).sort_values("run", kind="stable").reset_index(drop=True)
+
+
+def runs_of(runs: pd.DataFrame, manifests: Sequence[Manifest]) -> pd.DataFrame:
+    """The runs that manifests list, as far as they are there: trials in their order, then re-runs, search by search.
+
+    Of several runs of one spec the newest counts; one that timed out only where no other is.
+    """
+    members = _frame([row for manifest in manifests for row in _members(manifest)])
+    counted = runs[runs["digest"] != ""].assign(is_late=runs["outcome"] == "timed_out")
+    counted = counted.sort_values(["is_late", "moment"], ascending=[False, True], kind="stable")
+    counted = counted.drop_duplicates("digest", keep="last").drop(columns=["is_late", *SEARCH_COLUMNS])
+    found = members.merge(counted, on="digest", how="inner", sort=False)
+    return found.assign(superseded=False)[list(runs.columns)].astype(runs.dtypes)
+
+
+def _members(manifest: Manifest) -> Iterable[Mapping[str, object]]:
+    about = {
+        "search": manifest.digest,
+        "sampler": manifest.sampler,
+        "budget": manifest.budget,
+        "study_seed": manifest.seed,
+        "further_seeds": manifest.reruns,
+    }
+    for number, digest in enumerate(manifest.trials):
+        won = number == manifest.winner
+        yield {**about, "digest": digest, "role": Role.TRIAL.value, "trial": number, "won": won}
+    for digest in manifest.again:
+        yield {**about, "digest": digest, "role": Role.RERUN.value, "trial": np.nan, "won": False}
+
+
+def _frame(rows: Sequence[Mapping[str, object]]) -> pd.DataFrame:
+    types = {"digest": "str", **{name: dtype for name, (dtype, _) in SEARCH_COLUMNS.items()}}
+    return pd.DataFrame({name: pd.Series([row[name] for row in rows], dtype=dtype) for name, dtype in types.items()})
+
+
+def _is_listed_as_a_whole(runs: pd.DataFrame, listed: pd.DataFrame) -> pd.Series:
+    """Runs whose search is inferred, where a recorded search has found all of it: it need not be told twice."""
+    entry = ["problem", "candidate", "coupling", "protocol", "schedule", "epochs", "batch_size"]
+    is_inferred = runs["search"] == INFERRED
+    is_new = ~runs["run"].isin(set(listed["run"])) & ~runs["superseded"].astype(bool)
+    has_more = is_new.groupby([runs[name] for name in entry], dropna=False).transform("any")
+    is_listed = runs["digest"].isin(set(listed["digest"]))
+    listed_there = is_listed.groupby([runs[name] for name in entry], dropna=False).transform("any")
+    return is_inferred & ~has_more & listed_there
