@@ -16,6 +16,7 @@ from regbench.analysis import across, claims, curves, decay, fairness, ranking, 
 from regbench.analysis.entries import ENTRY, MODES, Mode, reported, trials
 from regbench.analysis.selection import select
 from regbench.errors import ResultsError, UnknownNameError, printable
+from regbench.records import METRICS
 from regbench.trees import bundled, frames
 
 LEVEL = 0.05
@@ -191,8 +192,8 @@ def _source(tree: str | Path) -> str:
 
 
 def _check(metric: str | None, mode: str) -> None:
-    if metric not in (None, "accuracy", "loss"):
-        raise UnknownNameError("metric", str(metric), ["accuracy", "loss"])
+    if metric not in (None, *METRICS):
+        raise UnknownNameError("metric", str(metric), METRICS)
     if mode not in MODES:
         raise UnknownNameError("mode", mode, MODES)
 

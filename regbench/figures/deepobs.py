@@ -26,7 +26,7 @@ from regbench.records import Candidate, Coupling, Decay, Range
 SOURCE = "Schneider, Balles and Hennig 2019, DeepOBS, arXiv 1903.05499, and its published baselines"
 RATE = "learning_rate"
 LOWEST, HIGHEST = 1e-5, 1e2
-METRICS = ("test_loss", "train_loss", "test_accuracy", "train_accuracy")
+DRAWN_METRICS = ("test_loss", "train_loss", "test_accuracy", "train_accuracy")
 WIDEST = 4
 """Problems side by side."""
 
@@ -133,11 +133,11 @@ def _draw_performance(comparison: Comparison) -> Drawing:
     rows = []
     for first in range(0, len(comparison.problems), WIDEST):
         problems = comparison.problems[first : first + WIDEST]
-        for metric in METRICS:
+        for metric in DRAWN_METRICS:
             if any((problem, metric) in there for problem in problems):
                 rows.append([Cell(problem, metric) for problem in problems])
     figure = metric_grid(curves, rows, best=comparison.best_first, spread=SPREAD)
-    drawn = curves[curves["metric"].isin(METRICS)]
+    drawn = curves[curves["metric"].isin(DRAWN_METRICS)]
     findings = [*entries.cautions(comparison), *comparison.claims["sentence"]]
     return Drawing(figure, entries.curve_numbers(drawn), findings)
 

@@ -11,7 +11,7 @@ from regbench.figures.effects import accuracy_gain
 from regbench.figures.plan import Drawing, Figure, Run, Size, candidate, found, part, reduced
 from regbench.plots.curve_panels import Panel, curve_panels
 from regbench.plots.gains import gains
-from regbench.records import Part, Problem, RunResult, Schedule
+from regbench.records import TUNING_SEED, Part, Problem, RunResult, Schedule
 
 SOURCE = "Ludwig 2016, arXiv 1604.06985; Ludwig, Nunes and Araujo 2014"
 WITH, WITHOUT = "eigenvalue decay", "without"
@@ -101,7 +101,7 @@ def _pair(
             Run(
                 problem, one, seed, epochs, batch_size, schedule=schedule or Schedule(), keep_kernels=True
             )
-            for seed in range(42, 42 + seeds)
+            for seed in range(TUNING_SEED, TUNING_SEED + seeds)
         ]
         for label, one in sides.items()
     }  # fmt: skip

@@ -11,6 +11,7 @@ from regbench.analysis import curves, entries
 from regbench.comparison import Comparison
 from regbench.figures.plan import Drawing, Find, Run
 from regbench.figures.searches import Search
+from regbench.records import METRICS, SPLITS
 from regbench.trees import frames
 from regbench.trees.dialects import DIALECTS
 
@@ -21,9 +22,6 @@ SUSPICIOUS = 0.05
 
 UNTOLD = ("decay", "epsilon", "nesterov", "use_nesterov")
 """Hyperparameters that nobody tuned, or that the name of the entry tells."""
-
-SPLITS = ("train", "valid", "test")
-METRICS = ("loss", "accuracy")
 
 
 def read(trees: Sequence[Path]) -> frames.Results:

@@ -16,15 +16,15 @@ from regbench.analysis import stability
 from regbench.comparison import Comparison
 from regbench.figures import entries
 from regbench.figures.effects import Effect
-from regbench.figures.entries import METRICS, SPLITS, SPREAD, Entries
+from regbench.figures.entries import SPREAD, Entries
 from regbench.figures.plan import Drawing, Figure, Size, reduced
 from regbench.figures.published import Published, agreement
 from regbench.figures.searches import Search
 from regbench.plots.dots import ranked_dots
-from regbench.plots.learning_curves import learning_curves
+from regbench.plots.learning_curves import CURVE_LABELS, learning_curves
 from regbench.plots.metric_grid import Cell, metric_grid
 from regbench.plots.sensitivity import sensitivity_map
-from regbench.records import Problem
+from regbench.records import METRICS, SPLITS, Problem
 
 SOURCE = "Norridge 2022, arXiv 2207.12505, and its result files"
 POWERS = ("power_sgd", "power_momentum", "power_nesterov")
@@ -214,7 +214,7 @@ def _draw_map(comparison: Comparison) -> Drawing:
 def _draw_couplings(comparison: Comparison) -> Drawing:
     curves = entries.learning_curves(comparison)
     figure = learning_curves(curves, best=comparison.best_first, by_coupling=True, spread=SPREAD)
-    drawn = curves[curves["metric"].isin(["train_loss", "test_accuracy", "test_loss"])]
+    drawn = curves[curves["metric"].isin(CURVE_LABELS)]
     return Drawing(figure, entries.curve_numbers(drawn), [*_cautions(comparison), *_decoupled_beside_l2(comparison)])
 
 

@@ -11,7 +11,7 @@ from regbench.figures.curves import SPREAD, WINDOWS, over_seeds, step_losses, wi
 from regbench.figures.normalized_candidates import SOURCE, adam, normalized_adam, nsgd, rmsprop
 from regbench.figures.plan import Drawing, Figure, Find, Run, Size, found
 from regbench.plots.curve_panels import Panel, curve_panels
-from regbench.records import Candidate, RunResult
+from regbench.records import TUNING_SEED, Candidate, RunResult
 
 NORMS = ("l1", "l2", "l1_l2", "avg_l1", "avg_l2", "avg_l1_l2", "max", "min_max", "std")
 RATES = (0.001, 0.005, 0.01, 0.03, 0.05, 0.1)
@@ -139,7 +139,7 @@ def _ends(size: Size) -> Figure:
 
 def _runs(one: Candidate, steps: int, size: Size) -> list[Run]:
     problem = catalog.problem("convex_quadratic")
-    return [Run(problem, one, seed, steps // STEPS_AN_EPOCH) for seed in range(42, 42 + SEEDS[size])]
+    return [Run(problem, one, seed, steps // STEPS_AN_EPOCH) for seed in range(TUNING_SEED, TUNING_SEED + SEEDS[size])]
 
 
 @cache

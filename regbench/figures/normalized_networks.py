@@ -9,7 +9,7 @@ from regbench.figures.curves import SPREAD, epoch_values, moving_average, over_s
 from regbench.figures.normalized_candidates import SOURCE, adam, normalized_adam, nsgd
 from regbench.figures.plan import Drawing, Figure, Find, Run, Size, candidate, found, reduced
 from regbench.plots.curve_panels import Panel, curve_panels
-from regbench.records import Candidate, Problem, Schedule
+from regbench.records import TUNING_SEED, Candidate, Problem, Schedule
 
 
 def figures(size: Size) -> list[Figure]:
@@ -135,4 +135,4 @@ def _with_l2(one: Candidate) -> Candidate:
 
 
 def _runs(problem: Problem, one: Candidate, epochs: int, seeds: int, schedule: Schedule) -> list[Run]:
-    return [Run(problem, one, seed, epochs, schedule=schedule) for seed in range(42, 42 + seeds)]
+    return [Run(problem, one, seed, epochs, schedule=schedule) for seed in range(TUNING_SEED, TUNING_SEED + seeds)]

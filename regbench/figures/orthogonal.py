@@ -10,7 +10,7 @@ from regbench.figures.curves import SPREAD, over_seeds
 from regbench.figures.effects import accuracy_gain, final_accuracy
 from regbench.figures.plan import Drawing, Figure, Find, Run, Size, candidate, found, part, reduced
 from regbench.plots.curve_panels import Panel, curve_panels
-from regbench.records import Candidate, Problem, RunResult
+from regbench.records import TUNING_SEED, Candidate, Problem, RunResult
 
 SOURCE = (
     "Answers to a question on a Keras forum (the form norm, on convolution kernels); Brock et al. 2017, arXiv "
@@ -56,10 +56,8 @@ def _figure(
     name: str, problem: Problem, forms: Sequence[str], factors: Sequence[float], epochs: int, seeds: int
 ) -> Figure:
     keys = [("", 0.0), *((form, factor) for form in forms for factor in factors)]
-    runs = {
-        key: [Run(problem, _adam(*key), seed, epochs, keep_kernels=True) for seed in range(42, 42 + seeds)]
-        for key in keys
-    }
+    of_seeds = range(TUNING_SEED, TUNING_SEED + seeds)
+    runs = {key: [Run(problem, _adam(*key), seed, epochs, keep_kernels=True) for seed in of_seeds] for key in keys}
 
     def draw(find: Find) -> Drawing:
         return _draw({key: found(of_key, find) for key, of_key in runs.items()}, seeds)

@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from regbench import catalog
-from regbench.benchmark.tasks import TUNING_SEED
 from regbench.figures.plan import Find, Run, found
-from regbench.records import Candidate, Problem, Protocol, RunResult
+from regbench.records import TUNING_SEED, Candidate, Problem, Protocol, RunResult
 from regbench.tuning import tune
 
 

@@ -5,12 +5,19 @@ told apart from every other run by a digest.
 """
 
 from regbench.records.definitions import (
+    ABSURD_LOSS_FACTOR,
+    METRICS,
+    SPLITS,
+    TUNING_SEED,
     Argument,
+    Augmentation,
     Candidate,
     Choices,
     Coupling,
     Decay,
+    Metric,
     Part,
+    Preprocessing,
     Problem,
     Protocol,
     Range,
@@ -24,16 +31,23 @@ from regbench.records.runs import MINIBATCH, Kernel, Measured, Outcome, RunResul
 from regbench.records.schedules import learning_rate_factor
 
 __all__ = [
+    "ABSURD_LOSS_FACTOR",
+    "METRICS",
     "MINIBATCH",
+    "SPLITS",
+    "TUNING_SEED",
     "Argument",
+    "Augmentation",
     "Candidate",
     "Choices",
     "Coupling",
     "Decay",
     "Kernel",
     "Measured",
+    "Metric",
     "Outcome",
     "Part",
+    "Preprocessing",
     "Problem",
     "Protocol",
     "Range",

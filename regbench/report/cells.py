@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from regbench.comparison.tables import number
 
-COUPLINGS = {
+COUPLING_RULES = {
     "none": "no weight decay",
     "l2": "the loss gains λ/2 · Σw², the gradient λw",
     "decoupled": "w loses learning rate · λ · w before each step",

@@ -52,7 +52,7 @@ def test_published_baselines_alone_give_panels_and_table_with_their_numbers(tmp_
     speeds = table[table["problem"] == "quadratic_deep"].set_index("candidate")["speed"]
     assert speeds.to_dict() == {"momentum": 70.5, "adam": 39.9, "sgd": 51.1}
     drawn = pd.read_csv(folder / "performance.csv")
-    assert set(drawn["metric"]) == set(deepobs.METRICS)
+    assert set(drawn["metric"]) == set(deepobs.DRAWN_METRICS)
     trials = pd.read_csv(folder / "sensitivity.csv")
     assert trials.groupby(["problem", "candidate"]).size().le(36).all()
 

@@ -29,7 +29,7 @@ def test_bundled_runs_have_the_columns_and_types_of_any_other(source):
 def test_bundled_curves_are_those_that_a_comparison_draws(source):
     found = bundled.load(source).curves
     assert {"label", *found.columns} == set(curves.COLUMNS)
-    assert set(found["metric"]) == set(learning_curves.METRICS)
+    assert set(found["metric"]) == set(learning_curves.CURVE_LABELS)
 
 
 def test_runs_of_two_sources_have_different_numbers():
