@@ -46,8 +46,8 @@ class Comparison:
 
     @cached_property
     def table(self) -> pd.DataFrame:
-        """`ranking.table`: a row an entry, best first."""
-        return ranking.table(self.runs, mode=self.mode, metric=self.metric)
+        """`ranking.ranked_entries`: a row an entry, best first."""
+        return ranking.ranked_entries(self.runs, mode=self.mode, metric=self.metric)
 
     @cached_property
     def warnings(self) -> tuple[str, ...]:
@@ -77,8 +77,8 @@ class Comparison:
 
     @cached_property
     def cards(self) -> pd.DataFrame:
-        """`fairness.cards`, with the columns of `stability.table`."""
-        stable = stability.table(self.runs)
+        """`fairness.cards`, with the columns of `stability.stability`."""
+        stable = stability.stability(self.runs)
         columns = ["problem", "label", "largest_stable_learning_rate", "is_bounded"]
         return fairness.cards(self.runs, self.mode).merge(stable[columns], on=["problem", "label"], how="left")
 

@@ -8,7 +8,7 @@ import numpy as np
 from regbench.figures import kernel_priors
 from regbench.figures.effects import final_accuracy
 from regbench.figures.kernel_priors import RANKS, FittedPrior
-from regbench.figures.plan import KERAS_FIT, Find, Run, candidate, found, part
+from regbench.figures.plan import KERAS_FIT, Find, Run, available_results, candidate, part
 from regbench.records import TUNING_SEED, Candidate, Part, Problem
 
 SOURCE = "Feinman and Lake 2019, arXiv 1903.01882"
@@ -63,7 +63,7 @@ class Pipeline:
     def priors(self, find: Find) -> dict[str, FittedPrior] | None:
         """The prior of each layer, once phase 1 is there."""
         runs = self.phase_1()
-        results = found(runs, find)
+        results = available_results(runs, find)
         if len(results) < len(runs):
             return None
         key = " ".join(run.digest for run in runs)
@@ -83,7 +83,7 @@ class Pipeline:
             return 0.0
         means = {}
         for (name, alpha), runs in self.tuning(find).items():
-            results = found(runs, find)
+            results = available_results(runs, find)
             if name == method:
                 if len(results) < len(runs):
                     return None

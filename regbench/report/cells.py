@@ -48,7 +48,7 @@ class Table(NamedTuple):
     rows: Sequence[Row]
 
 
-def table(headings: Sequence[str], rows: Sequence[Sequence[Cell]]) -> Table:
+def table_of(headings: Sequence[str], rows: Sequence[Sequence[Cell]]) -> Table:
     """A table of which no row stands apart."""
     return Table(headings, [Row(row) for row in rows])
 

@@ -17,8 +17,8 @@ from regbench.errors import printable
 from regbench.plots.panels import in_order
 from regbench.report import overview, provenance, results, scrutiny
 from regbench.report.cells import COUPLING_RULES, spoken
-from regbench.report.figures import Figure, figures
-from regbench.report.papers import PaperFigure
+from regbench.report.figures import PageFigure, figures
+from regbench.report.papers import LinkedFigure
 
 if TYPE_CHECKING:
     from regbench.comparison import Comparison
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 SCRIPT, STYLE, PAGE = "sort.js", "page.css", "page.html"
 
 
-def render(comparison: "Comparison", *, command: str, moment: datetime, papers: Sequence[PaperFigure] = ()) -> str:
+def render(comparison: "Comparison", *, command: str, moment: datetime, papers: Sequence[LinkedFigure] = ()) -> str:
     """The page of a comparison, with links to figures of papers."""
     script = _source(SCRIPT)
-    drawn: dict[str, list[Figure]] = defaultdict(list)
+    drawn: dict[str, list[PageFigure]] = defaultdict(list)
     for figure in figures(comparison):
         drawn[figure.caption.section].append(figure)
     template = _templates().get_template(PAGE)

@@ -41,7 +41,7 @@ def test_runs_of_two_sources_have_different_numbers():
 def test_every_reported_winner_has_curves_that_end_in_its_mean(source):
     found = bundled.load(source)
     runs = with_labels(found.runs)
-    table = ranking.table(runs)
+    table = ranking.ranked_entries(runs)
     shown = reported(runs)
     keys = [*curves.ENTRY, "setting"]
     winners = found.curves.merge(shown[[*keys, "label"]].drop_duplicates(), on=keys)
