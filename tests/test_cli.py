@@ -394,7 +394,7 @@ def event(make_task, make_result):
 def test_time_left_is_that_of_the_runs_still_to_come(event, monkeypatch, workspace, capfd):
     now = iter([100.0, 102.0, 104.0])
     monkeypatch.setattr("time.monotonic", lambda: next(now))
-    watching = progress.Search(["a", "b"], trials=3, reruns=2)
+    watching = progress.SearchBars(["a", "b"], trials=3, reruns=2)
     watching(event("a", "trials", 1, 3))
     # The first run may have loaded and compiled: its end starts the clock. Then 2 s for one run, and 8 are to come:
     # 1 trial and 2 re-runs of a, 5 runs of b.
@@ -407,7 +407,7 @@ def test_time_left_is_that_of_the_runs_still_to_come(event, monkeypatch, workspa
 
 
 def test_lines_are_few_and_name_the_best_completed_trial_and_each_failure_once(event, workspace, capfd):
-    watching = progress.Search(["a"], trials=50, reruns=0)
+    watching = progress.SearchBars(["a"], trials=50, reruns=0)
     for done in range(1, 51):
         outcome = {3: Outcome.FAILED, 4: Outcome.FAILED, 5: Outcome.DIVERGED}.get(done, Outcome.COMPLETED)
         reason = "ValueError: x" if outcome == Outcome.FAILED else ""
@@ -422,7 +422,7 @@ def test_lines_are_few_and_name_the_best_completed_trial_and_each_failure_once(e
 
 
 def test_terminal_shows_a_bar_and_no_lines(event, stderr_terminal):
-    with progress.Search(["a", "b"], trials=2, reruns=1) as watching:
+    with progress.SearchBars(["a", "b"], trials=2, reruns=1) as watching:
         watching(event("a", "trials", 1, 2, accuracy=0.25))
         watching(event("a", "trials", 2, 2, accuracy=0.75))
         watching.warn("of this test")

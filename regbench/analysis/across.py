@@ -66,8 +66,8 @@ def average_ranks(table: pd.DataFrame, level: float = LEVEL) -> AverageRanks:
     """Rank the candidates on every problem, average, and say what can be told apart.
 
     Args:
-        table: `ranking.table`: `problem`, `label`, `mean`, `goal`, `comparable`, `rank` (only whether there is one);
-            one row for each label of a problem.
+        table: `ranking.ranked_entries`: `problem`, `label`, `mean`, `goal`, `comparable`, `rank` (only whether there is
+            one); one row for each label of a problem.
         level: chance of calling any difference significant where there is none.
     """
     values, left_out, absent = _worths(table, level)

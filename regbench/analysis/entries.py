@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 
 from regbench import catalog
+from regbench.records import METRICS, SPLITS, TUNING_SEED
 
 ENTRY = ["source", "problem", "candidate", "coupling", "protocol", "schedule", "epochs", "batch_size"]
-TUNING_SEED = 42
 OURS = "ours"
 
 Mode = Literal["final", "best", "most"]
@@ -106,8 +106,9 @@ def judged_by(frame: pd.DataFrame, metric: str | None) -> pd.DataFrame:
 def trials(runs: pd.DataFrame, mode: Mode = "final") -> pd.DataFrame:
     """The runs of each entry's tuning seed, one a setting, with what decides on them.
 
-    The tuning seed is the one with which the most settings were run; of several 42, else the lowest. Where at least
-    four fifths of its settings share a decay, the decay was not searched, and settings with another one are no trials.
+    The tuning seed is the one with which the most settings were run; of several `TUNING_SEED`, else the lowest. Where
+    at least four fifths of its settings share a decay, the decay was not searched, and settings with another one are no
+    trials.
 
     Returns:
         The columns of `runs`, `label`, and: `score`, the value that decides; `decided_by`, its name (`valid_accuracy`);
@@ -265,9 +266,9 @@ def _reasons(found: pd.DataFrame) -> pd.Series:
 
 
 def _reported(live: pd.DataFrame, chosen: pd.DataFrame, mode: Mode, metric: str | None, split: str) -> pd.DataFrame:
-    if metric not in (None, "accuracy", "loss"):
+    if metric not in (None, *METRICS):
         raise ValueError(f"`metric` must be accuracy or loss. Received: metric={metric!r}")
-    if split not in ("train", "valid", "test"):
+    if split not in SPLITS:
         raise ValueError(f"`split` must be train, valid or test. Received: split={split!r}")
     picked = live.merge(chosen[["entry", "setting", "tuning_seed"]].dropna(), on=["entry", "setting"])
     picked = picked[picked["outcome"].isin(_ENDED)].sort_values(["entry", "seed"], kind="stable")

@@ -74,7 +74,7 @@ def baseline_strength(ours: pd.DataFrame, published: pd.DataFrame) -> pd.DataFra
     compared too, and are named.
 
     Args:
-        ours: rows of `ranking.table`.
+        ours: rows of `ranking.ranked_entries`.
         published: likewise.
 
     Returns:

@@ -22,7 +22,7 @@ _RULES = {"protocol": "protocol", "schedule": "schedule", "epochs": "epochs", "b
 _TWIN = {"deepobs-1.1": "deepobs"}
 
 
-def table(
+def ranked_entries(
     runs: pd.DataFrame,
     *,
     mode: Mode = "final",

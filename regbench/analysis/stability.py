@@ -8,7 +8,7 @@ from regbench.analysis.entries import ENTRY, hyperparameters, numbers, trials
 LEARNING_RATE = "learning_rate"
 
 
-def table(runs: pd.DataFrame) -> pd.DataFrame:
+def stability(runs: pd.DataFrame) -> pd.DataFrame:
     """A row an entry: how its trials ended.
 
     The largest stable learning rate is that of the largest completed trial not above a threshold; the threshold is the

@@ -181,7 +181,7 @@ def search(
     candidates = [options.combined(name, regularizer, decay) for name in candidates]
     schedule, workers = options.take_schedule(others), options.take_workers(others)
     runs_again = catalog.protocol(others["protocol"]).reruns if reruns is None else reruns
-    watching = progress.Search(list(dict.fromkeys(candidates)), catalog.budget_trials(budget), runs_again)
+    watching = progress.SearchBars(list(dict.fromkeys(candidates)), catalog.budget_trials(budget), runs_again)
     with watching, contextlib.redirect_stdout(sys.stderr):
         from regbench import benchmark
 

@@ -17,7 +17,7 @@ from regbench.errors import DefinitionError, RegbenchError, ResultsError
 if TYPE_CHECKING:
     from regbench.figures.make import Job
     from regbench.figures.plan import Size
-    from regbench.figures.results import Results
+    from regbench.figures.runs import FigureRuns
 
 
 @click.command()
@@ -50,12 +50,12 @@ def figures(
         import regbench.figures as papers
         from regbench.figures import make
         from regbench.figures.plan import Size
-        from regbench.figures.results import Results
+        from regbench.figures.runs import FigureRuns
 
         size = Size.QUICK if quick else Size.FULL if full else Size.DEFAULT
         folder = None if data_dir is None else Path(data_dir)
-        runs = Results([Path(tree) for tree in results or ["results"]], folder, waiting.warn)
-        jobs = make.plan(list(papers.PAPERS) if paper == "all" else [paper], size, runs, folder)
+        runs = FigureRuns([Path(tree) for tree in results or ["results"]], folder, waiting.warn)
+        jobs = make.jobs_for(list(papers.PAPERS) if paper == "all" else [paper], size, runs, folder)
     _announce(jobs)
     if dry_run:
         return DONE
@@ -86,7 +86,7 @@ def _announce(jobs: "Sequence[Job]") -> None:
         terminal.show_text(f"skipped: {names}: {obstacle}")
 
 
-def _make_all(jobs: "Sequence[Job]", size: "Size", results: "Results", command: str, folder: Path) -> int:
+def _make_all(jobs: "Sequence[Job]", size: "Size", results: "FigureRuns", command: str, folder: Path) -> int:
     from regbench.figures import make
 
     failed = 0

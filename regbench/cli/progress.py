@@ -38,13 +38,13 @@ class Bars:
     ) -> None:
         self._bars.stop()
 
-    def say(self, text: str) -> None:
+    def print_line(self, text: str) -> None:
         """Print a line above the bars."""
         self._bars.console.print(f"regbench: {' '.join(text.split())}", soft_wrap=True)
 
     def warn(self, text: str) -> None:
         """Print a line on something that does not stop the work."""
-        self.say(f"warning: {text}")
+        self.print_line(f"warning: {text}")
 
 
 class Waiting(Bars):
@@ -70,11 +70,11 @@ class Downloads(Bars):
         bar, tenths_said = self._files.get(name) or (self._bars.add_task(name, total=total), 0)
         self._bars.update(bar, completed=present)
         if not self._are_shown and tenths > tenths_said:
-            self.say(f"{name}: {tenths}0 % of {total / 1e6:.1f} MB")
+            self.print_line(f"{name}: {tenths}0 % of {total / 1e6:.1f} MB")
         self._files[name] = bar, tenths
 
 
-class Search(Bars):
+class SearchBars(Bars):
     """How a search goes: called with every run that is there.
 
     Args:
@@ -104,7 +104,7 @@ class Search(Bars):
         line = self._line(event, left)
         self._bars.update(self._bar, description=line, completed=self._total - left)
         if not self._are_shown and event.done * 10 // event.total > (event.done - 1) * 10 // event.total:
-            self.say(line)
+            self.print_line(line)
 
     def _count(self, event: "Event") -> None:
         if event.was_found:

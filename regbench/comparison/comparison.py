@@ -16,6 +16,7 @@ from regbench.analysis import across, claims, curves, decay, fairness, ranking, 
 from regbench.analysis.entries import ENTRY, MODES, Mode, reported, trials
 from regbench.analysis.selection import select
 from regbench.errors import ResultsError, UnknownNameError, printable
+from regbench.records import METRICS
 from regbench.trees import bundled, frames
 
 LEVEL = 0.05
@@ -45,8 +46,8 @@ class Comparison:
 
     @cached_property
     def table(self) -> pd.DataFrame:
-        """`ranking.table`: a row an entry, best first."""
-        return ranking.table(self.runs, mode=self.mode, metric=self.metric)
+        """`ranking.ranked_entries`: a row an entry, best first."""
+        return ranking.ranked_entries(self.runs, mode=self.mode, metric=self.metric)
 
     @cached_property
     def warnings(self) -> tuple[str, ...]:
@@ -76,8 +77,8 @@ class Comparison:
 
     @cached_property
     def cards(self) -> pd.DataFrame:
-        """`fairness.cards`, with the columns of `stability.table`."""
-        stable = stability.table(self.runs)
+        """`fairness.cards`, with the columns of `stability.stability`."""
+        stable = stability.stability(self.runs)
         columns = ["problem", "label", "largest_stable_learning_rate", "is_bounded"]
         return fairness.cards(self.runs, self.mode).merge(stable[columns], on=["problem", "label"], how="left")
 
@@ -191,8 +192,8 @@ def _source(tree: str | Path) -> str:
 
 
 def _check(metric: str | None, mode: str) -> None:
-    if metric not in (None, "accuracy", "loss"):
-        raise UnknownNameError("metric", str(metric), ["accuracy", "loss"])
+    if metric not in (None, *METRICS):
+        raise UnknownNameError("metric", str(metric), METRICS)
     if mode not in MODES:
         raise UnknownNameError("mode", mode, MODES)
 

@@ -17,7 +17,7 @@ COLUMNS = ["#", "candidate", "coupling", "mean", "95 % interval", "clean mean", 
 
 
 def rows(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """The rows of `ranking.table` as plain data; what is not finite is None."""
+    """The rows of `ranking.ranked_entries` as plain data; what is not finite is None."""
     return [{name: _plain(row[name]) for name in JSON_COLUMNS} for row in table.to_dict("records")]
 
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
+
+from regbench.records import Augmentation, Preprocessing
 
 if TYPE_CHECKING:
     import numpy as np
-
-Preprocessing = Literal["none", "unit", "standardize"]
-Augmentation = Literal["none", "cifar", "svhn", "silhouettes"]
 
 
 @dataclass(frozen=True)

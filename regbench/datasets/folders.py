@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+import platformdirs
+
 from regbench.datasets.dataset import DataFile, Dataset
 from regbench.errors import DataError
 
@@ -11,15 +13,15 @@ def data_folders(data_dir: Path | None = None) -> tuple[Path, ...]:
     """Return the data folders in the order in which they are searched.
 
     A folder that is given is the only one. Otherwise: the environment variable `REGBENCH_DATA`, then `data_deepobs` in
-    the working directory (where DeepOBS puts its data), then the user's cache.
+    the working directory (where DeepOBS puts its data), then `data` in the user's cache folder for regbench, as
+    `platformdirs` finds it.
     """
     if data_dir is not None:
         candidates = [Path(data_dir)]
     else:
         configured = os.environ.get("REGBENCH_DATA")
-        cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache")
         candidates = [Path(configured)] if configured else []
-        candidates += [Path("data_deepobs"), cache / "regbench" / "data"]
+        candidates += [Path("data_deepobs"), platformdirs.user_cache_path("regbench", appauthor=False) / "data"]
     return tuple(candidate.expanduser().absolute() for candidate in candidates)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from regbench.errors import UnknownNameError
-from regbench.figures.plan import Figure, Size
+from regbench.figures.plan import PaperFigure, Size
 
 PAPERS = {
     "nonlinear": "optimizers on signed powers of the gradient beside those on the gradient itself",
@@ -25,7 +25,7 @@ FROM_TREES = ("nonlinear", "deepobs")
 """Papers that are also drawn from the result files of others: `figures(size, trees)`."""
 
 
-def of_paper(paper: str, size: Size, trees: Sequence[Path] = ()) -> Sequence[Figure]:
+def of_paper(paper: str, size: Size, trees: Sequence[Path] = ()) -> Sequence[PaperFigure]:
     """The figures of a paper in a size; `trees` are results trees, which need not exist.
 
     Raises:
@@ -35,5 +35,5 @@ def of_paper(paper: str, size: Size, trees: Sequence[Path] = ()) -> Sequence[Fig
     if paper not in PAPERS:
         raise UnknownNameError("paper", paper, [*PAPERS, "all"])
     module = importlib.import_module(f"{__name__}.{paper}")
-    figures: Sequence[Figure] = module.figures(size, trees) if paper in FROM_TREES else module.figures(size)
+    figures: Sequence[PaperFigure] = module.figures(size, trees) if paper in FROM_TREES else module.figures(size)
     return figures

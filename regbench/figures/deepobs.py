@@ -15,10 +15,10 @@ from regbench.analysis import stability
 from regbench.comparison import Comparison
 from regbench.figures import entries
 from regbench.figures.entries import SPREAD, Entries
-from regbench.figures.plan import Drawing, Figure, Size, candidate, part
+from regbench.figures.plan import Drawing, PaperFigure, Size, candidate, part
 from regbench.figures.published import Published, agreement
-from regbench.figures.searches import Search
-from regbench.plots.metric_grid import Cell, metric_grid
+from regbench.figures.searches import FigureSearch
+from regbench.plots.metric_grid import GridPanel, metric_grid
 from regbench.plots.sensitivity import sensitivity
 from regbench.plots.text_table import text_table
 from regbench.records import Candidate, Coupling, Decay, Range
@@ -26,7 +26,7 @@ from regbench.records import Candidate, Coupling, Decay, Range
 SOURCE = "Schneider, Balles and Hennig 2019, DeepOBS, arXiv 1903.05499, and its published baselines"
 RATE = "learning_rate"
 LOWEST, HIGHEST = 1e-5, 1e2
-METRICS = ("test_loss", "train_loss", "test_accuracy", "train_accuracy")
+DRAWN_METRICS = ("test_loss", "train_loss", "test_accuracy", "train_accuracy")
 WIDEST = 4
 """Problems side by side."""
 
@@ -46,7 +46,7 @@ PUBLISHED = {
 """Final test loss (quadratic_deep) or accuracy of the published baselines."""
 
 
-def figures(size: Size, trees: Sequence[Path] = ()) -> list[Figure]:
+def figures(size: Size, trees: Sequence[Path] = ()) -> list[PaperFigure]:
     """Performance panel, sensitivity panel, table."""
     runs = entries.searched(entries.read(trees).runs)
     given = entries.searched(entries.read(trees[1:]).runs)
@@ -67,7 +67,7 @@ def figures(size: Size, trees: Sequence[Path] = ()) -> list[Figure]:
     return _of(Entries(trees, problems, None, searches), departures)
 
 
-def _searches(size: Size) -> list[Search]:
+def _searches(size: Size) -> list[FigureSearch]:
     names, points, reruns = {
         Size.QUICK: (("quadratic_deep", "digits_mlp"), 8, 2),
         Size.DEFAULT: (("quadratic_deep", "digits_mlp", "digits_2c2d"), 36, 9),
@@ -77,7 +77,7 @@ def _searches(size: Size) -> list[Search]:
     epochs = {problem.name: 20 if size == Size.QUICK else problem.epochs for problem in problems}
     protocol = catalog.protocol("deepobs-1.1")
     return [
-        Search(problem, one, points, reruns, epochs[problem.name], protocol, "grid")
+        FigureSearch(problem, one, points, reruns, epochs[problem.name], protocol, "grid")
         for problem in problems
         for one in _candidates()
     ]
@@ -95,13 +95,13 @@ def _candidates() -> list[Candidate]:
     return [candidate(name, SOURCE, optimizer, decay=decay) for name, optimizer in parts.items()]
 
 
-def _of(shown: Entries, departures: Sequence[str]) -> list[Figure]:
-    def of(name: str, title: str, shows: str, draw: Callable[[Comparison], Drawing]) -> Figure:
+def _of(shown: Entries, departures: Sequence[str]) -> list[PaperFigure]:
+    def of(name: str, title: str, shows: str, draw: Callable[[Comparison], Drawing]) -> PaperFigure:
         winners = (
             "Winners by the tuning seed alone after the last epoch; DeepOBS's analyzer takes the mean over all seeds "
             "of a setting."
         )
-        return Figure(name, title, shows, SOURCE, [*departures, winners], shown.runs, partial(shown.drawn, draw))
+        return PaperFigure(name, title, shows, SOURCE, [*departures, winners], shown.runs, partial(shown.drawn, draw))
 
     return [
         of(
@@ -133,11 +133,11 @@ def _draw_performance(comparison: Comparison) -> Drawing:
     rows = []
     for first in range(0, len(comparison.problems), WIDEST):
         problems = comparison.problems[first : first + WIDEST]
-        for metric in METRICS:
+        for metric in DRAWN_METRICS:
             if any((problem, metric) in there for problem in problems):
-                rows.append([Cell(problem, metric) for problem in problems])
+                rows.append([GridPanel(problem, metric) for problem in problems])
     figure = metric_grid(curves, rows, best=comparison.best_first, spread=SPREAD)
-    drawn = curves[curves["metric"].isin(METRICS)]
+    drawn = curves[curves["metric"].isin(DRAWN_METRICS)]
     findings = [*entries.cautions(comparison), *comparison.claims["sentence"]]
     return Drawing(figure, entries.curve_numbers(drawn), findings)
 

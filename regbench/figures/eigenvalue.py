@@ -8,10 +8,10 @@ import pandas as pd
 from regbench import catalog
 from regbench.figures.curves import SPREAD, epoch_values, over_seeds
 from regbench.figures.effects import accuracy_gain
-from regbench.figures.plan import Drawing, Figure, Run, Size, candidate, found, part, reduced
-from regbench.plots.curve_panels import Panel, curve_panels
+from regbench.figures.plan import Drawing, PaperFigure, Run, Size, available_results, candidate, part, reduced
+from regbench.plots.curve_panels import CurvePanel, curve_panels
 from regbench.plots.gains import gains
-from regbench.records import Part, Problem, RunResult, Schedule
+from regbench.records import TUNING_SEED, Part, Problem, RunResult, Schedule
 
 SOURCE = "Ludwig 2016, arXiv 1604.06985; Ludwig, Nunes and Araujo 2014"
 WITH, WITHOUT = "eigenvalue decay", "without"
@@ -21,12 +21,12 @@ POWER = (
 )
 
 
-def figures(size: Size) -> list[Figure]:
+def figures(size: Size) -> list[PaperFigure]:
     """For each network: gain and curves, singular values."""
     return [*_mnist(size), *_cifar10(size)]
 
 
-def _mnist(size: Size) -> list[Figure]:
+def _mnist(size: Size) -> list[PaperFigure]:
     problem = catalog.problem("mnist_mlp_515")
     if size == Size.QUICK:
         problem = reduced(problem, 400, 100)
@@ -48,7 +48,7 @@ def _mnist(size: Size) -> list[Figure]:
     )
 
 
-def _cifar10(size: Size) -> list[Figure]:
+def _cifar10(size: Size) -> list[PaperFigure]:
     problem = catalog.problem("cifar10_cnn")
     if size == Size.QUICK:
         problem = reduced(problem, 64, 20)
@@ -101,7 +101,7 @@ def _pair(
             Run(
                 problem, one, seed, epochs, batch_size, schedule=schedule or Schedule(), keep_kernels=True
             )
-            for seed in range(42, 42 + seeds)
+            for seed in range(TUNING_SEED, TUNING_SEED + seeds)
         ]
         for label, one in sides.items()
     }  # fmt: skip
@@ -109,19 +109,19 @@ def _pair(
 
 def _figures(
     stem: str, title: str, source: str, published: float, pair: Pair, departures: Sequence[str]
-) -> list[Figure]:
+) -> list[PaperFigure]:
     runs = [run for side in pair.values() for run in side]
     departures = [POWER, *departures]
 
-    def of(name: str, what: str, shows: str, draw: Callable[[dict[str, list[RunResult]]], Drawing]) -> Figure:
-        return Figure(
+    def of(name: str, what: str, shows: str, draw: Callable[[dict[str, list[RunResult]]], Drawing]) -> PaperFigure:
+        return PaperFigure(
             name=f"{stem}_{name}",
             title=f"{title}: {what}",
             shows=shows,
             source=f"{SOURCE}: {source}",
             departures=departures,
             runs=lambda _: runs,
-            draw=lambda find: draw({label: found(side, find) for label, side in pair.items()}),
+            draw=lambda find: draw({label: available_results(side, find) for label, side in pair.items()}),
         )
 
     return [
@@ -161,9 +161,9 @@ def _draw_gain(results: dict[str, list[RunResult]], title: str, published: float
 
 def _draw_curves(results: dict[str, list[RunResult]]) -> Drawing:
     panels = {
-        "train_losses": Panel("training", "epoch", "training loss"),
-        "test_losses": Panel("test", "epoch", "test loss"),
-        "test_accuracies": Panel("test", "epoch", "test accuracy", is_share=True),
+        "train_losses": CurvePanel("training", "epoch", "training loss"),
+        "test_losses": CurvePanel("test", "epoch", "test loss"),
+        "test_accuracies": CurvePanel("test", "epoch", "test accuracy", is_share=True),
     }
     numbers = pd.concat(
         [
@@ -190,7 +190,7 @@ def _draw_spectrum(results: dict[str, list[RunResult]]) -> Drawing:
         )
     numbers = pd.concat(rows, ignore_index=True)
     panels = {
-        layer: Panel(layer, "number of the singular value", "singular value", is_linear=True, is_log_x=True)
+        layer: CurvePanel(layer, "number of the singular value", "singular value", is_linear=True, is_log_x=True)
         for layer in layers
     }
     return Drawing(curve_panels(numbers, panels, spread=SPREAD), numbers, findings)

@@ -10,7 +10,8 @@ import pandas as pd
 from regbench.analysis import curves, entries
 from regbench.comparison import Comparison
 from regbench.figures.plan import Drawing, Find, Run
-from regbench.figures.searches import Search
+from regbench.figures.searches import FigureSearch
+from regbench.records import METRICS, SPLITS
 from regbench.trees import frames
 from regbench.trees.dialects import DIALECTS
 
@@ -21,9 +22,6 @@ SUSPICIOUS = 0.05
 
 UNTOLD = ("decay", "epsilon", "nesterov", "use_nesterov")
 """Hyperparameters that nobody tuned, or that the name of the entry tells."""
-
-SPLITS = ("train", "valid", "test")
-METRICS = ("loss", "accuracy")
 
 
 def read(trees: Sequence[Path]) -> frames.Results:
@@ -57,7 +55,7 @@ class Entries:
         trees: Sequence[Path],
         problems: Collection[str],
         candidates: Collection[str] | None,
-        searches: Sequence[Search] | None = None,
+        searches: Sequence[FigureSearch] | None = None,
     ) -> None:
         """Read nothing yet."""
         self.problems = list(problems)

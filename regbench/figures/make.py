@@ -9,11 +9,9 @@ from regbench import datasets, figures
 from regbench.errors import DataError, ResultsError
 from regbench.figures import output
 from regbench.figures.estimate import Speed
-from regbench.figures.plan import Figure, Run, Size, found
-from regbench.figures.results import Results
+from regbench.figures.plan import PaperFigure, Run, Size, available_results
+from regbench.figures.runs import FigureRuns
 from regbench.records import RunResult
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -30,14 +28,14 @@ class Job:
     """
 
     paper: str
-    figure: Figure
+    figure: PaperFigure
     missing: int
     present: int
     time: timedelta
     obstacle: str = ""
 
 
-def plan(papers: Sequence[str], size: Size, results: Results, data_dir: Path | None = None) -> list[Job]:
+def jobs_for(papers: Sequence[str], size: Size, results: FigureRuns, data_dir: Path | None = None) -> list[Job]:
     """What there is to do for the figures of papers. Runs that several figures need count with the first of them."""
     jobs = []
     counted: set[str] = set()
@@ -47,13 +45,15 @@ def plan(papers: Sequence[str], size: Size, results: Results, data_dir: Path | N
             new = [run for run in runs if run.digest not in counted]
             counted |= {run.digest for run in new}
             missing = [run for run in new if results.find(run) is None]
-            time = Speed(found(runs, results.find)).total(missing)
+            time = Speed(available_results(runs, results.find)).total(missing)
             obstacle = _obstacle({run.problem.dataset for run in runs}, data_dir)
             jobs.append(Job(paper, figure, len(missing), len(new) - len(missing), time, obstacle))
     return jobs
 
 
-def make(job: Job, size: Size, results: Results, command: str, folder: Path, say: Say) -> list[Path]:
+def make(
+    job: Job, size: Size, results: FigureRuns, command: str, folder: Path, report: Callable[[str], None]
+) -> list[Path]:
     """Train what a figure lacks, draw it, write it.
 
     Args:
@@ -62,7 +62,7 @@ def make(job: Job, size: Size, results: Results, command: str, folder: Path, say
         results: the runs that are there.
         command: by which it was asked for, for the caption.
         folder: for its files.
-        say: called with a line after each run.
+        report: called with a line after each run.
 
     Returns:
         The files.
@@ -75,28 +75,32 @@ def make(job: Job, size: Size, results: Results, command: str, folder: Path, say
         ready = [run for run in missing if run.is_settled]
         if not ready:
             raise ResultsError(f"{job.figure.name}: {len(missing)} runs wait for others, and none of these is missing")
-        results.train(ready, _Progress(job.figure, missing, results, say))
+        results.train(ready, _Progress(job.figure, missing, results, report))
     drawing = job.figure.draw(results.find)
-    return output.write(job.figure, drawing, found(results.runs(job.figure), results.find), size, command, folder)
+    return output.write(
+        job.figure, drawing, available_results(results.runs(job.figure), results.find), size, command, folder
+    )
 
 
-def _missing(figure: Figure, results: Results) -> list[Run]:
+def _missing(figure: PaperFigure, results: FigureRuns) -> list[Run]:
     return [run for run in results.runs(figure) if results.find(run) is None]
 
 
 class _Progress:
     """Says after each run how many of those that were missing are there, and how long the others will take."""
 
-    def __init__(self, figure: Figure, missing: Sequence[Run], results: Results, say: Say) -> None:
-        self._figure, self._left, self._total, self._say = figure, list(missing), len(missing), say
-        self._speed = Speed(found(results.runs(figure), results.find))
+    def __init__(
+        self, figure: PaperFigure, missing: Sequence[Run], results: FigureRuns, report: Callable[[str], None]
+    ) -> None:
+        self._figure, self._left, self._total, self._report = figure, list(missing), len(missing), report
+        self._speed = Speed(available_results(results.runs(figure), results.find))
 
     def __call__(self, result: RunResult) -> None:
         self._speed.learn(result)
         digest = result.spec.digest()
         self._left = [run for run in self._left if run.digest != digest]
         spec, done = result.spec, self._total - len(self._left)
-        self._say(
+        self._report(
             f"{self._figure.name}: {done} of {self._total} runs ({spec.candidate} on {spec.problem.name}, "
             f"seed {spec.seed}), about {self._speed.total(self._left)} left"
         )

@@ -16,15 +16,15 @@ from regbench.analysis import stability
 from regbench.comparison import Comparison
 from regbench.figures import entries
 from regbench.figures.effects import Effect
-from regbench.figures.entries import METRICS, SPLITS, SPREAD, Entries
-from regbench.figures.plan import Drawing, Figure, Size, reduced
+from regbench.figures.entries import SPREAD, Entries
+from regbench.figures.plan import Drawing, PaperFigure, Size, reduced
 from regbench.figures.published import Published, agreement
-from regbench.figures.searches import Search
+from regbench.figures.searches import FigureSearch
 from regbench.plots.dots import ranked_dots
-from regbench.plots.learning_curves import learning_curves
-from regbench.plots.metric_grid import Cell, metric_grid
+from regbench.plots.learning_curves import CURVE_LABELS, learning_curves
+from regbench.plots.metric_grid import GridPanel, metric_grid
 from regbench.plots.sensitivity import sensitivity_map
-from regbench.records import Problem
+from regbench.records import METRICS, SPLITS, Problem
 
 SOURCE = "Norridge 2022, arXiv 2207.12505, and its result files"
 POWERS = ("power_sgd", "power_momentum", "power_nesterov")
@@ -66,7 +66,7 @@ class _Plan:
     epochs: int
 
 
-def figures(size: Size, trees: Sequence[Path] = ()) -> list[Figure]:
+def figures(size: Size, trees: Sequence[Path] = ()) -> list[PaperFigure]:
     """Up to four figures a problem: curves, learning rate and power, results, decoupled decay beside L2."""
     powered = [name for name in catalog.candidate_names() if name.startswith(POWERS)]
     wanted = [*powered, *BASELINES]
@@ -98,11 +98,12 @@ def _plans(size: Size) -> list[_Plan]:
     return [_Plan(problem, "medium", 9, problem.epochs) for problem in (quadratic, fashion, cifar)]
 
 
-def _searched(plan: _Plan, trees: Sequence[Path], wanted: Sequence[str]) -> list[Figure]:
+def _searched(plan: _Plan, trees: Sequence[Path], wanted: Sequence[str]) -> list[PaperFigure]:
     problem, protocol = plan.problem, catalog.protocol("deepobs")
     names = [*(DECAYED if problem.l2 else POWERS), *BASELINES]
     searches = [
-        Search(problem, catalog.candidate(name), plan.budget, plan.reruns, plan.epochs, protocol) for name in names
+        FigureSearch(problem, catalog.candidate(name), plan.budget, plan.reruns, plan.epochs, protocol)
+        for name in names
     ]
     departures = [
         "The baselines are searched here too, with the same number of trials, all in the space of Schmidt, Schneider "
@@ -119,9 +120,9 @@ def _searched(plan: _Plan, trees: Sequence[Path], wanted: Sequence[str]) -> list
     return _of(problem.name, Entries(trees, [problem.name], wanted, searches), bool(problem.l2), departures)
 
 
-def _of(problem: str, shown: Entries, has_couplings: bool, departures: Sequence[str]) -> list[Figure]:
-    def of(name: str, what: str, shows: str, draw: Callable[[Comparison], Drawing]) -> Figure:
-        return Figure(
+def _of(problem: str, shown: Entries, has_couplings: bool, departures: Sequence[str]) -> list[PaperFigure]:
+    def of(name: str, what: str, shows: str, draw: Callable[[Comparison], Drawing]) -> PaperFigure:
+        return PaperFigure(
             f"{problem}_{name}",
             f"{problem}: {what}",
             shows,
@@ -170,7 +171,7 @@ def _draw_curves(comparison: Comparison, problem: str) -> Drawing:
     curves = entries.learning_curves(comparison)
     there = set(curves["metric"].astype(str))
     names = [[f"{split}_{metric}" for split in SPLITS] for metric in METRICS]
-    rows = [[Cell(problem, name) for name in row if name in there] for row in names]
+    rows = [[GridPanel(problem, name) for name in row if name in there] for row in names]
     figure = metric_grid(curves, [row for row in rows if row], best=comparison.best_first, spread=SPREAD)
     return Drawing(figure, entries.curve_numbers(curves), [*_cautions(comparison), *_published_numbers(comparison)])
 
@@ -214,7 +215,7 @@ def _draw_map(comparison: Comparison) -> Drawing:
 def _draw_couplings(comparison: Comparison) -> Drawing:
     curves = entries.learning_curves(comparison)
     figure = learning_curves(curves, best=comparison.best_first, by_coupling=True, spread=SPREAD)
-    drawn = curves[curves["metric"].isin(["train_loss", "test_accuracy", "test_loss"])]
+    drawn = curves[curves["metric"].isin(CURVE_LABELS)]
     return Drawing(figure, entries.curve_numbers(drawn), [*_cautions(comparison), *_decoupled_beside_l2(comparison)])
 
 

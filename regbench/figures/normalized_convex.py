@@ -9,9 +9,9 @@ import pandas as pd
 from regbench import catalog
 from regbench.figures.curves import SPREAD, WINDOWS, over_seeds, step_losses, windows
 from regbench.figures.normalized_candidates import SOURCE, adam, normalized_adam, nsgd, rmsprop
-from regbench.figures.plan import Drawing, Figure, Find, Run, Size, found
-from regbench.plots.curve_panels import Panel, curve_panels
-from regbench.records import Candidate, RunResult
+from regbench.figures.plan import Drawing, Find, PaperFigure, Run, Size, available_results
+from regbench.plots.curve_panels import CurvePanel, curve_panels
+from regbench.records import TUNING_SEED, Candidate, RunResult
 
 NORMS = ("l1", "l2", "l1_l2", "avg_l1", "avg_l2", "avg_l1_l2", "max", "min_max", "std")
 RATES = (0.001, 0.005, 0.01, 0.03, 0.05, 0.1)
@@ -32,12 +32,12 @@ Key = tuple[str, str]
 """Panel and label of a curve."""
 
 
-def figures(size: Size) -> list[Figure]:
+def figures(size: Size) -> list[PaperFigure]:
     """(a) to (d) of the source, and the learning rate of all norms."""
     return [_norms(size), _beside(size, "b", "NSGD"), _beside(size, "c", "normalized Adam"), _rates(size), _ends(size)]
 
 
-def _norms(size: Size) -> Figure:
+def _norms(size: Size) -> PaperFigure:
     wrapped = {"Nesterov 0.9": nsgd, "Adam": normalized_adam}
     return _curves(
         "convex_norms",
@@ -50,7 +50,7 @@ def _norms(size: Size) -> Figure:
     )
 
 
-def _beside(size: Size, letter: str, name: str) -> Figure:
+def _beside(size: Size, letter: str, name: str) -> PaperFigure:
     """Six panels: an optimizer on normalized gradients beside Adam and RMSprop, one a learning rate."""
     labels = [f"{name} (std)", "Adam", "RMSprop"]
     return _curves(
@@ -64,7 +64,7 @@ def _beside(size: Size, letter: str, name: str) -> Figure:
     )
 
 
-def _rates(size: Size) -> Figure:
+def _rates(size: Size) -> PaperFigure:
     return _curves(
         "convex_rates",
         "Convex function: dependence on the learning rate, one panel an optimizer",
@@ -78,19 +78,19 @@ def _rates(size: Size) -> Figure:
 def _curves(
     name: str, title: str, source: str, candidates: Mapping[Key, Candidate], steps: int, size: Size,
     find_out: Callable[[Mapping[Key, list[RunResult]]], list[str]] = lambda _: [],
-) -> Figure:  # fmt: skip
+) -> PaperFigure:  # fmt: skip
     """Panels with the loss over steps."""
     runs = {key: _runs(one, steps, size) for key, one in candidates.items()}
 
     def draw(find: Find) -> Drawing:
-        results = {key: found(of_curve, find) for key, of_curve in runs.items()}
+        results = {key: available_results(of_curve, find) for key, of_curve in runs.items()}
         rows = [windows(*key, *_above_minimum(of_curve)) for key, of_curve in results.items()]
         numbers = pd.concat(rows, ignore_index=True)
-        panels = {panel: Panel(panel, "step", "loss \N{MINUS SIGN} minimum") for panel, _ in runs}
+        panels = {panel: CurvePanel(panel, "step", "loss \N{MINUS SIGN} minimum") for panel, _ in runs}
         spread = f"lowest to highest of seeds and {steps // WINDOWS} steps"
         return Drawing(curve_panels(numbers, panels, spread=spread, same_y=True), numbers, find_out(results))
 
-    return Figure(
+    return PaperFigure(
         name=name,
         title=title,
         shows=f"Loss before each step, above the least loss that there is. Lines are means over {SEEDS[size]} random "
@@ -106,7 +106,7 @@ def _curves(
     )
 
 
-def _ends(size: Size) -> Figure:
+def _ends(size: Size) -> PaperFigure:
     wrapped = {"Nesterov 0.9": nsgd, "Adam": normalized_adam}
     runs = {
         (f"around {name}", norm, rate): _runs(make(norm, rate), 1000, size)
@@ -118,14 +118,14 @@ def _ends(size: Size) -> Figure:
     def draw(find: Find) -> Drawing:
         rows = []
         for (panel, norm, rate), of_point in runs.items():
-            ends = _above_minimum(found(of_point, find))[1][:, -1:]
+            ends = _above_minimum(available_results(of_point, find))[1][:, -1:]
             rows.append(over_seeds(panel, norm, np.array([rate]), ends))
         numbers = pd.concat(rows, ignore_index=True)
         quantity = "final loss \N{MINUS SIGN} minimum"
-        panels = {name: Panel(name, "learning rate", quantity, markers=True) for name, *_ in runs}
+        panels = {name: CurvePanel(name, "learning rate", quantity, markers=True) for name, *_ in runs}
         return Drawing(curve_panels(numbers, panels, spread=SPREAD, same_y=True), numbers)
 
-    return Figure(
+    return PaperFigure(
         name="convex_norms_rates",
         title="Convex function: loss after 1000 steps over the learning rate, all norms",
         shows=f"Loss above its minimum after 1000 steps; mean of {SEEDS[size]} random starts, band from the lowest to "
@@ -139,7 +139,7 @@ def _ends(size: Size) -> Figure:
 
 def _runs(one: Candidate, steps: int, size: Size) -> list[Run]:
     problem = catalog.problem("convex_quadratic")
-    return [Run(problem, one, seed, steps // STEPS_AN_EPOCH) for seed in range(42, 42 + SEEDS[size])]
+    return [Run(problem, one, seed, steps // STEPS_AN_EPOCH) for seed in range(TUNING_SEED, TUNING_SEED + SEEDS[size])]
 
 
 @cache

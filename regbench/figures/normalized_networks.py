@@ -7,12 +7,12 @@ import pandas as pd
 from regbench import catalog
 from regbench.figures.curves import SPREAD, epoch_values, moving_average, over_seeds, step_losses
 from regbench.figures.normalized_candidates import SOURCE, adam, normalized_adam, nsgd
-from regbench.figures.plan import Drawing, Figure, Find, Run, Size, candidate, found, reduced
-from regbench.plots.curve_panels import Panel, curve_panels
-from regbench.records import Candidate, Problem, Schedule
+from regbench.figures.plan import Drawing, Find, PaperFigure, Run, Size, available_results, candidate, reduced
+from regbench.plots.curve_panels import CurvePanel, curve_panels
+from regbench.records import TUNING_SEED, Candidate, Problem, Schedule
 
 
-def figures(size: Size) -> list[Figure]:
+def figures(size: Size) -> list[PaperFigure]:
     """One figure a network."""
     return [_deep_mlp(size), _cnn(size)]
 
@@ -27,14 +27,14 @@ def _staged(epochs: int, factors: Sequence[float]) -> Schedule:
 def _network(
     name: str, title: str, source: str, published: Mapping[str, float], departures: Sequence[str],
     runs: Mapping[str, Sequence[Run]],
-) -> Figure:  # fmt: skip
+) -> PaperFigure:  # fmt: skip
     """Curves of a network over steps and epochs, for each label."""
     panels = {
-        "train_steps": Panel("training, average of 100 steps", "step", "training loss"),
-        "train_epochs": Panel("training", "epoch", "training loss"),
-        "train_accuracy": Panel("training", "epoch", "training accuracy", is_share=True),
-        "test_loss": Panel("test", "epoch", "test loss"),
-        "test_accuracy": Panel("test", "epoch", "test accuracy", is_share=True),
+        "train_steps": CurvePanel("training, average of 100 steps", "step", "training loss"),
+        "train_epochs": CurvePanel("training", "epoch", "training loss"),
+        "train_accuracy": CurvePanel("training", "epoch", "training accuracy", is_share=True),
+        "test_loss": CurvePanel("test", "epoch", "test loss"),
+        "test_accuracy": CurvePanel("test", "epoch", "test accuracy", is_share=True),
     }
     curves = {
         "train_epochs": "train_losses",
@@ -46,7 +46,7 @@ def _network(
     def draw(find: Find) -> Drawing:
         rows, findings = [], []
         for label, of_label in runs.items():
-            results = found(of_label, find)
+            results = available_results(of_label, find)
             rows.append(over_seeds("train_steps", label, *moving_average(*step_losses(results), 100)))
             rows += [over_seeds(panel, label, *epoch_values(results, curve)) for panel, curve in curves.items()]
             finals = epoch_values(results, "test_accuracies")[1][:, -1]
@@ -58,7 +58,7 @@ def _network(
         spread = SPREAD if len(results) > 1 else ""
         return Drawing(curve_panels(numbers, panels, spread=spread), numbers, findings)
 
-    return Figure(
+    return PaperFigure(
         name=name,
         title=title,
         shows="Loss (with its L2 term) and accuracy in training and on the test set; mean over seeds, band from the "
@@ -75,7 +75,7 @@ def _network(
     )
 
 
-def _deep_mlp(size: Size) -> Figure:
+def _deep_mlp(size: Size) -> PaperFigure:
     problem = catalog.problem("mnist_deep_mlp")
     depth = len(list(problem.model.arguments["units"]))  # type: ignore[arg-type]
     departures = ["The L2 term is on the kernel of the logits, too."]
@@ -102,7 +102,7 @@ def _deep_mlp(size: Size) -> Figure:
     )
 
 
-def _cnn(size: Size) -> Figure:
+def _cnn(size: Size) -> PaperFigure:
     problem = catalog.problem("cifar10_cnn")
     if size == Size.QUICK:
         problem = reduced(problem, 64, 20)
@@ -135,4 +135,4 @@ def _with_l2(one: Candidate) -> Candidate:
 
 
 def _runs(problem: Problem, one: Candidate, epochs: int, seeds: int, schedule: Schedule) -> list[Run]:
-    return [Run(problem, one, seed, epochs, schedule=schedule) for seed in range(42, 42 + seeds)]
+    return [Run(problem, one, seed, epochs, schedule=schedule) for seed in range(TUNING_SEED, TUNING_SEED + seeds)]

@@ -8,9 +8,9 @@ import pandas as pd
 from regbench import catalog
 from regbench.figures.curves import SPREAD, over_seeds
 from regbench.figures.effects import accuracy_gain, final_accuracy
-from regbench.figures.plan import Drawing, Figure, Find, Run, Size, candidate, found, part, reduced
-from regbench.plots.curve_panels import Panel, curve_panels
-from regbench.records import Candidate, Problem, RunResult
+from regbench.figures.plan import Drawing, Find, PaperFigure, Run, Size, available_results, candidate, part, reduced
+from regbench.plots.curve_panels import CurvePanel, curve_panels
+from regbench.records import TUNING_SEED, Candidate, Problem, RunResult
 
 SOURCE = (
     "Answers to a question on a Keras forum (the form norm, on convolution kernels); Brock et al. 2017, arXiv "
@@ -22,12 +22,12 @@ Key = tuple[str, float]
 """Form and factor; ("", 0) stands for no regularizer."""
 
 
-def figures(size: Size) -> list[Figure]:
+def figures(size: Size) -> list[PaperFigure]:
     """One figure a network."""
     return [_digits(size), _cifar10(size)]
 
 
-def _digits(size: Size) -> Figure:
+def _digits(size: Size) -> PaperFigure:
     epochs, seeds, factors = {
         Size.QUICK: (10, 3, (1e-3, 1e-2, 1e-1)),
         Size.DEFAULT: (20, 5, (1e-4, 1e-3, 1e-2, 1e-1, 1.0)),
@@ -36,7 +36,7 @@ def _digits(size: Size) -> Figure:
     return _figure("digits_2c2d", catalog.problem("digits_2c2d"), FORMS, factors, epochs, seeds)
 
 
-def _cifar10(size: Size) -> Figure:
+def _cifar10(size: Size) -> PaperFigure:
     problem = catalog.problem("cifar10_3c3d")
     if size == Size.QUICK:
         return _figure("cifar10_3c3d", reduced(problem, 64, 20), ("norm", "squared"), (1e-2, 1e-1), 3, 1)
@@ -54,17 +54,15 @@ def _adam(form: str, factor: float) -> Candidate:
 
 def _figure(
     name: str, problem: Problem, forms: Sequence[str], factors: Sequence[float], epochs: int, seeds: int
-) -> Figure:
+) -> PaperFigure:
     keys = [("", 0.0), *((form, factor) for form in forms for factor in factors)]
-    runs = {
-        key: [Run(problem, _adam(*key), seed, epochs, keep_kernels=True) for seed in range(42, 42 + seeds)]
-        for key in keys
-    }
+    of_seeds = range(TUNING_SEED, TUNING_SEED + seeds)
+    runs = {key: [Run(problem, _adam(*key), seed, epochs, keep_kernels=True) for seed in of_seeds] for key in keys}
 
     def draw(find: Find) -> Drawing:
-        return _draw({key: found(of_key, find) for key, of_key in runs.items()}, seeds)
+        return _draw({key: available_results(of_key, find) for key, of_key in runs.items()}, seeds)
 
-    return Figure(
+    return PaperFigure(
         name=name,
         title=f"{name}: orthogonal regularization over its factor",
         shows="Frobenius norm of W'W \N{MINUS SIGN} I over all kernels of a kind after training, those of convolutions "
@@ -79,17 +77,20 @@ def _figure(
 
 
 def _draw(results: Mapping[Key, list[RunResult]], seeds: int) -> Drawing:
-    measures: dict[str, tuple[Panel, Callable[[RunResult], float]]] = {
+    measures: dict[str, tuple[CurvePanel, Callable[[RunResult], float]]] = {
         "convolution": (
-            Panel("convolution kernels", "factor", "deviation from orthonormality", markers=True),
+            CurvePanel("convolution kernels", "factor", "deviation from orthonormality", markers=True),
             lambda run: deviation(run, rank=4),
         ),
         "dense": (
-            Panel("dense kernels", "factor", "deviation from orthonormality", markers=True),
+            CurvePanel("dense kernels", "factor", "deviation from orthonormality", markers=True),
             lambda run: deviation(run, rank=2),
         ),
-        "singular": (Panel("all kernels", "factor", "largest singular value", markers=True), largest_singular_value),
-        "accuracy": (Panel("test", "factor", "final test accuracy", is_share=True, markers=True), final_accuracy),
+        "singular": (
+            CurvePanel("all kernels", "factor", "largest singular value", markers=True),
+            largest_singular_value,
+        ),
+        "accuracy": (CurvePanel("test", "factor", "final test accuracy", is_share=True, markers=True), final_accuracy),
     }
     rows = []
     panels = {}

@@ -9,7 +9,7 @@ import pandas as pd
 
 from regbench import __version__, catalog
 from regbench.errors import ResultsError
-from regbench.figures.plan import Drawing, Figure, Size
+from regbench.figures.plan import Drawing, PaperFigure, Size
 from regbench.plots.stamp import stamp
 from regbench.plots.style import save_all
 from regbench.records import RunResult
@@ -18,7 +18,7 @@ QUICK = "quick: small data, few epochs, few seeds"
 
 
 def write(
-    figure: Figure, drawing: Drawing, results: Sequence[RunResult], size: Size, command: str, folder: Path
+    figure: PaperFigure, drawing: Drawing, results: Sequence[RunResult], size: Size, command: str, folder: Path
 ) -> list[Path]:
     """Write a figure as PNG, SVG and PDF, its numbers as CSV and its caption as text; returns where.
 
@@ -39,7 +39,7 @@ def write(
     return [*paths, numbers, caption]
 
 
-def caption_of(figure: Figure, drawing: Drawing, results: Sequence[RunResult], size: Size, command: str) -> str:
+def caption_of(figure: PaperFigure, drawing: Drawing, results: Sequence[RunResult], size: Size, command: str) -> str:
     """What stands below a figure."""
     shown = _of_results(results) if drawing.runs is None else _of_frame(drawing.runs)
     lines = [

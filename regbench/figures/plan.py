@@ -103,7 +103,7 @@ class Drawing:
 
 
 @dataclass(frozen=True)
-class Figure:
+class PaperFigure:
     """One figure of a paper.
 
     Args:
@@ -147,6 +147,6 @@ def reduced(problem: Problem, train_per_class: int, test_per_class: int | None =
     return problem.model_copy(update={"name": name, "selection": selection})
 
 
-def found(runs: Iterable[Run], find: Find) -> list[RunResult]:
+def available_results(runs: Iterable[Run], find: Find) -> list[RunResult]:
     """The results of runs that are all there."""
     return [result for run in runs if (result := find(run)) is not None]

@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from regbench import catalog
-from regbench.figures.plan import Find, Run, found
+from regbench.figures.plan import Find, Run, available_results
 from regbench.records import TUNING_SEED, Candidate, Problem, Protocol, RunResult
 from regbench.tuning import tune
 
 
 @dataclass(frozen=True)
-class Search:
+class FigureSearch:
     """One candidate on one problem; what is in the results tree of a search is found there, and the other way round.
 
     Args:
@@ -40,14 +40,14 @@ class Search:
     def winner(self, find: Find) -> RunResult | None:
         """The best trial; None while trials are missing, or where all diverged."""
         trials = self.trials()
-        results = found(trials, find)
+        results = available_results(trials, find)
         position = tune.best(results, self.problem.goal) if len(results) == len(trials) else None
         return None if position is None else results[position]
 
     def again(self, find: Find) -> list[Run]:
         """The winner's runs with further seeds; not settled while trials are missing, none where all diverged."""
         trials, winner = self.trials(), self.winner(find)
-        if winner is None and len(found(trials, find)) == len(trials):
+        if winner is None and len(available_results(trials, find)) == len(trials):
             return []
         setting = trials[0].setting if winner is None else winner.spec.setting
         seeds = range(TUNING_SEED + 1, TUNING_SEED + 1 + self.reruns)

@@ -9,9 +9,9 @@ from regbench import catalog
 from regbench.figures.curves import SPREAD, over_seeds
 from regbench.figures.effects import Effect, accuracy_gain, final_accuracy
 from regbench.figures.kernel_priors import RANKS, FittedPrior, slices
-from regbench.figures.plan import Drawing, Figure, Find, Run, Size, found, reduced
+from regbench.figures.plan import Drawing, Find, PaperFigure, Run, Size, available_results, reduced
 from regbench.figures.skreg_pipeline import LAMBDA, METHODS, SOURCE, Pipeline
-from regbench.plots.curve_panels import Panel, curve_panels
+from regbench.plots.curve_panels import CurvePanel, curve_panels
 from regbench.plots.gains import gains
 from regbench.plots.kernel_images import covariance_maps, kernel_grid
 
@@ -40,7 +40,7 @@ BOTH = [
 ]
 
 
-def figures(size: Size) -> list[Figure]:
+def figures(size: Size) -> list[PaperFigure]:
     """The same five figures for each data set."""
     return [*_of("digits", _digits(size), STAND_IN), *_of("mnist", _mnist(size), STAND_IN), *_silhouettes(size)]
 
@@ -68,7 +68,7 @@ def _mnist(size: Size) -> Pipeline:
     return Pipeline(first, second, networks, epochs, 0.003, ALPHAS[size], tuning, seeds)
 
 
-def _silhouettes(size: Size) -> list[Figure]:
+def _silhouettes(size: Size) -> list[PaperFigure]:
     networks, epochs, tuning, seeds = {
         Size.QUICK: (4, (2, 2), 1, 3),
         Size.DEFAULT: (10, (30, 60), 2, 10),
@@ -84,7 +84,7 @@ def _silhouettes(size: Size) -> list[Figure]:
     return _of("silhouettes", pipeline, departures)
 
 
-def _of(stem: str, pipeline: Pipeline, departures: Sequence[str]) -> list[Figure]:
+def _of(stem: str, pipeline: Pipeline, departures: Sequence[str]) -> list[PaperFigure]:
     def phase_1(find: Find) -> list[Run]:
         del find
         return pipeline.phase_1()
@@ -100,8 +100,8 @@ def _of(stem: str, pipeline: Pipeline, departures: Sequence[str]) -> list[Figure
         source: str,
         runs: Callable[[Find], list[Run]],
         draw: Callable[[Find], Drawing],
-    ) -> Figure:
-        return Figure(
+    ) -> PaperFigure:
+        return PaperFigure(
             f"{stem}_{name}", f"{stem}: {what}", shows, f"{SOURCE}: {source}", [*departures, *BOTH], runs, draw
         )
 
@@ -163,7 +163,7 @@ def _priors(pipeline: Pipeline, find: Find) -> dict[str, FittedPrior]:
 
 
 def _draw_kernels(pipeline: Pipeline, find: Find) -> Drawing:
-    results, generator = found(pipeline.phase_1(), find), np.random.default_rng(0)
+    results, generator = available_results(pipeline.phase_1(), find), np.random.default_rng(0)
     images: dict[str, dict[str, np.ndarray]] = {}
     rows = []
     for layer, fitted in _priors(pipeline, find).items():
@@ -230,7 +230,7 @@ def _draw_likelihood(priors: dict[str, FittedPrior], is_published: bool) -> Draw
 
 
 def _draw_accuracy(pipeline: Pipeline, find: Find) -> Drawing:
-    results = {key: found(runs, find) for key, runs in pipeline.tuning(find).items()}
+    results = {key: available_results(runs, find) for key, runs in pipeline.tuning(find).items()}
     rows = []
     levels = {}
     for split in ("valid", "test"):
@@ -243,7 +243,7 @@ def _draw_accuracy(pipeline: Pipeline, find: Find) -> Drawing:
                 rows.append(over_seeds(split, method, np.array([alpha]), values))
     numbers = pd.concat(rows, ignore_index=True)
     panels = {
-        split: Panel(f"{name} split", "alpha", "final accuracy", is_share=True, levels=levels[split], markers=True)
+        split: CurvePanel(f"{name} split", "alpha", "final accuracy", is_share=True, levels=levels[split], markers=True)
         for split, name in (("valid", "validation"), ("test", "test"))
     }
     spread = SPREAD if pipeline.tuning_seeds > 1 else ""
@@ -252,7 +252,7 @@ def _draw_accuracy(pipeline: Pipeline, find: Find) -> Drawing:
 
 
 def _draw_gain(pipeline: Pipeline, find: Find) -> Drawing:
-    results = {method: found(runs, find) for method, runs in pipeline.final(find).items()}
+    results = {method: available_results(runs, find) for method, runs in pipeline.final(find).items()}
     effects = [
         accuracy_gain(f"{first} minus {second}", results[first], results[second])
         for first, second in (("SK", "L2"), ("SK", "none"), ("L2", "none"))

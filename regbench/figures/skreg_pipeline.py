@@ -8,8 +8,8 @@ import numpy as np
 from regbench.figures import kernel_priors
 from regbench.figures.effects import final_accuracy
 from regbench.figures.kernel_priors import RANKS, FittedPrior
-from regbench.figures.plan import KERAS_FIT, Find, Run, candidate, found, part
-from regbench.records import Candidate, Part, Problem
+from regbench.figures.plan import KERAS_FIT, Find, Run, available_results, candidate, part
+from regbench.records import TUNING_SEED, Candidate, Part, Problem
 
 SOURCE = "Feinman and Lake 2019, arXiv 1903.01882"
 METHODS = ("SK", "L2")
@@ -23,7 +23,6 @@ WITH_VALIDATION = KERAS_FIT.model_copy(
         "validation": True,
     }
 )
-FIRST_SEED = 42
 
 
 @dataclass(frozen=True)
@@ -58,13 +57,13 @@ class Pipeline:
         one = candidate("adam_sk_1", SOURCE, optimizer, part("per_layer", dense_1=part("l2", factor=0.02)))
         return [
             Run(self.first, one, seed, self.epochs[0], protocol=WITH_VALIDATION, keep_kernels=True)
-            for seed in range(FIRST_SEED, FIRST_SEED + self.networks)
+            for seed in range(TUNING_SEED, TUNING_SEED + self.networks)
         ]
 
     def priors(self, find: Find) -> dict[str, FittedPrior] | None:
         """The prior of each layer, once phase 1 is there."""
         runs = self.phase_1()
-        results = found(runs, find)
+        results = available_results(runs, find)
         if len(results) < len(runs):
             return None
         key = " ".join(run.digest for run in runs)
@@ -76,7 +75,7 @@ class Pipeline:
         """Phase 2 by method and alpha; alpha 0 has the method "none"."""
         keys = [("none", 0.0), *((method, alpha) for method in METHODS for alpha in self.alphas)]
         priors = self.priors(find)
-        return {key: self._phase_2(*key, priors, FIRST_SEED, self.tuning_seeds) for key in keys}
+        return {key: self._phase_2(*key, priors, TUNING_SEED, self.tuning_seeds) for key in keys}
 
     def best_alpha(self, find: Find, method: str) -> float | None:
         """The one with the best mean validation accuracy, the least of equals; None while runs are missing."""
@@ -84,7 +83,7 @@ class Pipeline:
             return 0.0
         means = {}
         for (name, alpha), runs in self.tuning(find).items():
-            results = found(runs, find)
+            results = available_results(runs, find)
             if name == method:
                 if len(results) < len(runs):
                     return None
@@ -93,7 +92,7 @@ class Pipeline:
 
     def final(self, find: Find) -> dict[str, list[Run]]:
         """The best of each method, and none, on fresh seeds."""
-        priors, start = self.priors(find), FIRST_SEED + self.tuning_seeds
+        priors, start = self.priors(find), TUNING_SEED + self.tuning_seeds
         runs = {}
         for method in ("none", *METHODS):
             alpha = self.best_alpha(find, method)

@@ -18,7 +18,7 @@ from regbench.plots.text import shown
 COLUMNS = ("panel", "label", "x", "mean", "low", "high")
 
 
-class Panel(NamedTuple):
+class CurvePanel(NamedTuple):
     """How one panel is drawn.
 
     Args:
@@ -43,7 +43,7 @@ class Panel(NamedTuple):
 
 
 def curve_panels(
-    curves: pd.DataFrame, panels: Mapping[str, Panel], *, spread: str = "", widest: int = 3, same_y: bool = False
+    curves: pd.DataFrame, panels: Mapping[str, CurvePanel], *, spread: str = "", widest: int = 3, same_y: bool = False
 ) -> Figure:
     """Draw the curves of each panel. An axis is logarithmic where values are positive and span a decade.
 
@@ -74,7 +74,7 @@ def curve_panels(
     return figure
 
 
-def _vertical(usable: pd.DataFrame, panel: Panel) -> Scale:
+def _vertical(usable: pd.DataFrame, panel: CurvePanel) -> Scale:
     bands = [usable[name][usable[name].abs() < LARGEST] for name in ("mean", "low", "high")]
     scale = scale_of(
         [*pd.concat(bands), *panel.levels.values()], ratio=float("inf") if panel.is_share or panel.is_linear else 10
@@ -82,7 +82,7 @@ def _vertical(usable: pd.DataFrame, panel: Panel) -> Scale:
     return within_unit(scale) if panel.is_share else scale
 
 
-def _draw(axes: Axes, curves: pd.DataFrame, panel: Panel, vertical: Scale, look: Mapping[str, Look]) -> None:
+def _draw(axes: Axes, curves: pd.DataFrame, panel: CurvePanel, vertical: Scale, look: Mapping[str, Look]) -> None:
     axes.set_title(panel.title)
     axes.set_xlabel(panel.x)
     axes.set_ylabel(panel.y)
@@ -103,7 +103,7 @@ def _draw(axes: Axes, curves: pd.DataFrame, panel: Panel, vertical: Scale, look:
             axes.plot(line.x, line.middle, **{**one.of_marker(4.5), "linestyle": "none"}, zorder=3.5)
 
 
-def _signs(spread: str, curves: pd.DataFrame, panels: Sequence[Panel]) -> list[tuple[Line2D, str]]:
+def _signs(spread: str, curves: pd.DataFrame, panels: Sequence[CurvePanel]) -> list[tuple[Line2D, str]]:
     """What the legend says beyond names."""
     levels = dict.fromkeys(label for panel in panels for label in panel.levels)
     signs = [(Line2D([], [], color="0.3", linewidth=1, linestyle=(0, (3, 2))), label) for label in levels]

@@ -20,7 +20,7 @@ INK = COLOURS[0]
 ROW_INCHES = 0.19
 
 
-class Panels(NamedTuple):
+class CouplingPanels(NamedTuple):
     """One problem: the rows of each coupling's panel, from top to bottom, and the axis that all its panels share."""
 
     problem: str
@@ -30,8 +30,8 @@ class Panels(NamedTuple):
     couplings: dict[str, pd.DataFrame]
 
 
-def panels_of(table: pd.DataFrame) -> list[Panels]:
-    """What is drawn of `ranking.table`: problems in which an entry has a finite mean.
+def panels_of(table: pd.DataFrame) -> list[CouplingPanels]:
+    """What is drawn of `ranking.ranked_entries`: problems in which an entry has a finite mean.
 
     Entries whose metric is not that of the ranked ones have no place on the axis and are left out. Each row gets
     `place`: "inside", "beyond" (worse than what the axis shows) or "nowhere" (no finite mean).
@@ -53,7 +53,7 @@ def panels_of(table: pd.DataFrame) -> list[Panels]:
         rows = rows.assign(place=place, worth=worth.where(place != "nowhere"))
         rows = rows.sort_values("worth", ascending=False, na_position="last", kind="stable").drop(columns="worth")
         couplings = {name: rows[rows["coupling"] == name] for name in in_order(rows["coupling"].unique())}
-        found.append(Panels(str(problem), f"{split} {metric}", maximize, scale, couplings))
+        found.append(CouplingPanels(str(problem), f"{split} {metric}", maximize, scale, couplings))
     return found
 
 
@@ -61,7 +61,7 @@ def ranked_dots(table: pd.DataFrame, *, level: float = 0.95) -> Figure:
     """Draw the mean of each entry over its seeds, with the interval of the mean, best on top.
 
     Args:
-        table: `ranking.table`.
+        table: `ranking.ranked_entries`.
         level: of the intervals, for the legend.
 
     Returns:
@@ -97,11 +97,11 @@ def ranked_dots(table: pd.DataFrame, *, level: float = 0.95) -> Figure:
     return figure
 
 
-def _heights(one: Panels) -> list[float]:
+def _heights(one: CouplingPanels) -> list[float]:
     return [len(rows) + 0.4 for rows in one.couplings.values()]
 
 
-def _draw(part: SubFigure, one: Panels, texts: dict[str, str], units: float) -> None:
+def _draw(part: SubFigure, one: CouplingPanels, texts: dict[str, str], units: float) -> None:
     """Draw one problem into its part of the figure, which has room for so many units of height."""
     heights = _heights(one)
     spare = units - sum(heights)
@@ -126,7 +126,7 @@ def _draw(part: SubFigure, one: Panels, texts: dict[str, str], units: float) -> 
     axes.set_xlabel(one.quantity)
 
 
-def _row(axes: Axes, position: int, row: dict[Any, Any], one: Panels) -> None:
+def _row(axes: Axes, position: int, row: dict[Any, Any], one: CouplingPanels) -> None:
     colour = INK if row["comparable"] else "0.6"
     worst = one.scale.low if one.maximize else one.scale.high
     axes.text(
@@ -165,7 +165,7 @@ def _dot(colour: str, is_open: bool) -> dict[str, Any]:
     }
 
 
-def _legend(problems: Sequence[Panels], level: float) -> list[tuple[Artist, str]]:
+def _legend(problems: Sequence[CouplingPanels], level: float) -> list[tuple[Artist, str]]:
     """What the signs that occur mean."""
     rows = pd.concat([rows for one in problems for rows in one.couplings.values()])
     inside = rows[rows["place"] == "inside"]

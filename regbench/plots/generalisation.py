@@ -21,7 +21,7 @@ GAP = {"color": "0.8", "linewidth": 0.7, "linestyle": (0, (4, 2)), "zorder": 1.5
 NO_GAP = {**GAP, "color": "0.3", "linewidth": 1.4}
 
 
-class Panel(NamedTuple):
+class GeneralisationPanel(NamedTuple):
     """One problem and metric: a row a run, with `train` and `test`."""
 
     problem: str
@@ -36,19 +36,19 @@ class Panel(NamedTuple):
         return self.runs[finite & (self.runs["outcome"] != "diverged")]
 
 
-def panels_of(train: pd.DataFrame, test: pd.DataFrame) -> list[Panel]:
+def panels_of(train: pd.DataFrame, test: pd.DataFrame) -> list[GeneralisationPanel]:
     """The runs in both frames, a panel for each problem (and metric) in which a run has both values."""
     keys = ["problem", "label", "seed", "metric", "goal"]
     both = train[[*keys, "value"]].merge(test[[*keys, "value", "outcome"]], on=keys, suffixes=("_train", "_test"))
     both = both.rename(columns={"value_train": "train", "value_test": "test"})
     panels = [
-        Panel(str(problem), str(metric), goal == "maximize", runs)
+        GeneralisationPanel(str(problem), str(metric), goal == "maximize", runs)
         for (problem, metric, goal), runs in both.groupby(["problem", "metric", "goal"], sort=False, observed=True)
     ]
     return [panel for panel in panels if len(panel.ended)]
 
 
-def ranking_of(panels: Sequence[Panel]) -> list[str]:
+def ranking_of(panels: Sequence[GeneralisationPanel]) -> list[str]:
     """Labels, best first: by the mean test value, ranked in each problem."""
     rows = []
     for panel in panels:
@@ -58,7 +58,7 @@ def ranking_of(panels: Sequence[Panel]) -> list[str]:
     return best_first(pd.concat(rows, ignore_index=True))
 
 
-def scales_for(panel: Panel) -> tuple[Scale, Scale]:
+def scales_for(panel: GeneralisationPanel) -> tuple[Scale, Scale]:
     """What the axes show: training and test values of the runs that are not far worse than the others."""
     found = [scale_of_better(panel.ended[split], panel.maximize) for split in ("train", "test")]
     if panel.metric == "accuracy":
@@ -103,7 +103,7 @@ def generalisation(train: pd.DataFrame, test: pd.DataFrame, *, best: Sequence[st
     return figure
 
 
-def _draw(axes: Axes, panel: Panel, look: Mapping[str, Look]) -> None:
+def _draw(axes: Axes, panel: GeneralisationPanel, look: Mapping[str, Look]) -> None:
     scales = scales_for(panel)
     scales[0].apply(axes, "x", ticks=4)
     scales[1].apply(axes, "y", ticks=4)
@@ -141,7 +141,7 @@ def _cross(colour: str) -> dict[str, object]:
     return {**cross, "color": colour, "zorder": 4}
 
 
-def _signs(panels: Sequence[Panel]) -> list[tuple[Artist, str]]:
+def _signs(panels: Sequence[GeneralisationPanel]) -> list[tuple[Artist, str]]:
     """What the legend says beyond names."""
     signs: list[tuple[Artist, str]] = []
     views = [scales_for(panel) for panel in panels]

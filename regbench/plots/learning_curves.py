@@ -17,7 +17,7 @@ from regbench.plots.style import NothingToDrawError, style
 from regbench.plots.text import shown
 
 TRAINING = "train_loss"
-METRICS = {TRAINING: "training loss", "test_accuracy": "test accuracy", "test_loss": "test loss"}
+CURVE_LABELS = {TRAINING: "training loss", "test_accuracy": "test accuracy", "test_loss": "test loss"}
 
 
 class Column(NamedTuple):
@@ -30,13 +30,13 @@ class Column(NamedTuple):
     @property
     def metrics(self) -> list[str]:
         """What is drawn, from top to bottom: the training loss, and the accuracy or else the loss on the test set."""
-        there = [metric for metric in METRICS if metric in set(self.curves["metric"])]
+        there = [metric for metric in CURVE_LABELS if metric in set(self.curves["metric"])]
         return [metric for metric in there if metric != "test_loss" or "test_accuracy" not in there]
 
 
 def columns_of(summaries: pd.DataFrame, by_coupling: bool = False) -> list[list[Column]]:
     """The columns of the figure, a list for each problem. Curves without any finite mean are left out."""
-    known = summaries[summaries["metric"].isin(METRICS)]
+    known = summaries[summaries["metric"].isin(CURVE_LABELS)]
     usable = (known["mean"].abs() < LARGEST).groupby([known[key] for key in ("problem", "label", "metric")], sort=False)
     known = known[usable.transform("any")]
     groups = []
@@ -140,7 +140,7 @@ def _draw(panels: Sequence[Axes], column: Column, shared: pd.DataFrame, look: Ma
         scale = scale_for(shared, metric, [label for label, one in look.items() if one.stands_out])
         scale.apply(axes, "y")
         Scale(False, -0.02 * epochs, 1.02 * epochs).apply(axes, "x", ticks=4, counts=True)
-        axes.set_ylabel(METRICS[metric])
+        axes.set_ylabel(CURVE_LABELS[metric])
         axes.tick_params(labelbottom=axes is panels[-1])
         for place, (label, one) in enumerate(look.items()):
             rows = column.curves[(column.curves["metric"] == metric) & (column.curves["label"] == label)]

@@ -17,7 +17,7 @@ from regbench.plots.style import NothingToDrawError, style
 from regbench.plots.text import shown
 
 
-class Cell(NamedTuple):
+class GridPanel(NamedTuple):
     """What one panel shows."""
 
     problem: str
@@ -25,7 +25,7 @@ class Cell(NamedTuple):
 
 
 def metric_grid(
-    summaries: pd.DataFrame, rows: Sequence[Sequence[Cell]], *, best: Sequence[str] = (), spread: str = ""
+    summaries: pd.DataFrame, rows: Sequence[Sequence[GridPanel]], *, best: Sequence[str] = (), spread: str = ""
 ) -> Figure:
     """Draw the curves of each panel over epochs; a panel without curves stays empty.
 
@@ -39,8 +39,8 @@ def metric_grid(
         NothingToDrawError: no panel has a curve.
     """
     usable = summaries[summaries["mean"].abs() < LARGEST]
-    known = {Cell(*key) for key in usable[["problem", "metric"]].drop_duplicates().itertuples(index=False)}
-    if not any(cell in known for row in rows for cell in row):
+    known = {GridPanel(*key) for key in usable[["problem", "metric"]].drop_duplicates().itertuples(index=False)}
+    if not any(panel in known for row in rows for panel in row):
         raise NothingToDrawError("There is no learning curve of these metrics.")
     look = looks(ordered(usable["label"].unique(), best))
     width = max(map(len, rows))
@@ -48,23 +48,23 @@ def metric_grid(
         figure = Figure(figsize=(max(4.6, 0.5 + 2.7 * width), 0.4 + 2.1 * len(rows)))
         places = figure.add_gridspec(len(rows), width)
         for at, row in enumerate(rows):
-            for column, cell in enumerate(row):
-                if cell in known:
-                    curves = summaries[(summaries["problem"] == cell.problem) & (summaries["metric"] == cell.metric)]
-                    _draw(figure.add_subplot(places[at, column]), cell, curves, look)
+            for column, panel in enumerate(row):
+                if panel in known:
+                    curves = summaries[(summaries["problem"] == panel.problem) & (summaries["metric"] == panel.metric)]
+                    _draw(figure.add_subplot(places[at, column]), panel, curves, look)
         figure.align_ylabels()
         legend_below(figure, [*handles(look, shown(look)), *_signs(spread, summaries)])
     return figure
 
 
-def _draw(axes: Axes, cell: Cell, curves: pd.DataFrame, look: dict[str, Look]) -> None:
+def _draw(axes: Axes, panel: GridPanel, curves: pd.DataFrame, look: dict[str, Look]) -> None:
     epochs = max(1.0, float(curves["epoch"].max()))
-    scale = scale_for(curves, cell.metric, [label for label, one in look.items() if one.stands_out])
+    scale = scale_for(curves, panel.metric, [label for label, one in look.items() if one.stands_out])
     scale.apply(axes, "y")
     Scale(False, -0.02 * epochs, 1.02 * epochs).apply(axes, "x", ticks=4, counts=True)
-    axes.set_title(title(cell.problem))
+    axes.set_title(title(panel.problem))
     axes.set_xlabel("epoch")
-    axes.set_ylabel(spoken(cell.metric))
+    axes.set_ylabel(spoken(panel.metric))
     for place, (label, one) in enumerate(look.items()):
         rows = curves[curves["label"] == label]
         if not rows.empty:

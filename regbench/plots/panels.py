@@ -10,10 +10,13 @@ from matplotlib.lines import Line2D
 
 from regbench.plots.looks import GREY, Look, handle
 from regbench.plots.text import plain, shortened
+from regbench.records import Coupling
+from regbench.trees.settings import UNKNOWN
 
 WIDEST = 4  # panels side by side: what can be read across a page
 
-COUPLINGS = ("none", "l2", "decoupled", "decoupled_momentum", "decoupled_constant", "unknown")
+COUPLINGS = (*map(str, Coupling), UNKNOWN)
+"""All decay couplings in the order in which figures and tables show them."""
 
 Entries = Sequence[tuple[Artist, str]]
 
@@ -56,7 +59,7 @@ def coupled(coupling: str) -> str:
 
 
 def in_order(couplings: Iterable[str]) -> list[str]:
-    """The couplings in the order in which panels show them."""
+    """The couplings in the order of `COUPLINGS`; words that are none of them follow by the alphabet."""
     there = dict.fromkeys(couplings)
     return [name for name in COUPLINGS if name in there] + sorted(name for name in there if name not in COUPLINGS)
 
@@ -94,10 +97,10 @@ def _legend(figure: Figure, entries: Entries, columns: int) -> Legend:
     return legend
 
 
-METRICS = {"train": "training", "valid": "validation", "test": "test"}
+SPLIT_WORDS = {"train": "training", "valid": "validation", "test": "test"}
 
 
 def spoken(name: str) -> str:
     """A column's or a hyperparameter's name as an axis says it: `valid_accuracy` is validation accuracy."""
     first, _, rest = name.partition("_")
-    return shortened(plain(f"{METRICS.get(first, first)} {rest}".strip().replace("_", " ")), 34)
+    return shortened(plain(f"{SPLIT_WORDS.get(first, first)} {rest}".strip().replace("_", " ")), 34)

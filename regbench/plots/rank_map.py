@@ -36,7 +36,7 @@ def rank_map(table: pd.DataFrame) -> Figure:
     The mean is that of entries which have a rank on all problems.
 
     Args:
-        table: `ranking.table`.
+        table: `ranking.ranked_entries`.
 
     Returns:
         A figure in which dark is the best rank on the problem and light the last one. Cells are empty where an entry

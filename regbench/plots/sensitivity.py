@@ -24,7 +24,7 @@ MOST_MAPS = 10  # of a problem
 ROW_INCHES = 0.085  # for the diverged trials of one entry, below the panel
 
 
-class Panel(NamedTuple):
+class SensitivityPanel(NamedTuple):
     """One problem: its trials with a value, those that diverged, and what their score is."""
 
     problem: str
@@ -34,7 +34,7 @@ class Panel(NamedTuple):
     diverged: pd.DataFrame
 
 
-def panels_of(frame: pd.DataFrame) -> list[Panel]:
+def panels_of(frame: pd.DataFrame) -> list[SensitivityPanel]:
     """A panel for each problem (and kind of score, should it have two) in which a trial has a finite value."""
     found = []
     for (problem, decided_by, goal), rows in frame.groupby(
@@ -43,7 +43,7 @@ def panels_of(frame: pd.DataFrame) -> list[Panel]:
         diverged = (rows["outcome"] == "diverged") | (rows["value"].abs() >= LARGEST)
         known = rows[~diverged & rows["value"].notna()]
         if not known.empty:
-            found.append(Panel(str(problem), spoken(decided_by), goal == "maximize", known, rows[diverged]))
+            found.append(SensitivityPanel(str(problem), spoken(decided_by), goal == "maximize", known, rows[diverged]))
     return found
 
 
@@ -54,7 +54,7 @@ def envelope(trials: pd.DataFrame, edges: np.ndarray, maximize: bool) -> pd.Data
     return trials.loc[values.groupby(bins).idxmax()].sort_values("x")
 
 
-def ranking_of(panels: Sequence[Panel]) -> list[str]:
+def ranking_of(panels: Sequence[SensitivityPanel]) -> list[str]:
     """Labels by their best trial, ranked in each problem."""
     rows = []
     for panel in panels:
@@ -99,7 +99,7 @@ def sensitivity(frame: pd.DataFrame, hyperparameter: str, *, best: Sequence[str]
     return figure
 
 
-def rows_of(panel: Panel, look: Mapping[str, Look]) -> dict[str, int]:
+def rows_of(panel: SensitivityPanel, look: Mapping[str, Look]) -> dict[str, int]:
     """The row of each entry below a panel, from the top; all that are grey share the last. Empty if none diverged."""
     if panel.diverged.empty:
         return {}
@@ -109,7 +109,7 @@ def rows_of(panel: Panel, look: Mapping[str, Look]) -> dict[str, int]:
     return {**{label: row for row, label in enumerate(coloured)}, **dict.fromkeys(grey, len(coloured))}
 
 
-def _draw(stacked: Sequence[Axes], panel: Panel, look: Mapping[str, Look], rows: Mapping[str, int]) -> None:
+def _draw(stacked: Sequence[Axes], panel: SensitivityPanel, look: Mapping[str, Look], rows: Mapping[str, int]) -> None:
     axes = stacked[0]
     axes.set_title(title(panel.problem))
     axes.set_ylabel(panel.quantity)
@@ -151,7 +151,7 @@ def _cross(colour: str) -> dict[str, object]:
     return {"marker": "x", "linestyle": "none", "color": colour, "markersize": 3.6, "markeredgewidth": 1.0}
 
 
-def _signs(panels: Sequence[Panel]) -> list[tuple[Artist, str]]:
+def _signs(panels: Sequence[SensitivityPanel]) -> list[tuple[Artist, str]]:
     """What the legend says beyond names."""
     signs: list[tuple[Artist, str]] = [(Line2D([], [], linestyle="none"), "lines: the best trials nearby")]
     if any(len(panel.diverged) for panel in panels):

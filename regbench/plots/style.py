@@ -36,8 +36,12 @@ SETTINGS = {
 PLACES = 6
 """Decimals of a place in a figure: far less than can be seen."""
 
-# A date in a file would make every drawing differ.
-METADATA = {"png": None, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
+# A date in a file would make every drawing differ; an SVG without any metadata is valid inside an HTML page too.
+METADATA: dict[str, dict[str, None] | None] = {
+    "png": None,
+    "svg": dict.fromkeys(("Date", "Creator", "Format", "Type")),
+    "pdf": {"CreationDate": None},
+}
 
 
 class NothingToDrawError(ResultsError):

@@ -20,7 +20,7 @@ from regbench.plots.text import shown
 BANDS = 2  # more bands than these cover each other
 
 
-class Panel(NamedTuple):
+class TuningPanel(NamedTuple):
     """One problem: its curves, and where its leader changes."""
 
     problem: str
@@ -31,7 +31,7 @@ class Panel(NamedTuple):
     changes: pd.DataFrame
 
 
-def panels_of(curves: pd.DataFrame, flips: pd.DataFrame) -> list[Panel]:
+def panels_of(curves: pd.DataFrame, flips: pd.DataFrame) -> list[TuningPanel]:
     """A panel a problem, without entries that have no finite value.
 
     Scores of different protocols or metrics are of different things: such entries have separate panels.
@@ -48,7 +48,7 @@ def panels_of(curves: pd.DataFrame, flips: pd.DataFrame) -> list[Panel]:
             f"{title(str(problem))}\nprotocol {title(str(protocol), 24)}" if several[problem] else title(str(problem))
         )
         changes = leader_changes(rows, flips[flips["problem"] == problem])
-        panels.append(Panel(str(problem), name, spoken(str(score)), goal == "maximize", rows, changes))
+        panels.append(TuningPanel(str(problem), name, spoken(str(score)), goal == "maximize", rows, changes))
     return panels
 
 
@@ -62,7 +62,7 @@ def leader_changes(curves: pd.DataFrame, flips: pd.DataFrame) -> pd.DataFrame:
     return flips[np.array(rows, dtype=bool)].drop_duplicates("k")
 
 
-def ranking_of(panels: Sequence[Panel]) -> list[str]:
+def ranking_of(panels: Sequence[TuningPanel]) -> list[str]:
     """Labels, best first: by the value with the most trials that each has, ranked in each problem."""
     rows = []
     for panel in panels:
@@ -72,7 +72,7 @@ def ranking_of(panels: Sequence[Panel]) -> list[str]:
     return best_first(pd.concat(rows, ignore_index=True))
 
 
-def scale_for(panel: Panel, names: Sequence[str]) -> Scale:
+def scale_for(panel: TuningPanel, names: Sequence[str]) -> Scale:
     """An axis for what the named entries reach from a tenth of the trials on; bands may go beyond it."""
     named = panel.curves[panel.curves["label"].isin(names)]
     rows = panel.curves if named.empty else named
@@ -111,7 +111,7 @@ def tuning_curves(
     return figure
 
 
-def banded_of(panel: Panel, look: Mapping[str, Look]) -> list[str]:
+def banded_of(panel: TuningPanel, look: Mapping[str, Look]) -> list[str]:
     """Whose bands are drawn: all of two entries, else that of the one that leads after all trials."""
     labels = [label for label, one in look.items() if one.stands_out and label in set(panel.curves["label"])]
     if len(look) <= BANDS or not labels:
@@ -120,7 +120,7 @@ def banded_of(panel: Panel, look: Mapping[str, Look]) -> list[str]:
     return [str(last.idxmax() if panel.maximize else last.idxmin())]
 
 
-def _draw(axes: Axes, panel: Panel, look: Mapping[str, Look]) -> None:
+def _draw(axes: Axes, panel: TuningPanel, look: Mapping[str, Look]) -> None:
     axes.set_title(panel.title)
     axes.set_xlabel("trials k")
     axes.set_ylabel(f"best {panel.quantity}")
@@ -154,7 +154,7 @@ def _mark(is_supported: bool) -> dict[str, object]:
     }
 
 
-def _signs(panels: Sequence[Panel], look: Mapping[str, Look], confidence: float) -> list[tuple[Artist, str]]:
+def _signs(panels: Sequence[TuningPanel], look: Mapping[str, Look], confidence: float) -> list[tuple[Artist, str]]:
     """What the legend says beyond names."""
     whose = "" if len(look) <= BANDS else " of the best in the panel"
     signs: list[tuple[Artist, str]] = [

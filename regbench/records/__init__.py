@@ -5,13 +5,19 @@ told apart from every other run by a digest.
 """
 
 from regbench.records.definitions import (
+    ABSURD_LOSS_FACTOR,
+    METRICS,
+    SPLITS,
     TUNING_SEED,
     Argument,
+    Augmentation,
     Candidate,
     Choices,
     Coupling,
     Decay,
+    Metric,
     Part,
+    Preprocessing,
     Problem,
     Protocol,
     Range,
@@ -26,9 +32,13 @@ from regbench.records.schedules import learning_rate_factor
 from regbench.records.searches import Digest, Manifest, Origin, Role
 
 __all__ = [
+    "ABSURD_LOSS_FACTOR",
+    "METRICS",
     "MINIBATCH",
+    "SPLITS",
     "TUNING_SEED",
     "Argument",
+    "Augmentation",
     "Candidate",
     "Choices",
     "Coupling",
@@ -37,9 +47,11 @@ __all__ = [
     "Kernel",
     "Manifest",
     "Measured",
+    "Metric",
     "Origin",
     "Outcome",
     "Part",
+    "Preprocessing",
     "Problem",
     "Protocol",
     "Range",

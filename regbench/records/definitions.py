@@ -3,14 +3,23 @@
 import math
 from collections.abc import Iterator
 from enum import StrEnum
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Scalar = bool | int | float | str
+Preprocessing = Literal["none", "unit", "standardize"]
+Augmentation = Literal["none", "cifar", "svhn", "silhouettes"]
+Metric = Literal["loss", "accuracy"]
+
+METRICS: tuple[Metric, ...] = get_args(Metric)
+SPLITS = ("train", "valid", "test")
 
 TUNING_SEED = 42
-"""The usual seed of a search: of its draws and of the training of its trials (DeepOBS's)."""
+"""The seed of all trials of a search unless another is given; re-runs of the winner have the seeds that follow it."""
+
+ABSURD_LOSS_FACTOR = 1e6
+"""A run has diverged once a loss exceeds this multiple of its value before training, or of 1 where that is smaller."""
 
 
 class Coupling(StrEnum):
@@ -177,11 +186,11 @@ class Problem(Record):
     source: str
     dataset: str
     selection: Selection | None = None
-    preprocessing: Literal["none", "unit", "standardize"] | None = None
-    augmentation: Literal["none", "cifar", "svhn", "silhouettes"] | None = None
+    preprocessing: Preprocessing | None = None
+    augmentation: Augmentation | None = None
     model: Part
     loss: Literal["sparse_categorical_crossentropy", "model_output"]
-    metric: Literal["accuracy", "loss"]
+    metric: Metric
     goal: Literal["maximize", "minimize"]
     chance: float
     batch_size: int = Field(gt=0)

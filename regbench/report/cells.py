@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from regbench.comparison.tables import number
 
-COUPLINGS = {
+COUPLING_RULES = {
     "none": "no weight decay",
     "l2": "the loss gains λ/2 · Σw², the gradient λw",
     "decoupled": "w loses learning rate · λ · w before each step",
@@ -48,7 +48,7 @@ class Table(NamedTuple):
     rows: Sequence[Row]
 
 
-def table(headings: Sequence[str], rows: Sequence[Sequence[Cell]]) -> Table:
+def table_of(headings: Sequence[str], rows: Sequence[Sequence[Cell]]) -> Table:
     """A table of which no row stands apart."""
     return Table(headings, [Row(row) for row in rows])
 

@@ -7,7 +7,6 @@ from markupsafe import Markup
 
 from regbench.comparison.figures import draw
 from regbench.plots.style import inline_svg
-from regbench.report.svg import smaller
 
 if TYPE_CHECKING:
     from regbench.comparison import Comparison
@@ -95,7 +94,7 @@ CAPTIONS = {
 }
 
 
-class Figure(NamedTuple):
+class PageFigure(NamedTuple):
     """One figure of the page.
 
     Args:
@@ -110,12 +109,12 @@ class Figure(NamedTuple):
     svg: Markup
 
 
-def figures(comparison: "Comparison") -> Iterator[Figure]:
+def figures(comparison: "Comparison") -> Iterator[PageFigure]:
     """All figures that there are data for, in their order."""
     for index, (name, drawing) in enumerate(draw(comparison), 1):
         identifier = f"figure-{index}"
         width = float(drawing.get_size_inches()[0]) * 72
-        yield Figure(identifier, caption_of(name), width, Markup(smaller(inline_svg(drawing, identifier), f"f{index}")))  # noqa: S704 - we drew it
+        yield PageFigure(identifier, caption_of(name), width, Markup(inline_svg(drawing, identifier)))  # noqa: S704 - we drew it
 
 
 def caption_of(name: str) -> Caption:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pandas as pd
 
 from regbench.comparison import tables
-from regbench.report.cells import Cell, Table, figure, name, spoken, table
+from regbench.report.cells import Cell, Table, figure, name, spoken, table_of
 
 if TYPE_CHECKING:
     from regbench.comparison import Comparison
@@ -86,7 +86,7 @@ def _sources(comparison: "Comparison") -> Table:
             ]
         )
     headings = ["source", "dialects", "protocols", "problems", "entries", "runs", "superseded", "irregularities"]
-    return table(headings, rows)
+    return table_of(headings, rows)
 
 
 def _problems(comparison: "Comparison") -> Table:
@@ -106,7 +106,7 @@ def _problems(comparison: "Comparison") -> Table:
                 Cell(_claimed(comparison.claims[comparison.claims["problem"] == problem]), is_name=True),
             ]
         )
-    return table(
+    return table_of(
         ["problem", "decided by", "rules", "ranked", "apart", "best mean", "mean ± sd", "seeds", "claims"], rows
     )
 

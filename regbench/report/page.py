@@ -14,10 +14,11 @@ from markupsafe import Markup
 
 from regbench.comparison import CONFIDENCE, LEVEL
 from regbench.errors import printable
+from regbench.plots.panels import in_order
 from regbench.report import overview, provenance, results, scrutiny
-from regbench.report.cells import COUPLINGS, spoken
-from regbench.report.figures import Figure, figures
-from regbench.report.papers import PaperFigure
+from regbench.report.cells import COUPLING_RULES, spoken
+from regbench.report.figures import PageFigure, figures
+from regbench.report.papers import LinkedFigure
 
 if TYPE_CHECKING:
     from regbench.comparison import Comparison
@@ -25,10 +26,10 @@ if TYPE_CHECKING:
 SCRIPT, STYLE, PAGE = "sort.js", "page.css", "page.html"
 
 
-def render(comparison: "Comparison", *, command: str, moment: datetime, papers: Sequence[PaperFigure] = ()) -> str:
+def render(comparison: "Comparison", *, command: str, moment: datetime, papers: Sequence[LinkedFigure] = ()) -> str:
     """The page of a comparison, with links to figures of papers."""
     script = _source(SCRIPT)
-    drawn: dict[str, list[Figure]] = defaultdict(list)
+    drawn: dict[str, list[PageFigure]] = defaultdict(list)
     for figure in figures(comparison):
         drawn[figure.caption.section].append(figure)
     template = _templates().get_template(PAGE)
@@ -47,7 +48,7 @@ def render(comparison: "Comparison", *, command: str, moment: datetime, papers: 
 
 
 def _content(comparison: "Comparison") -> dict[str, Any]:
-    there = set(comparison.table["coupling"])
+    couplings = in_order(comparison.table["coupling"])
     return {
         "overview": overview.overview(comparison),
         "warnings": comparison.warnings,
@@ -56,7 +57,7 @@ def _content(comparison: "Comparison") -> dict[str, Any]:
         "problems": results.problems(comparison),
         "across": results.across(comparison),
         "by_coupling": results.by_coupling(comparison),
-        "couplings": {spoken(word): text for word, text in COUPLINGS.items() if word in there},
+        "couplings": {spoken(word): COUPLING_RULES[word] for word in couplings if word in COUPLING_RULES},
         "ridges": scrutiny.ridges(comparison),
         "cards": scrutiny.cards(comparison),
         "strength": scrutiny.strength(comparison),

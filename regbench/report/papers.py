@@ -6,7 +6,7 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 
-class PaperFigure(NamedTuple):
+class LinkedFigure(NamedTuple):
     """A figure of a paper: its size and paper, its title, and where picture and caption lie, seen from the page."""
 
     size: str
@@ -16,7 +16,7 @@ class PaperFigure(NamedTuple):
     caption: str
 
 
-def paper_figures(folder: Path, page: Path) -> list[PaperFigure]:
+def paper_figures(folder: Path, page: Path) -> list[LinkedFigure]:
     """The figures in a folder that `regbench figures` wrote into: `<size>/<paper>/<name>.svg` with a caption beside.
 
     Args:
@@ -29,7 +29,7 @@ def paper_figures(folder: Path, page: Path) -> list[PaperFigure]:
         if picture.is_file():
             title, _, _ = caption.read_text(encoding="utf-8", errors="replace").partition("\n")
             size, paper = caption.parts[-3:-1]
-            found.append(PaperFigure(size, paper, title, _link(picture, page), _link(caption, page)))
+            found.append(LinkedFigure(size, paper, title, _link(picture, page), _link(caption, page)))
     return found
 
 

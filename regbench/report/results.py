@@ -9,7 +9,7 @@ import pandas as pd
 from regbench.analysis import claims as analysis
 from regbench.analysis.significance import MOST_SEEDS
 from regbench.comparison import tables
-from regbench.report.cells import Cell, Row, Table, counts, figure, interval, name, setting, spoken, table
+from regbench.report.cells import Cell, Row, Table, counts, figure, interval, name, setting, spoken, table_of
 from regbench.report.overview import rules, title
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _ORDERED_BY = {"#": "rank", "mean": "mean", "95 % interval": "low", "clean mean"
 ACROSS = ["entry", "average rank"]
 
 
-class Problem(NamedTuple):
+class ProblemSection(NamedTuple):
     """One problem: what decides on it, how its entries ranked, and which stand apart."""
 
     anchor: str
@@ -34,7 +34,7 @@ class Problem(NamedTuple):
     apart: Sequence[tuple[str, Sequence[str]]]
 
 
-class Claims(NamedTuple):
+class ClaimList(NamedTuple):
     """What the seeds support: sentences for the best of each problem, and all pairs by problem."""
 
     claimed: Sequence[str]
@@ -50,10 +50,10 @@ class Across(NamedTuple):
     ranks: Table
 
 
-def problems(comparison: "Comparison") -> list[Problem]:
+def problems(comparison: "Comparison") -> list[ProblemSection]:
     """Each problem with its ranked table."""
     return [
-        Problem(
+        ProblemSection(
             f"problem-{index}", str(problem), title(entries), rules(entries[entries["comparable"]]), _ranked(entries),
             _apart(entries),
         )
@@ -100,12 +100,12 @@ def _apart(entries: pd.DataFrame) -> list[tuple[str, list[str]]]:
     return [(str(note), list(rows["label"])) for note, rows in left.groupby("note", sort=True)]
 
 
-def claims(comparison: "Comparison", level: float) -> Claims:
+def claims(comparison: "Comparison", level: float) -> ClaimList:
     """The sentences, and a row for each pair of entries of a problem."""
     found = comparison.claims
     claimed = found["claimed"].astype(bool)
     pairs = analysis.with_probabilities(analysis.claims(comparison.reported, level, "all"), comparison.reported)
-    return Claims(
+    return ClaimList(
         list(found.loc[claimed, "sentence"]),
         list(found.loc[~claimed, "sentence"]),
         [(str(problem), _pairs(rows)) for problem, rows in pairs.groupby("problem", sort=True)],
@@ -115,7 +115,7 @@ def claims(comparison: "Comparison", level: float) -> Claims:
 def _pairs(rows: pd.DataFrame) -> Table:
     headings = ["better mean", "worse mean", "difference", "interval", "adjusted p", "probability that a run beats one"]
     headings += ["its 95 % interval", "seeds", "claimed", "seeds needed"]
-    return table(
+    return table_of(
         headings,
         [
             [
@@ -147,7 +147,7 @@ def across(comparison: "Comparison") -> Across:
     return Across(
         ranks.sentence,
         f"Critical difference of average ranks at level {ranks.level:g}: {difference:.2f}." if known else "",
-        table(ACROSS, [[name(label), figure(rank, 3)] for label, rank in ranks.ranks.items()] if known else []),
+        table_of(ACROSS, [[name(label), figure(rank, 3)] for label, rank in ranks.ranks.items()] if known else []),
     )
 
 
@@ -170,4 +170,6 @@ def by_coupling(comparison: "Comparison") -> Table:
                 Cell(shown["#"], float(best["rank"])),
             ]
         )
-    return table(["problem", "coupling", "entries", "best entry", "decay", "mean ± sd", "95 % interval", "rank"], rows)
+    return table_of(
+        ["problem", "coupling", "entries", "best entry", "decay", "mean ± sd", "95 % interval", "rank"], rows
+    )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
 
-from regbench.report.cells import Cell, Row, Table, figure, interval, name, share, spoken, table
+from regbench.report.cells import Cell, Row, Table, figure, interval, name, share, spoken, table_of
 from regbench.trees.irregularities import KINDS
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def cards(comparison: "Comparison") -> Table:
         ]
         for card in comparison.cards.to_dict("records")
     ]
-    return table(headings, rows)
+    return table_of(headings, rows)
 
 
 def _edge(card: dict[Any, Any]) -> str:
@@ -88,7 +88,7 @@ def strength(comparison: "Comparison") -> Table:
         ]
         for row in comparison.strength.to_dict("records")
     ]
-    return table(headings, rows)
+    return table_of(headings, rows)
 
 
 def tuning(comparison: "Comparison") -> Tuning:
@@ -102,7 +102,7 @@ def tuning(comparison: "Comparison") -> Tuning:
     counts = flips.loc[~supported, "problem"].value_counts().sort_index()
     listed = ", ".join(f"{problem} {count}" for problem, count in counts.items())
     others = f"Further changes of order that may be chance: {listed}." if listed else ""
-    return Tuning(table(["problem", "from trials", "instead of", "leads"], rows), others)
+    return Tuning(table_of(["problem", "from trials", "instead of", "leads"], rows), others)
 
 
 def ridges(comparison: "Comparison") -> Ridges:
@@ -125,7 +125,7 @@ def ridges(comparison: "Comparison") -> Ridges:
             ]
         )
     headings = ["problem", "entry", "coupling", "slope", "95 % interval", "good trials", "what it says"]
-    return Ridges(table(headings, rows), dict(others))
+    return Ridges(table_of(headings, rows), dict(others))
 
 
 def irregular(comparison: "Comparison") -> Table:

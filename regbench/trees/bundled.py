@@ -14,6 +14,7 @@ import pandas as pd
 
 from regbench import catalog
 from regbench.errors import ResultsError
+from regbench.records import METRICS, SPLITS
 
 SOURCES = ("ours", "published")
 DIGITS = "%.9g"  # as many as tell all float32 numbers apart
@@ -25,12 +26,7 @@ _STUDY = [
 ]
 _NUMBERS = [
     *("decay", "diverged_epoch"),
-    *(
-        f"{when}_{split}_{metric}"
-        for when in ("final", "best")
-        for split in ("train", "valid", "test")
-        for metric in ("loss", "accuracy")
-    ),
+    *(f"{when}_{split}_{metric}" for when in ("final", "best") for split in SPLITS for metric in METRICS),
     *("epochs_to_convergence", "step_seconds"),
 ]
 _RUN = ["study_number", "setting_number", "seed", "outcome", "irregular", *_NUMBERS]

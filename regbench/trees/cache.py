@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+import platformdirs
 from pydantic_core import from_json
 
 from regbench.trees.scan import FoundFile
@@ -38,8 +39,8 @@ Answer = TypeVar("Answer")
 
 
 def cache_file() -> Path:
-    """`results.sqlite` in `$XDG_CACHE_HOME/regbench` or `~/.cache/regbench`."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "regbench" / "results.sqlite"
+    """The database `results.sqlite` in the user's cache folder for regbench, as `platformdirs` finds it."""
+    return platformdirs.user_cache_path("regbench", appauthor=False) / "results.sqlite"
 
 
 class Recalled(NamedTuple):

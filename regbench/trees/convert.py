@@ -15,7 +15,7 @@ from regbench.store.targets import is_empty_folder, new_folder
 from regbench.trees import dialects
 from regbench.trees.content import read_bytes
 from regbench.trees.irregularities import NoRunError
-from regbench.trees.run_curves import METRICS, read_curves
+from regbench.trees.run_curves import CURVE_KEYS, read_curves
 from regbench.trees.settings import UNKNOWN
 from regbench.trees.tree import TreeRun, read_tree
 
@@ -118,7 +118,7 @@ def _foreign(one: TreeRun, data: bytes) -> tuple[Path, bytes]:
         dialects.CONVERTED_FROM: table.get(dialects.CONVERTED_FROM, run.dialect),
     }
     curves = read_curves(table, run.epochs, {}).values
-    new |= {key: curves[metric] for key, metric in METRICS.items() if metric in curves}
+    new |= {key: curves[metric] for key, metric in CURVE_KEYS.items() if metric in curves}
     if isinstance(table.get(MINIBATCH), list):
         new[MINIBATCH] = table[MINIBATCH]
     values: dict[str, Any] = {"num_epochs": run.epochs, "batch_size": run.batch_size}

@@ -16,7 +16,7 @@ import pandas as pd
 from regbench.errors import ResultsError, printable
 from regbench.trees.content import parse, read_bytes
 from regbench.trees.irregularities import NoRunError
-from regbench.trees.run_curves import METRICS
+from regbench.trees.run_curves import CURVE_KEYS
 from regbench.trees.run_record import read_metric_curves
 from regbench.trees.searches import SEARCH_COLUMNS, with_searches
 from regbench.trees.tree import Tree, TreeRun, read_tree
@@ -24,7 +24,7 @@ from regbench.trees.tree import Tree, TreeRun, read_tree
 VALUES = {
     f"{when}_{metric}": f"{meaning} {metric.replace('_', ' ')}"
     for when, meaning in (("final", "the last"), ("best", "the least or greatest"))
-    for metric in METRICS.values()
+    for metric in CURVE_KEYS.values()
 }
 
 RUNS = {
@@ -188,7 +188,7 @@ def _curve_frame(read: Sequence[tuple[int, dict[str, list[float]]]]) -> pd.DataF
     metrics = np.repeat([metric for _, metric, _ in pieces], lengths)
     columns = {
         "run": np.repeat(np.array([run for run, _, _ in pieces], dtype=np.int64), lengths),
-        "metric": pd.Categorical(metrics, categories=list(METRICS.values())),
+        "metric": pd.Categorical(metrics, categories=list(CURVE_KEYS.values())),
         "epoch": np.concatenate([np.arange(length) for length in lengths]) if lengths else [],
         "value": np.concatenate([np.array(values) for _, _, values in pieces]) if pieces else [],
     }

@@ -4,20 +4,15 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from regbench.records import ABSURD_LOSS_FACTOR, SPLITS
 from regbench.trees.irregularities import Irregularity, NoRunError
 
-METRICS = {
-    "train_losses": "train_loss",
-    "valid_losses": "valid_loss",
-    "test_losses": "test_loss",
-    "train_accuracies": "train_accuracy",
-    "valid_accuracies": "valid_accuracy",
-    "test_accuracies": "test_accuracy",
+CURVE_KEYS = {
+    f"{split}_{plural}": f"{split}_{metric}"
+    for metric, plural in (("loss", "losses"), ("accuracy", "accuracies"))
+    for split in SPLITS
 }
-"""The word for a metric, by the key of its curve."""
-
-ABSURD = 1e6
-"""A loss more than so many times that before training (or 1, if that is larger) counts as diverged, as in our runs."""
+"""Key of a curve in a result file -> name of its metric in a data frame: `train_losses` -> `train_loss`."""
 
 Curve = list[float]
 
@@ -50,12 +45,12 @@ def read_curves(table: Mapping[str, Any], epochs: int, without_penalty: Mapping[
         NoRunError: there is no curve, or one is no list of numbers.
     """
     curves = {}
-    for key, metric in METRICS.items():
+    for key, metric in CURVE_KEYS.items():
         values = without_penalty.get(key, table.get(key))
         if values is not None and values != []:
             curves[metric] = _numbers(key, values)
     if not curves:
-        raise NoRunError("not_a_result", f"one of {', '.join(METRICS)} must be there")
+        raise NoRunError("not_a_result", f"one of {', '.join(CURVE_KEYS)} must be there")
     lengths = {len(curve) for curve in curves.values()}
     length = min(*lengths, epochs + 1)
     irregular = []
@@ -83,7 +78,7 @@ def infer_ending(curves: RunCurves, epochs: int) -> Ending:
     values = curves.values
     deciding = [metric for metric in ("train_loss", "test_loss", "valid_loss") if metric in values][:2]
     losses = [values[metric] for metric in deciding]
-    limit = ABSURD * max([1.0, *(loss[0] for loss in losses if math.isfinite(loss[0]))])
+    limit = ABSURD_LOSS_FACTOR * max([1.0, *(loss[0] for loss in losses if math.isfinite(loss[0]))])
     if any(metric in curves.not_finite or max(values[metric]) > limit for metric in deciding):
         epoch = min(_first_absurd(loss, limit) for loss in losses)
         if epoch < len(losses[0]):

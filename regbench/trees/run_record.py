@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from regbench.errors import printable
-from regbench.records import Coupling, Role
+from regbench.records import METRICS, Coupling, Role
 from regbench.trees import dialects, fields, run_curves
 from regbench.trees.content import Content
 from regbench.trees.dialects import RunDefinition
@@ -182,7 +182,7 @@ def _target(facts: ProblemFacts | None, ours: Mapping[str, Any]) -> _Target:
         return _Target(None, None, None)
     problem = fields.read_table(fields.read_table(ours, "spec"), "problem")
     return _Target(
-        fields.read_word(problem, "metric", ("accuracy", "loss")),
+        fields.read_word(problem, "metric", METRICS),
         fields.read_word(problem, "goal", ("maximize", "minimize")),
         fields.read_number_if_any(problem, "convergence"),
     )

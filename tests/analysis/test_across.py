@@ -218,7 +218,7 @@ def test_table_of_runs_is_ranked_across_problems(make_study, join):
         ),
         make_study("failed", {0.1: None, 0.01: None}, problem="p"),
     )
-    table = ranking.table(runs)
+    table = ranking.ranked_entries(runs)
     found = average_ranks(table)
     assert found.ranks.to_dict() == {"good": 1, "poor": 2, "failed": 3}
     assert found.left_out == {"q": ("failed",), "r": ("failed",)}

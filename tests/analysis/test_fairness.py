@@ -251,7 +251,7 @@ def test_no_runs_give_no_cards(make_runs):
 
 def baselines(make_study, values, **common):
     runs = make_study("sgd", {0.1: values[0]}, again=values[1:], metric="loss", goal="minimize", **common)
-    return ranking.table(runs)
+    return ranking.ranked_entries(runs)
 
 
 OURS = [1.0, 2.0, 3.0]
@@ -294,7 +294,7 @@ def test_baselines_under_other_rules_are_no_pair(make_study, other):
 
 
 def test_only_sgd_momentum_and_adam_are_baselines(make_study, join):
-    table = ranking.table(
+    table = ranking.ranked_entries(
         join(*(make_study(name, {0.1: 0.5}, again=[0.4]) for name in ("sgd", "adam", "momentum", "lion")))
     )
     assert sorted(fairness.baseline_strength(table, table)["candidate"]) == ["adam", "momentum", "sgd"]

@@ -74,7 +74,7 @@ def test_deepobs_finds_the_same_winner_mean_deviation_and_speed_in_a_clean_tree(
     metric = "valid_losses" if problem == "quadratic_deep" else "valid_accuracies"
     theirs = shared_utils.create_setting_analyzer_ranking(str(tmp_path / problem / "Optimizer"), mode, metric)[0]
     # In mode best DeepOBS gives the best epoch of the mean curve, we the mean of the best epochs.
-    row = ranking.table(load(tmp_path, cache=False).runs, mode=mode).to_dict("records")[0]
+    row = ranking.ranked_entries(load(tmp_path, cache=False).runs, mode=mode).to_dict("records")[0]
     assert row["setting"] == theirs.aggregate["optimizer_hyperparams"]
     assert row["n_seeds"] == theirs.n_runs == 10
     test = theirs.aggregate[metric.replace("valid", "test")]
@@ -128,7 +128,7 @@ def published():
     if not PUBLISHED.is_dir():
         pytest.skip("the published results are not beside this repository")
     runs = merge([load(PUBLISHED / name, cache=False, source=name) for name in (BASELINES, NONLINEAR)]).runs
-    tables = {mode: ranking.table(runs, mode=mode).to_dict("records") for mode in ("final", "most")}
+    tables = {mode: ranking.ranked_entries(runs, mode=mode).to_dict("records") for mode in ("final", "most")}
     return {
         mode: {(row["source"], row["problem"], row["candidate"]): row for row in rows} for mode, rows in tables.items()
     }

@@ -13,7 +13,7 @@ def only(table):
 
 
 def limit(runs):
-    row = only(stability.table(runs))
+    row = only(stability.stability(runs))
     return row["largest_stable_learning_rate"], row["is_bounded"]
 
 
@@ -56,7 +56,7 @@ def test_a_rate_at_which_most_trials_diverged_is_not_stable(make_runs):
 def test_trials_that_were_not_finished_are_counted_and_decide_nothing(make_study):
     runs = make_study("sgd", {0.1: 0.5, 0.2: 0.5, 0.3: None, 0.4: 0.5}, again=[0.1])
     runs.loc[[1, 3], "outcome"] = ["cut_short", "timed_out"]
-    row = only(stability.table(runs))
+    row = only(stability.stability(runs))
     assert (row["trials"], row["diverged"], row["unfinished"], row["divergence_rate"]) == (4, 1, 2, 0.25)
     assert (row["largest_stable_learning_rate"], row["is_bounded"]) == (0.1, True)
 
@@ -74,17 +74,17 @@ def test_every_entry_has_its_row_in_any_order_of_the_runs(make_study, join):
         make_study("adam", {0.1: 0.5, 0.2: 0.6}),
         make_study("adam", {0.1: None}, problem="quadratic_deep", metric="loss", goal="minimize"),
     )
-    table = stability.table(runs)
+    table = stability.stability(runs)
     assert list(zip(table["problem"], table["label"], table["divergence_rate"], strict=True)) == [
         ("fmnist_2c2d", "adam", 0.0),
         ("fmnist_2c2d", "sgd", 0.5),
         ("quadratic_deep", "adam", 1.0),
     ]
-    pd.testing.assert_frame_equal(stability.table(runs.sample(frac=1, random_state=1)), table)
+    pd.testing.assert_frame_equal(stability.stability(runs.sample(frac=1, random_state=1)), table)
 
 
 def test_no_runs_give_no_rows(make_runs):
-    assert stability.table(make_runs([])).empty
+    assert stability.stability(make_runs([])).empty
 
 
 def two_dimensional(make_runs):

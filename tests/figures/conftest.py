@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 
 from regbench import benchmark, catalog
-from regbench.figures.plan import Drawing, Figure, Run, candidate, found, part
-from regbench.figures.results import Results
-from regbench.plots.curve_panels import Panel, curve_panels
+from regbench.figures.plan import Drawing, PaperFigure, Run, available_results, candidate, part
+from regbench.figures.runs import FigureRuns
+from regbench.plots.curve_panels import CurvePanel, curve_panels
 
 
 @pytest.fixture
 def results(tmp_path):
     """The runs of an empty results tree."""
-    return Results([tmp_path / "results"])
+    return FigureRuns([tmp_path / "results"])
 
 
 @pytest.fixture
@@ -54,10 +54,12 @@ def make_figure():
         def draw(find):
             import pandas as pd
 
-            values = [run.curves["test_accuracies"][-1] for run in found(drawn, find)]
+            values = [run.curves["test_accuracies"][-1] for run in available_results(drawn, find)]
             rows = {"panel": "p", "label": "l", "x": range(len(values)), "mean": values, "low": values, "high": values}
             numbers = pd.DataFrame(rows)
-            return Drawing(curve_panels(numbers, {"p": Panel("title", "x", "y")}), numbers, ["Something was found."])
+            return Drawing(
+                curve_panels(numbers, {"p": CurvePanel("title", "x", "y")}), numbers, ["Something was found."]
+            )
 
         settings = {
             "title": "A title",
@@ -67,7 +69,7 @@ def make_figure():
             "runs": lambda find: drawn,
             "draw": draw,
         }
-        return Figure(name=name, **(settings | others))
+        return PaperFigure(name=name, **(settings | others))
 
     return make
 

@@ -10,7 +10,7 @@ import pytest
 from regbench.cli import main
 from regbench.figures import deepobs, make
 from regbench.figures.plan import Size
-from regbench.figures.results import Results
+from regbench.figures.runs import FigureRuns
 
 PUBLISHED = Path(__file__).resolve().parents[3] / "shared" / "published"
 BASELINES = PUBLISHED / "deepobs_baselines"
@@ -52,7 +52,7 @@ def test_published_baselines_alone_give_panels_and_table_with_their_numbers(tmp_
     speeds = table[table["problem"] == "quadratic_deep"].set_index("candidate")["speed"]
     assert speeds.to_dict() == {"momentum": 70.5, "adam": 39.9, "sgd": 51.1}
     drawn = pd.read_csv(folder / "performance.csv")
-    assert set(drawn["metric"]) == set(deepobs.METRICS)
+    assert set(drawn["metric"]) == set(deepobs.DRAWN_METRICS)
     trials = pd.read_csv(folder / "sensitivity.csv")
     assert trials.groupby(["problem", "candidate"]).size().le(36).all()
 
@@ -81,13 +81,13 @@ def test_full_grid_is_that_of_the_published_baselines():
 def test_trees_that_are_only_read_say_which_problems_are_shown(pretend, results, write, tmp_path):
     pretend(values)
     searches = [search for search in deepobs._searches(Size.QUICK) if search.problem.name == "digits_mlp"]
-    known = Results([tmp_path / "theirs"])
+    known = FigureRuns([tmp_path / "theirs"])
     for search in searches:
         known.train(search.trials())
         known.train(search.again(known.find))
     trees = [tmp_path / "mine", tmp_path / "theirs"]
     figures = deepobs.figures(Size.QUICK, trees)
-    assert figures[0].runs(Results(trees).find) == []
-    paths = write(figures, Results(trees))
+    assert figures[0].runs(FigureRuns(trees).find) == []
+    paths = write(figures, FigureRuns(trees))
     assert set(pd.read_csv(paths["table.csv"])["problem"]) == {"digits_mlp"}
     assert not (tmp_path / "mine").exists()

@@ -6,7 +6,7 @@ from regbench import figures
 from regbench.errors import ResultsError, UnknownNameError
 from regbench.figures import make
 from regbench.figures.plan import Size
-from regbench.figures.results import Results
+from regbench.figures.runs import FigureRuns
 from regbench.records import Kernel, Outcome
 from regbench.store.folder import Folder
 
@@ -17,7 +17,7 @@ def job_for(monkeypatch, results):
 
     def plan(*drawn, known=results, data_dir=None):
         monkeypatch.setattr(figures, "of_paper", lambda *_: drawn)
-        return make.plan(["paper"], Size.QUICK, known, data_dir)
+        return make.jobs_for(["paper"], Size.QUICK, known, data_dir)
 
     return plan
 
@@ -30,14 +30,14 @@ def test_what_is_missing_is_trained_and_what_is_there_is_not(pretend, digits_run
     runs = [digits_run(seed=seed) for seed in (42, 43, 44)]
     trained = pretend()
     for expected in ([42, 43, 44], []):
-        results = Results([tmp_path / "results"])
+        results = FigureRuns([tmp_path / "results"])
         (job,) = job_for(make_figure(runs), known=results)
         assert (job.missing, job.present) == (len(expected), 3 - len(expected))
         write(job, results, tmp_path / "figures")
         assert [spec.seed for spec in trained] == expected
         trained.clear()
     Folder(tmp_path / "results").path_of(runs[1].spec).unlink()
-    results = Results([tmp_path / "results"])
+    results = FigureRuns([tmp_path / "results"])
     write(*job_for(make_figure(runs), known=results), results, tmp_path / "figures")
     assert [spec.seed for spec in trained] == [43]
 
@@ -166,8 +166,8 @@ def test_runs_that_wait_for_nothing_that_comes_are_an_error(digits_run, make_fig
 
 def test_further_trees_are_read_and_never_written(pretend, digits_run, tmp_path):
     pretend()
-    Results([tmp_path / "other"]).train([digits_run(seed=42)])
-    results = Results([tmp_path / "mine", tmp_path / "other"])
+    FigureRuns([tmp_path / "other"]).train([digits_run(seed=42)])
+    results = FigureRuns([tmp_path / "mine", tmp_path / "other"])
     assert results.find(digits_run(seed=42)) is not None
     results.train([digits_run(seed=43)])
     assert [run.spec.seed for run in Folder(tmp_path / "other").runs()] == [42]
@@ -175,7 +175,7 @@ def test_further_trees_are_read_and_never_written(pretend, digits_run, tmp_path)
 
 
 def test_figure_without_its_data_is_left_out_with_the_reason(tmp_path, results):
-    jobs = make.plan(["normalized"], Size.QUICK, results, tmp_path)
+    jobs = make.jobs_for(["normalized"], Size.QUICK, results, tmp_path)
     obstacles = {job.figure.name: job.obstacle for job in jobs}
     assert {name for name, obstacle in obstacles.items() if obstacle} == {"mnist_deep_mlp", "cifar10_cnn"}
     assert "regbench data fetch mnist" in obstacles["mnist_deep_mlp"]

@@ -12,7 +12,7 @@ from regbench.errors import ResultsError
 from regbench.figures import make, nonlinear
 from regbench.figures.plan import Size
 from regbench.figures.published import agreement
-from regbench.figures.results import Results
+from regbench.figures.runs import FigureRuns
 
 PUBLISHED = Path(__file__).resolve().parents[3] / "shared" / "published"
 TREES = [PUBLISHED / name for name in ("deepobs_baselines", "nonlinear_weight_updates")]
@@ -83,9 +83,9 @@ def test_decoupled_decay_is_beside_l2(from_published):
 @needs_published
 def test_same_trees_give_the_same_files(from_published, tmp_path):
     _, folder = from_published
-    results = Results(TREES)
+    results = FigureRuns(TREES)
     command = next(folder.glob("*.txt")).read_text().splitlines()[-1].partition(": ")[2]
-    jobs = make.plan(["nonlinear"], Size.DEFAULT, results)
+    jobs = make.jobs_for(["nonlinear"], Size.DEFAULT, results)
     assert all((job.missing, job.present) == (0, 0) for job in jobs)
     for job in jobs[:4]:
         for path in make.make(job, Size.DEFAULT, results, command, tmp_path, lambda line: None):
@@ -95,7 +95,7 @@ def test_same_trees_give_the_same_files(from_published, tmp_path):
 @needs_published
 def test_nothing_is_written_into_a_tree_of_others(digits_run):
     with pytest.raises(ResultsError, match="holds results of others"):
-        Results(TREES).train([digits_run()])
+        FigureRuns(TREES).train([digits_run()])
 
 
 def trained(find_values, figure, results, folder, pretend):

@@ -3,8 +3,8 @@
 import pytest
 
 from regbench import benchmark, catalog
-from regbench.figures.results import Results
-from regbench.figures.searches import Search
+from regbench.figures.runs import FigureRuns
+from regbench.figures.searches import FigureSearch
 from regbench.records import Outcome
 
 RATE = "optimizer.learning_rate"
@@ -12,16 +12,16 @@ RATE = "optimizer.learning_rate"
 
 @pytest.fixture
 def search():
-    return Search(catalog.problem("digits_mlp"), catalog.candidate("sgd"), 4, 2, 1, catalog.protocol("deepobs"))
+    return FigureSearch(catalog.problem("digits_mlp"), catalog.candidate("sgd"), 4, 2, 1, catalog.protocol("deepobs"))
 
 
 def test_runs_are_those_of_the_search_command(search, use_machine, by_score, tmp_path):
     machine = use_machine(by_score(valid=lambda spec: spec.setting[RATE]))
-    results = Results([tmp_path])
+    results = FigureRuns([tmp_path])
     assert [results.find(run) for run in search.runs(results.find)] == [None] * 6
     assert [run.is_settled for run in search.runs(results.find)] == [True] * 4 + [False] * 2
     benchmark.search("digits_mlp", "sgd", budget=4, reruns=2, epochs=1, results=tmp_path)
-    results = Results([tmp_path])
+    results = FigureRuns([tmp_path])
     runs = search.runs(results.find)
     assert [run.spec for run in runs] == machine.computed[:4] + machine.computed[4:]
     assert all(results.find(run) is not None for run in runs)

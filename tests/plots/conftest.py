@@ -162,9 +162,9 @@ def _decay_map(runs):
 
 
 FROM_RUNS = {
-    "dots": lambda runs: ranked_dots(ranking.table(runs)),
-    "rank_map": lambda runs: rank_map(ranking.table(runs)),
-    "critical_difference": lambda runs: critical_difference(across.average_ranks(ranking.table(runs))),
+    "dots": lambda runs: ranked_dots(ranking.ranked_entries(runs)),
+    "rank_map": lambda runs: rank_map(ranking.ranked_entries(runs)),
+    "critical_difference": lambda runs: critical_difference(across.average_ranks(ranking.ranked_entries(runs))),
     "tuning_curves": _tuning_curves,
     "sensitivity": lambda runs: sensitivity(
         stability.sensitivity(entries.trials(runs), "learning_rate"), "learning_rate"
@@ -173,7 +173,7 @@ FROM_RUNS = {
         stability.sensitivity(entries.trials(runs), "learning_rate", "momentum"), "learning_rate", "momentum"
     ),
     "decay_map": _decay_map,
-    "profiles": lambda runs: performance_profile(across.performance_profile(ranking.table(runs))),
+    "profiles": lambda runs: performance_profile(across.performance_profile(ranking.ranked_entries(runs))),
     "generalisation": lambda runs: generalisation(
         entries.reported(runs, split="train"), entries.reported(runs, split="test")
     ),

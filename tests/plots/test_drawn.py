@@ -327,9 +327,9 @@ EMPTY = {
     "learning curve": lambda runs: learning_curves.learning_curves(
         pd.DataFrame(columns=["problem", "label", "coupling", "metric", "epoch", "mean", "low", "high"], dtype=float)
     ),
-    "rank": lambda runs: dots.ranked_dots(ranking.table(runs)),
-    "rank map": lambda runs: rank_map.rank_map(ranking.table(runs)[:0]),
-    "critical-difference": lambda runs: critical_difference(across.average_ranks(ranking.table(runs))),
+    "rank": lambda runs: dots.ranked_dots(ranking.ranked_entries(runs)),
+    "rank map": lambda runs: rank_map.rank_map(ranking.ranked_entries(runs)[:0]),
+    "critical-difference": lambda runs: critical_difference(across.average_ranks(ranking.ranked_entries(runs))),
     "tuning curve": lambda runs: tuning_curves(
         tuning.tuning_curves(entries.trials(runs)), tuning.flips(tuning.tuning_curves(entries.trials(runs)))
     ),
@@ -339,7 +339,7 @@ EMPTY = {
     ),
     "decay map": lambda runs: decay_map(entries.trials(runs), {}),
     "performance profile": lambda runs: profiles.performance_profile(
-        across.performance_profile(ranking.table(runs)[:0])
+        across.performance_profile(ranking.ranked_entries(runs)[:0])
     ),
     "generalisation": lambda runs: generalisation.generalisation(
         entries.reported(runs, split="train"), entries.reported(runs, split="test")

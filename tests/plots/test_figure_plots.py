@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from regbench.plots.curve_panels import Panel, curve_panels
+from regbench.plots.curve_panels import CurvePanel, curve_panels
 from regbench.plots.gains import gains
 from regbench.plots.kernel_images import covariance_maps, kernel_grid
 from regbench.plots.stamp import stamp
@@ -25,7 +25,7 @@ def test_every_panel_shows_its_curves_and_no_others():
     frame = pd.concat(
         [curve("a", "one", [1, 2, 3], [1, 2, 3]), curve("a", "two", [1, 2], [5, 6]), curve("b", "one", [1, 2], [7, 8])]
     )
-    figure = curve_panels(frame, {"b": Panel("B", "x", "y"), "a": Panel("A", "x", "y")})
+    figure = curve_panels(frame, {"b": CurvePanel("B", "x", "y"), "a": CurvePanel("A", "x", "y")})
     first, second = figure.axes
     assert (first.get_title(), second.get_title()) == ("B", "A")
     drawn = [[line.get_ydata().tolist() for line in axes.lines] for axes in (first, second)]
@@ -35,7 +35,10 @@ def test_every_panel_shows_its_curves_and_no_others():
 
 def test_levels_lie_across_and_are_named_once():
     frame = curve("a", "one", [1, 2], [0.1, 0.2])
-    panels = {"a": Panel("A", "x", "y", levels={"without": 0.7}), "b": Panel("B", "x", "y", levels={"without": 0.8})}
+    panels = {
+        "a": CurvePanel("A", "x", "y", levels={"without": 0.7}),
+        "b": CurvePanel("B", "x", "y", levels={"without": 0.8}),
+    }
     figure = curve_panels(pd.concat([frame, frame.assign(panel="b")]), panels)
     for axes, level in zip(figure.axes, (0.7, 0.8), strict=True):
         assert any(list(line.get_ydata()) == [level, level] for line in axes.lines)
@@ -49,34 +52,34 @@ def test_levels_lie_across_and_are_named_once():
 )
 def test_values_that_span_decades_are_shown_as_ratios_unless_told_otherwise(options, scale):
     frame = curve("a", "one", [1, 2, 3], [0.001, 0.1, 0.9])
-    (axes,) = curve_panels(frame, {"a": Panel("A", "x", "y", **options)}).axes
+    (axes,) = curve_panels(frame, {"a": CurvePanel("A", "x", "y", **options)}).axes
     assert axes.get_yscale() == scale
 
 
 def test_factors_of_marked_points_are_shown_as_ratios():
     frame = curve("a", "one", [0.001, 0.01, 0.1], [1, 2, 3])
     for options, scale in (({"markers": True}, "log"), ({"is_log_x": True}, "log"), ({}, "linear")):
-        (axes,) = curve_panels(frame, {"a": Panel("A", "x", "y", **options)}).axes
+        (axes,) = curve_panels(frame, {"a": CurvePanel("A", "x", "y", **options)}).axes
         assert axes.get_xscale() == scale
 
 
 def test_panels_with_the_same_vertical_axis_show_all_values():
     frame = pd.concat([curve("a", "one", [1, 2], [1, 2]), curve("b", "one", [1, 2], [5, 6])])
-    panels = {name: Panel(name, "x", "y") for name in "ab"}
+    panels = {name: CurvePanel(name, "x", "y") for name in "ab"}
     same, own = (curve_panels(frame, panels, same_y=same).axes for same in (True, False))
     assert same[0].get_ylim() == same[1].get_ylim()
     assert own[0].get_ylim() != own[1].get_ylim()
 
 
 def test_curve_that_stops_being_finite_ends_with_a_cross_that_is_explained():
-    figure = curve_panels(curve("a", "one", [1, 2, 3], [1, 2, np.nan]), {"a": Panel("A", "x", "y")})
+    figure = curve_panels(curve("a", "one", [1, 2, 3], [1, 2, np.nan]), {"a": CurvePanel("A", "x", "y")})
     assert any(line.get_marker() == "x" and list(line.get_xdata()) == [2] for line in figure.axes[0].lines)
     assert "no longer finite" in texts(figure)
 
 
 def test_nothing_finite_is_nothing_to_draw():
     with pytest.raises(NothingToDrawError):
-        curve_panels(curve("a", "one", [1, 2], [np.nan, np.inf]), {"a": Panel("A", "x", "y")})
+        curve_panels(curve("a", "one", [1, 2], [np.nan, np.inf]), {"a": CurvePanel("A", "x", "y")})
     with pytest.raises(NothingToDrawError):
         gains(differences("x", [np.nan]), "points")
 

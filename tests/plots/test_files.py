@@ -88,10 +88,10 @@ def test_two_figures_on_a_page_share_no_identifier(make_figure):
 
 
 def test_names_in_a_picture_are_text_and_identifiers_in_them_stay(make_runs):
-    from regbench.analysis.ranking import table
+    from regbench.analysis.ranking import ranked_entries
 
     name = '<script id="x">url(#y)</script>'
-    root = ElementTree.fromstring(inline_svg(rank_map(table(make_runs([name]))), "page"))  # noqa: S314 - our own
+    root = ElementTree.fromstring(inline_svg(rank_map(ranked_entries(make_runs([name]))), "page"))  # noqa: S314 - our own
     assert not [element for element in root.iter() if element.tag.endswith("script")]
     assert name in ["".join(element.itertext()).strip() for element in root.iter() if element.tag.endswith("text")]
 

@@ -20,7 +20,6 @@ from regbench.errors import ResultsError
 from regbench.report import page as page_module
 from regbench.report import provenance, write
 from regbench.report.figures import CAPTIONS, MAP_PREFIX
-from regbench.report.svg import LONG_PATH, TOLERANCE, short_path, smaller
 
 MOMENT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 COMMAND = "regbench compare --results 'a <b> & c\x1b'"
@@ -368,87 +367,8 @@ def test_command_is_named_only_where_it_is_ours(monkeypatch):
     assert provenance.called() == "called from Python"
 
 
-def absolute(path):
-    """The points of a path of relative commands, in order."""
-    tokens = re.findall(r"[a-z]|-?\d*\.?\d+", path)
-    assert "".join(tokens) == path.replace(" ", "")
-    points, at, start, command, numbers = [], np.zeros(2), np.zeros(2), "", []
-    for one in tokens:
-        if one.isalpha():
-            at = start if one == "z" else at
-            command, numbers = one, []
-            continue
-        numbers.append(float(one))
-        if len(numbers) == {"m": 2, "l": 2, "c": 6, "q": 4}[command]:
-            found = at + np.reshape(numbers, (-1, 2))
-            points += list(found)
-            at, numbers = found[-1], []
-            start, command = (at, "l") if command == "m" else (start, command)
-    return np.array(points)
-
-
-def test_short_path_has_the_same_points():
-    generator = np.random.default_rng(0)
-    points = generator.uniform(-500, 500, (12, 2)).round(6)
-    commands = ["M", "L", "L", "C", "C", "C", "L", "M", "L", "L", "Q", "Q"]
-    texts, before = [], ""
-    for command, (x, y) in zip(commands, points, strict=True):
-        texts.append(f"{x:.6f} {y:.6f}" if command == before and command in "CQ" else f"{command} {x:.6f} {y:.6f}")
-        before = command
-    found = absolute(short_path(" \n".join(texts) + " \nz"))
-    # Each point is rounded to two decimals by itself; errors do not add up.
-    assert np.abs(found - points).max() <= 0.005 + 1e-9
-
-
-def test_short_path_goes_on_after_it_was_closed():
-    assert short_path("M 10 10 \nL 20 10 \nz \nM 5 5 \nL 6 5.5 \nz") == "m10 10 10 0zm-5-5 1 .5z"
-
-
-def test_long_curve_stays_in_place():
-    x = np.linspace(0, 150, 351)
-    y = 50 + 40 * np.exp(-x / 30) + np.random.default_rng(1).normal(0, 0.3, len(x))
-    text = " \n".join(f"{'L' if index else 'M'} {a:.6f} {b:.6f}" for index, (a, b) in enumerate(zip(x, y, strict=True)))
-    found = absolute(short_path(text))
-    assert LONG_PATH < len(found) < len(x)
-    # Left out are vertices within the tolerance of the line, kept ones are rounded to a tenth; the slope of the line,
-    # at most that of neighbours, carries the rounding along x to y.
-    slope = np.abs(np.diff(y) / np.diff(x)).max()
-    distance = np.abs(np.interp(x, found[:, 0], found[:, 1]) - y)
-    assert distance.max() <= (TOLERANCE + 0.05) * np.hypot(1, slope) + 0.05 * slope
-
-
-def test_long_line_that_turns_back_keeps_its_turns():
-    points = [(0, 0)] * 50 + [(100, 0), (20, 0)]
-    found = absolute(short_path(" ".join(f"{'L' if index else 'M'} {x} {y}" for index, (x, y) in enumerate(points))))
-    assert found[:, 0].max() == 100
-    assert tuple(found[-1]) == (20, 0)
-
-
-def test_smaller_drawing_keeps_texts_marks_and_references():
-    drawing = (
-        '<svg xmlns:xlink="http://www.w3.org/1999/xlink" width="72pt" height="36pt" viewBox="0 0 72 36" '
-        'xmlns="http://www.w3.org/2000/svg" version="1.1"><metadata><a/></metadata><defs><style>*{x: y}</style></defs>'
-        '<g id="f-group"><g id="f-empty"></g><defs><path id="f-m1" d="M 0 1.234567 L 2 2"/></defs>'
-        '<g clip-path="url(#f-clip)"><use xlink:href="#f-m1" x="1.23456" y="2" style="fill: url(#f-hatch)"/></g>'
-        "<text style=\"font-family: 'A', 'B'; fill: red\" transform=\"rotate(-0 1 2)\">a &lt;b&gt;  c</text>"
-        '<text style="fill: red" transform="rotate(-90 1.2345 2)">d</text>'
-        '<image transform="scale(0.00123456 1)" xlink:href="data:image/png;base64,AAAA"/></g>'
-        '<defs><clipPath id="f-clip"/><pattern id="f-hatch"/></defs></svg>'
-    )
-    assert smaller(drawing, "f").replace("\n", "") == (
-        '<svg width="72pt" height="36pt" viewBox="0 0 72 36">'
-        "<style>.fc0{fill: red}.fc1{fill: url(#fi2)}</style>"
-        '<defs><path id="fi0" d="m0 1.23 2 .77"/></defs>'
-        '<g clip-path="url(#fi1)"><use href="#fi0" x="1.23" y="2" class="fc1"/></g>'
-        '<text class="fc0">a &lt;b&gt;  c</text>'
-        '<text class="fc0" transform="rotate(-90 1.23 2)">d</text>'
-        '<image transform="scale(0.00123456 1)" href="data:image/png;base64,AAAA"/>'
-        '<defs><clipPath id="fi1"/><pattern id="fi2"/></defs></svg>'
-    )
-
-
 @pytest.mark.slow
-def test_page_of_eight_problems_and_twelve_candidates_is_below_three_megabytes(tmp_path):
+def test_page_of_eight_problems_and_twelve_candidates_is_below_seven_megabytes(tmp_path):
     for problem in range(8):
         for candidate in range(12):
             searched = [[], ["weight_decay_opt"], ["momentum"]][candidate % 3]
@@ -459,7 +379,7 @@ def test_page_of_eight_problems_and_twelve_candidates_is_below_three_megabytes(t
                 where, f"problem_{problem}", f"candidate_{candidate}", error, number, 50, 9, searched, epochs=100
             )
     write(compare(results=[tmp_path / "results"], baselines="none"), tmp_path / "report.html")
-    assert (tmp_path / "report.html").stat().st_size < 3e6
+    assert (tmp_path / "report.html").stat().st_size < 7e6
 
 
 def test_figures_of_papers_are_linked_from_where_the_page_lies(smallest, tmp_path):

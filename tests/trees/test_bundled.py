@@ -29,7 +29,7 @@ def test_bundled_runs_have_the_columns_and_types_of_any_other(source):
 def test_bundled_curves_are_those_that_a_comparison_draws(source):
     found = bundled.load(source).curves
     assert {"label", *found.columns} == set(curves.COLUMNS)
-    assert set(found["metric"]) == set(learning_curves.METRICS)
+    assert set(found["metric"]) == set(learning_curves.CURVE_LABELS)
 
 
 def test_runs_of_two_sources_have_different_numbers():
@@ -41,7 +41,7 @@ def test_runs_of_two_sources_have_different_numbers():
 def test_every_reported_winner_has_curves_that_end_in_its_mean(source):
     found = bundled.load(source)
     runs = with_labels(found.runs)
-    table = ranking.table(runs)
+    table = ranking.ranked_entries(runs)
     shown = reported(runs)
     keys = [*curves.ENTRY, "setting"]
     winners = found.curves.merge(shown[[*keys, "label"]].drop_duplicates(), on=keys)

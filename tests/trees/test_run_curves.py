@@ -5,8 +5,6 @@ from typing import Any
 
 import pytest
 
-from regbench.engine import curves as engine_curves
-from regbench.trees import run_curves
 from regbench.trees.run_curves import final_and_best, first_reaching, infer_ending, read_curves
 
 NAN, INF = math.nan, math.inf
@@ -15,10 +13,6 @@ NAN, INF = math.nan, math.inf
 def ending(epochs: int = 4, **losses: Any) -> tuple[str, float, str | None]:
     found = infer_ending(read_curves(losses, epochs, {}), epochs)
     return found.outcome, found.diverged_epoch, found.why and found.why.kind
-
-
-def test_the_absurd_loss_is_that_of_our_engine() -> None:
-    assert run_curves.ABSURD == engine_curves.ABSURD
 
 
 def test_a_run_with_all_its_evaluations_is_completed() -> None:

@@ -6,13 +6,13 @@ from pathlib import Path
 from regbench import benchmark
 from regbench.errors import ResultsError
 from regbench.figures.entries import is_foreign
-from regbench.figures.plan import Figure, Run
+from regbench.figures.plan import PaperFigure, Run
 from regbench.records import Outcome, RunResult
 from regbench.store.folder import Folder
 from regbench.trees import frames
 
 
-class Results:
+class FigureRuns:
     """Runs by their specs; each is read once.
 
     Args:
@@ -44,7 +44,7 @@ class Results:
                 return None
         return self._known[run.digest]
 
-    def runs(self, figure: Figure) -> list[Run]:
+    def runs(self, figure: PaperFigure) -> list[Run]:
         """The runs of a figure, each once, as far as what is there tells."""
         return list({run.digest: run for run in figure.runs(self.find)}.values())
 
