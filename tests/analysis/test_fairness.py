@@ -207,6 +207,20 @@ def test_near_best_is_the_share_of_trials_within_one_percent_of_the_winner(make_
     assert row["trials"] == 6
 
 
+@pytest.mark.parametrize("goal", ["maximize", "minimize"])
+def test_near_best_of_negative_scores_is_that_of_their_size(make_runs, goal):
+    # Of -0.8 as of 0.8 one percent is 0.008; the goal decides which one wins. (A log-likelihood is such a loss.)
+    better = -1 if goal == "minimize" else 1
+    values = [-0.8, -0.8 - better * 0.0079, -0.8 - better * 0.0081, -0.8 - better * 0.3]
+    runs = rates(make_runs, dict(zip((0.1, 0.2, 0.3, 0.4), values, strict=True)), metric="loss", goal=goal)
+    assert card(runs)["near_best"] == pytest.approx(2 / 4)
+
+
+def test_near_best_of_a_winner_with_score_zero_are_those_that_are_equal(make_runs):
+    runs = rates(make_runs, {0.1: 0.0, 0.2: 0.0, 0.3: 1e-9}, metric="loss", goal="minimize")
+    assert card(runs)["near_best"] == pytest.approx(2 / 3)
+
+
 def test_the_step_time_is_relative_to_sgd_on_the_same_problem_in_the_same_source(make_runs, join):
     def timed(candidate, seconds, **common):
         rows = [{"setting": {"learning_rate": n}, "step_seconds": one} for n, one in enumerate(seconds)]
@@ -276,6 +290,23 @@ def test_a_baseline_without_spread_cannot_be_judged(make_study, ours):
     (row,) = fairness.baseline_strength(baselines(make_study, ours), baselines(make_study, OURS)).to_dict("records")
     assert row["verdict"] == "cannot be said"
     assert np.isnan(row["standard_errors"])
+
+
+@pytest.mark.parametrize("offset", [-10.0, -2.0, 0.0, 10.0])
+@pytest.mark.parametrize("goal, better", [("minimize", -1), ("maximize", 1)])
+def test_the_strength_of_a_baseline_does_not_depend_on_the_sign_of_its_losses(make_study, goal, better, offset):
+    def table(values, **common):
+        runs = make_study("sgd", {0.1: values[0]}, again=values[1:], metric="loss", goal=goal, **common)
+        return ranking.table(runs)
+
+    # Means differ by 3 in favour of ours. Variances by hand: of 0, 1, 2 it is 1; of 0, 2, 4, 6 it is 20/3.
+    ours = [offset + better * 3 - 1 + value for value in (0, 1, 2)]
+    published = [offset - 3 + value for value in (0, 2, 4, 6)]
+    (row,) = fairness.baseline_strength(table(ours), table(published)).to_dict("records")
+    # Losses of up to 13, of which deviations of 1 lose two of 16 digits.
+    assert row["difference"] == pytest.approx(better * 3, rel=1e-12)
+    assert row["standard_errors"] == pytest.approx(3 / np.sqrt(1 / 3 + 20 / 3 / 4), rel=1e-12)
+    assert row["verdict"] == "stronger"
 
 
 def test_baselines_with_and_without_a_penalty_in_the_loss_cannot_be_judged(make_study):

@@ -90,8 +90,29 @@ def test_deepobs_finds_the_same_winner_mean_deviation_and_speed_in_a_clean_tree(
 PUBLISHED = Path(__file__).resolve().parents[2].parent / "shared" / "published"
 NONLINEAR, BASELINES = "nonlinear_weight_updates", "deepobs_baselines"
 # Learning rate and power of the setting with ten seeds; mean, standard deviation, and the unit of their last digit.
-# The figures of the baselines are those of the nine re-runs; those of the nonlinear updates are of all ten seeds.
+# The figures of the baselines are those of the nine re-runs; those of the nonlinear updates are of all ten seeds. On
+# cifar100_allcnnc, fmnist_vae and svhn_wrn164, of which few were published, they were taken from the files by a script
+# that did not use regbench: the setting with ten seeds, of equal seeds the newest run.
 FIGURES = {
+    (BASELINES, "cifar100_allcnnc", "adam"): (0.001, None, 0.5613, 0.0101, 1e-4),
+    (BASELINES, "cifar100_allcnnc", "momentum"): (0.0039810717055, None, 0.6022, 0.0078, 1e-4),
+    (BASELINES, "cifar100_allcnnc", "sgd"): (0.15848931925, None, 0.5708, 0.0174, 1e-4),
+    (BASELINES, "fmnist_vae", "adam"): (0.00015848931925, None, 23.076, 0.098, 1e-3),
+    (BASELINES, "fmnist_vae", "momentum"): (1e-5, None, 63.085, 14.561, 1e-3),
+    (BASELINES, "fmnist_vae", "sgd"): (0.0039810717055, None, 23.787, 0.258, 1e-3),
+    (BASELINES, "svhn_wrn164", "adam"): (0.00015848931925, None, 0.9524, 0.0025, 1e-4),
+    (BASELINES, "svhn_wrn164", "momentum"): (0.00063095734448, None, 0.9551, 0.0017, 1e-4),
+    (BASELINES, "svhn_wrn164", "sgd"): (0.025118864315, None, 0.9529, 0.0035, 1e-4),
+    (NONLINEAR, "cifar100_allcnnc", "power_sgd_decoupled"): (0.0254, 0.6, 0.5505, 0.0097, 1e-4),
+    (NONLINEAR, "cifar100_allcnnc", "power_momentum_decoupled_momentum"): (0.0246, 0.9, 0.5832, 0.0084, 1e-4),
+    (NONLINEAR, "cifar100_allcnnc", "power_nesterov_decoupled_momentum"): (0.00687, 0.8, 0.5744, 0.0068, 1e-4),
+    # Of two settings with ten seeds (the other, at 0.00165 and 0.8: 23.63) the one with the better validation loss.
+    (NONLINEAR, "fmnist_vae", "power_sgd"): (0.00292, 0.9, 23.723, 0.167, 1e-3),
+    (NONLINEAR, "fmnist_vae", "power_momentum"): (0.000542, 0.8, 28.170, 13.996, 1e-3),
+    (NONLINEAR, "fmnist_vae", "power_nesterov"): (0.0001978, 0.5, 23.567, 0.191, 1e-3),
+    (NONLINEAR, "svhn_wrn164", "power_sgd_decoupled"): (0.01256, 0.5, 0.9630, 0.0016, 1e-4),
+    (NONLINEAR, "svhn_wrn164", "power_momentum_decoupled_momentum"): (0.000291, 0.4, 0.9629, 0.0007, 1e-4),
+    (NONLINEAR, "svhn_wrn164", "power_nesterov_decoupled_momentum"): (0.000608, 0.4, 0.9640, 0.0009, 1e-4),
     (BASELINES, "cifar10_3c3d", "adam"): (0.00039810717055, None, 0.8472, 0.0036, 1e-4),
     (BASELINES, "cifar10_3c3d", "momentum"): (0.00039810717055, None, 0.8438, 0.0067, 1e-4),
     (BASELINES, "cifar10_3c3d", "sgd"): (0.063095734448, None, 0.8369, 0.0129, 1e-4),
@@ -149,7 +170,7 @@ def test_the_setting_with_the_most_seeds_has_the_published_figures(published, st
 
 def test_our_rule_has_the_published_winner_in_all_studies(published):
     final, most = published["final"], published["most"]
-    assert len(final) == 18
+    assert len(final) == 36
     assert [study for study in final if final[study]["setting"] != most[study]["setting"]] == []
     # Its author tried four more strengths of decay after the search; one was better on the validation split.
     row = final[STUDY_WITH_MORE]

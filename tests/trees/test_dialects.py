@@ -47,6 +47,34 @@ def test_a_file_of_deepobs_1_2_is_read(foreign_table: MakeTable) -> None:
     assert run.irregular == []
 
 
+@pytest.mark.parametrize(
+    ("problem", "curves", "expected"),
+    [
+        # Performances of fmnist_2c2d and fmnist_vae: 0.919809 and 92.9776.
+        ("fmnist_2c2d", {"test_accuracies": [0.1, 0.5, 0.7, 0.9, 0.91]}, 4 + 1),
+        ("fmnist_2c2d", {"test_accuracies": [0.1, 0.5, 0.7, 0.9, 0.919809]}, 4),
+        ("fmnist_2c2d", {"test_accuracies": [0.92, 0.5, 0.7, 0.9, 0.91]}, 0),
+        ("fmnist_vae", {"test_losses": [250.0, 94.0, 93.0, 92.98, 92.978]}, 4 + 1),
+        ("fmnist_vae", {"test_losses": [250.0, 94.0, 93.0, 92.9776, 95.0]}, 3),
+    ],
+)
+def test_epochs_to_convergence_are_the_first_evaluation_that_reaches_it_and_one_more_than_all_where_none_does(
+    foreign_table: MakeTable, problem: str, curves: dict[str, list[float]], expected: int
+) -> None:
+    assert read(foreign_table(testproblem=problem, **curves)).epochs_to_convergence == expected
+
+
+def test_a_diverged_run_never_converged_and_of_one_that_was_cut_short_it_is_not_known(foreign_table: MakeTable) -> None:
+    flat = {name: [2.3] * 5 for name in ("train_losses", "valid_losses", "test_losses")}
+    run = read(foreign_table(**flat, test_accuracies=[0.1] * 5))
+    assert (run.outcome, run.epochs_to_convergence) == ("diverged", 4 + 1)
+    run = read(foreign_table(num_epochs=9))
+    assert (run.outcome, run.epochs_to_convergence) == ("cut_short", 3)
+    run = read(foreign_table(num_epochs=9, test_accuracies=[0.1, 0.5, 0.7, 0.8, 0.9]))
+    assert run.outcome == "cut_short"
+    assert math.isnan(run.epochs_to_convergence)
+
+
 def test_a_file_of_deepobs_1_1_is_read(foreign_table: MakeTable, deepobs_1_1: dict[str, Any]) -> None:
     run = read(foreign_table(**deepobs_1_1, valid_losses=..., valid_accuracies=..., train_log_interval=1))
     assert (run.dialect, run.optimizer, run.candidate) == ("1.1", "AdamOptimizer", "adam")

@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 
 from regbench.trees.run_curves import final_and_best, first_reaching, infer_ending, read_curves
@@ -119,3 +120,18 @@ def test_the_first_evaluation_that_is_good_enough_counts() -> None:
     assert first_reaching([3.0, 2.0, 1.0, 2.0], 2.0, "minimize") == 1
     assert first_reaching([0.1, 0.5, 0.9], 0.6, "maximize") == 2
     assert first_reaching([0.1, 0.5, NAN], 0.6, "maximize") is None
+
+
+def test_an_evaluation_that_is_exactly_as_good_counts() -> None:
+    assert first_reaching([0.1, 0.6, 0.9], 0.6, "maximize") == 1
+    assert first_reaching([3.0, 2.0, 1.0], 2.0, "minimize") == 1
+    assert first_reaching([0.6], 0.6, "maximize") == first_reaching([0.6], 0.6, "minimize") == 0
+
+
+def test_the_first_evaluation_is_that_of_numpy_on_curves_with_ties() -> None:
+    generator = np.random.default_rng(0)
+    for curve in generator.integers(0, 5, (200, 6)) / 4:
+        for performance in np.arange(6) / 4:
+            for goal, reached in (("maximize", curve >= performance), ("minimize", curve <= performance)):
+                expected = int(np.argmax(reached)) if reached.any() else None
+                assert first_reaching(list(curve), performance, goal) == expected
