@@ -15,6 +15,7 @@ COLUMNS = [
     *["problem", "candidate", "label", "source", "dialect", "coupling", "decay", "setting"],
     *["protocol", "schedule", "epochs", "batch_size", "seeds", "n_seeds", "metric", "split", "goal"],
     *["mean", "sd", "iqm", "low", "high", "iqm_low", "iqm_high", "clean_mean", "clean_sd", "rank", "speed"],
+    *["budget", "sampler", "study_seed", "search"],
     *["trials", "diverged", "unfinished", "diverged_seeds", "irregular"],
     *["decided_by", "loss_has_penalty", "comparable", "note"],
 ]
@@ -56,8 +57,9 @@ def ranked_entries(
         `COLUMNS`. `setting` is a dict, None where nothing won. `sd` has ddof 1 and is NaN for a single seed, like the
         intervals `low` to `high` of the mean and `iqm_low` to `iqm_high` of the interquartile mean. `clean_mean` and
         `clean_sd` leave out the tuning seed. `speed`: mean number of epochs to the problem's convergence performance,
-        as DeepOBS counts (epochs + 1 where never reached). `diverged`, `unfinished`: of the trials. `irregular`: kind
-        -> number of files, of all runs, superseded ones too.
+        as DeepOBS counts (epochs + 1 where never reached). `budget`, `sampler`, `study_seed`, `search`: see
+        `trees.searches`; of an inferred search `budget` is the number of its trials. `diverged`, `unfinished`: of the
+        trials. `irregular`: kind -> number of files, of all runs, superseded ones too.
     """
     labelled = with_labels(runs)
     shown = reported(labelled, mode, metric, split)
@@ -74,6 +76,8 @@ def ranked_entries(
         rows[column] = [
             kind() if isinstance(value, float) and np.isnan(value) else kind(value) for value in rows[column]
         ]
+    for column in ("budget", "study_seed"):
+        rows[column] = pd.Series([None if np.isnan(value) else int(value) for value in rows[column]], dtype=object)
     rows = _ranked(_compared(rows))
     rows["note"] = _notes(rows)
     rows = rows.sort_values(["problem", "comparable", "rank", "label"], ascending=[True, False, True, True])

@@ -16,7 +16,7 @@ class Standing(Record):
 
     Args:
         search: digest of the search (`Manifest.digest`); `sampler`, `budget` (trials asked for), `study_seed`: of it.
-        coupling: where the winner's decay acts; none where its strength is 0.
+        coupling: where decay acts; none where every strength that was tried is 0.
         setting: the winner's; None where no trial completed. `decay`: its strength.
         seeds: of the runs that are reported.
         valid_mean: final validation metric (a loss without the penalty term), mean over the seeds; None without
@@ -68,7 +68,7 @@ def standing(
         problem=problem.name,
         candidate=spec.candidate,
         setting=winner.spec.setting if winner else None,
-        coupling=spec.acting_coupling,
+        coupling=spec.decay.coupling if any(run.spec.decay_strength for run in trials) else Coupling.NONE,
         decay=winner.spec.decay_strength if winner else None,
         protocol=spec.protocol.name,
         search=search.digest,

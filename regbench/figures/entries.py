@@ -14,6 +14,7 @@ from regbench.figures.searches import FigureSearch
 from regbench.records import METRICS, SPLITS
 from regbench.trees import frames
 from regbench.trees.dialects import DIALECTS
+from regbench.trees.searches import BY_HAND, runs_of
 
 OURS = DIALECTS[0]
 SPREAD = "middle half of the seeds; line: their mean"
@@ -36,6 +37,7 @@ def is_foreign(runs: pd.DataFrame) -> pd.Series:
 
 def searched(runs: pd.DataFrame) -> pd.DataFrame:
     """The runs of entries of which several settings were tried."""
+    runs = runs[runs["search"] != BY_HAND]
     settings = runs.groupby(entries.ENTRY, observed=True, dropna=False)["setting"].transform("nunique")
     return runs[settings > 1]
 
@@ -73,10 +75,13 @@ class Entries:
             kept = results.runs["problem"].isin(self.problems)
             if self._candidates is not None:
                 kept &= results.runs["candidate"].isin(self._candidates)
+            shown_runs = results.runs[kept]
             if self._searches is not None:
-                declared = results.runs["digest"].isin({run.digest for run in self.runs(find)})
-                kept = declared | (kept & is_foreign(results.runs))
-            runs = entries.with_labels(searched(results.runs[kept]).reset_index(drop=True))
+                manifests = [search.manifest(find) for search in self._searches]
+                each_once = results.runs.drop_duplicates(["source", "file"])
+                declared = runs_of(each_once, manifests)
+                shown_runs = pd.concat([declared, shown_runs[is_foreign(shown_runs)]], ignore_index=True)
+            runs = entries.with_labels(searched(shown_runs).reset_index(drop=True))
             shown = entries.reported(runs)
             summaries = curves.summaries(results.curves(shown["run"].tolist()), shown)
             self._comparison = Comparison(runs, results.irregularities, summaries, "final", None)

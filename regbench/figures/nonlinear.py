@@ -13,6 +13,7 @@ import pandas as pd
 
 from regbench import catalog
 from regbench.analysis import stability
+from regbench.benchmark.searches import Search
 from regbench.comparison import Comparison
 from regbench.figures import entries
 from regbench.figures.effects import Effect
@@ -102,7 +103,9 @@ def _searched(plan: _Plan, trees: Sequence[Path], wanted: Sequence[str]) -> list
     problem, protocol = plan.problem, catalog.protocol("deepobs")
     names = [*(DECAYED if problem.l2 else POWERS), *BASELINES]
     searches = [
-        FigureSearch(problem, catalog.candidate(name), plan.budget, plan.reruns, plan.epochs, protocol)
+        FigureSearch(
+            Search.of(problem, name, budget=plan.budget, reruns=plan.reruns, epochs=plan.epochs, protocol=protocol)
+        )
         for name in names
     ]
     departures = [

@@ -11,9 +11,11 @@ import pandas as pd
 from regbench.benchmark.tasks import Task
 from regbench.records import (
     Candidate,
+    Origin,
     Part,
     Problem,
     Protocol,
+    Role,
     RunResult,
     RunSpec,
     Scalar,
@@ -34,6 +36,7 @@ class Size(StrEnum):
 
 
 CONSTANT = Schedule()
+BY_HAND = Origin(role=Role.BY_HAND)
 KERAS_FIT = Protocol(
     name="keras-fit",
     summary="as Keras's fit: no validation split, reshuffled every epoch, every test sample evaluated",
@@ -54,6 +57,7 @@ class Run:
     Args:
         setting: values of the candidate by dotted name; a candidate without ranges needs none.
         keep_kernels: the trained kernels are needed too.
+        origin: what goes on record of what made it; by hand unless given.
         is_settled: False where something in it depends on runs that are not there yet; it is then only counted.
     """
 
@@ -67,6 +71,7 @@ class Run:
     setting: dict[str, Scalar] = field(default_factory=dict)
     keep_kernels: bool = False
     is_settled: bool = True
+    origin: Origin = BY_HAND
 
     @cached_property
     def spec(self) -> RunSpec:

@@ -70,9 +70,16 @@ class FigureRuns:
             report(result)
 
         for keep_kernels in (True, False):
-            specs = [run.spec for run in runs if run.keep_kernels == keep_kernels]
-            if specs:
-                benchmark.run_all(specs, results=tree, data_dir=self._data_dir, keep_kernels=keep_kernels, report=take)
+            wanted = [run for run in runs if run.keep_kernels == keep_kernels]
+            if wanted:
+                benchmark.run_all(
+                    [run.spec for run in wanted],
+                    origins=[run.origin for run in wanted],
+                    results=tree,
+                    data_dir=self._data_dir,
+                    keep_kernels=keep_kernels,
+                    report=take,
+                )
 
 
 def _suffices(result: RunResult | None, run: Run) -> bool:

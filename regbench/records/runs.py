@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Self, cast
 
 from pydantic import Field, model_validator
 
-from regbench.records.definitions import Coupling, Decay, Part, Problem, Protocol, Record, Scalar, Schedule, searched_in
+from regbench.records.definitions import Decay, Part, Problem, Protocol, Record, Scalar, Schedule, searched_in
 from regbench.records.searches import Origin
 
 if TYPE_CHECKING:
@@ -72,11 +72,6 @@ class RunSpec(Record):
     def decay_strength(self) -> float:
         """The factor of L2 or decay; a number in every run."""
         return cast(float, self.decay.strength)
-
-    @property
-    def acting_coupling(self) -> Coupling:
-        """Where decay acts: the coupling that was asked for, none where its strength is 0 (a problem without L2)."""
-        return self.decay.coupling if self.decay_strength else Coupling.NONE
 
     def identity(self) -> dict[str, Any]:
         """What tells this run from others, as plain JSON data: nothing that cannot change a curve."""

@@ -80,8 +80,16 @@ def load(source: str, folder: Path | None = None) -> Bundled:
         moment=pd.NaT,
         training_seconds=float("nan"),
         superseded=False,
+        search="",
+        role="",
+        trial=float("nan"),
+        sampler="",
+        budget=float("nan"),
+        study_seed=float("nan"),
+        further_seeds=float("nan"),
+        won=False,
     )
-    return Bundled(runs, curves.assign(source=source))
+    return Bundled(runs, curves.assign(source=source, search=""))
 
 
 def _read(path: Path, columns: Sequence[str]) -> pd.DataFrame:

@@ -160,7 +160,8 @@ def _mark_groups(runs: Iterable[TreeRun]) -> None:
     for one in runs:
         run = one.run
         entry = (run.problem, run.candidate, run.coupling, run.protocol, run.schedule, run.epochs, run.batch_size)
-        settings[*entry, run.setting_key].append(one)
+        # Where it is on record what made a run, it is also told which runs are of one setting, to the last bit.
+        settings[*entry, run.setting_digest if run.role else run.setting_key].append(one)
     for members in settings.values():
         if len(members) > 1:
             _unify(members)
