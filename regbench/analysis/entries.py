@@ -81,8 +81,8 @@ def hyperparameters(runs: pd.DataFrame) -> pd.DataFrame:
 
 def numbers(values: pd.Series) -> pd.Series:
     """The values as floats; NaN for what is no finite number."""
-    found = pd.to_numeric(values, errors="coerce").astype(float)
-    return found.where(np.isfinite(found))
+    floats = pd.to_numeric(values, errors="coerce").astype(float)
+    return floats.where(np.isfinite(floats))
 
 
 def _plain(value: Any) -> Any:
@@ -245,24 +245,24 @@ def _winners(live: pd.DataFrame, mode: Mode) -> pd.DataFrame:
         aside=("aside", "first"),
     )
     first = settings.drop_duplicates("entry").drop(columns=["completed", "worth"])
-    found = entries.merge(first, on="entry", how="left").join(counts, on="entry")
-    found = found.fillna({"decided_by": "", "seeds": 0, "most_seeds": 0}).astype({"seeds": int, "most_seeds": int})
+    winning = entries.merge(first, on="entry", how="left").join(counts, on="entry")
+    winning = winning.fillna({"decided_by": "", "seeds": 0, "most_seeds": 0}).astype({"seeds": int, "most_seeds": int})
     if mode == "most":
-        found["decided_by"] = found["decided_by"].where(found["setting"].isna(), "seeds")
-    found["reason"] = _reasons(found)
-    found["setting"] = found["setting"].astype(object).where(found["setting"].notna(), None)
-    return found.sort_values(["problem", "label"]).reset_index(drop=True)
+        winning["decided_by"] = winning["decided_by"].where(winning["setting"].isna(), "seeds")
+    winning["reason"] = _reasons(winning)
+    winning["setting"] = winning["setting"].astype(object).where(winning["setting"].notna(), None)
+    return winning.sort_values(["problem", "label"]).reset_index(drop=True)
 
 
-def _reasons(found: pd.DataFrame) -> pd.Series:
+def _reasons(winning: pd.DataFrame) -> pd.Series:
     """Why an entry has no winner; "" where it has one."""
-    trials, diverged = found["trials"].astype(str), found["diverged"].astype(str)
-    why = pd.Series("no completed trial has a finite value", index=found.index)
-    none = found["diverged"] + found["unfinished"] == found["trials"]
+    trials, diverged = winning["trials"].astype(str), winning["diverged"].astype(str)
+    why = pd.Series("no completed trial has a finite value", index=winning.index)
+    none = winning["diverged"] + winning["unfinished"] == winning["trials"]
     why = why.mask(none, diverged + " of " + trials + " trials diverged, the others were not finished")
-    why = why.mask(found["diverged"] == found["trials"], "all " + trials + " trials diverged")
-    why = why.mask(found["unfinished"] == found["trials"], "none of " + trials + " trials was finished")
-    return why.where(found["setting"].isna(), "")
+    why = why.mask(winning["diverged"] == winning["trials"], "all " + trials + " trials diverged")
+    why = why.mask(winning["unfinished"] == winning["trials"], "none of " + trials + " trials was finished")
+    return why.where(winning["setting"].isna(), "")
 
 
 def _reported(live: pd.DataFrame, chosen: pd.DataFrame, mode: Mode, metric: str | None, split: str) -> pd.DataFrame:

@@ -62,8 +62,8 @@ class Comparison:
     @cached_property
     def reported(self) -> pd.DataFrame:
         """`entries.reported`, with `comparable` of their entry."""
-        found = reported(self.runs, self.mode, self.metric)
-        return found.merge(self.table[["problem", "label", "comparable"]], on=["problem", "label"])
+        runs = reported(self.runs, self.mode, self.metric)
+        return runs.merge(self.table[["problem", "label", "comparable"]], on=["problem", "label"])
 
     @cached_property
     def reported_on_train(self) -> pd.DataFrame:

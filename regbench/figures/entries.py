@@ -95,14 +95,14 @@ def learning_curves(comparison: Comparison) -> pd.DataFrame:
     are left out where others' do not.
     """
     shown = comparison.reported[comparison.reported["comparable"]]
-    found = curves.comparable(comparison.summaries, shown).merge(shown[["problem", "label"]].drop_duplicates())
-    return found.assign(low=found["q25"], high=found["q75"])
+    summaries = curves.comparable(comparison.summaries, shown).merge(shown[["problem", "label"]].drop_duplicates())
+    return summaries.assign(low=summaries["q25"], high=summaries["q75"])
 
 
-def curve_numbers(found: pd.DataFrame) -> pd.DataFrame:
+def curve_numbers(summaries: pd.DataFrame) -> pd.DataFrame:
     """What a figure of learning curves shows."""
     columns = ["problem", "label", "candidate", "coupling", "source", "setting"]
-    return found[[*columns, "metric", "epoch", "n", "mean", "sd", "low", "high"]]
+    return summaries[[*columns, "metric", "epoch", "n", "mean", "sd", "low", "high"]]
 
 
 def cautions(comparison: Comparison) -> list[str]:
@@ -134,9 +134,9 @@ def result_table(comparison: Comparison) -> pd.DataFrame:
     for split in SPLITS:
         for metric in METRICS:
             shown = entries.reported(comparison.runs, "final", metric, split)
-            found = shown.groupby(["problem", "label"])["value"].agg(["mean", "std"])
+            moments = shown.groupby(["problem", "label"])["value"].agg(["mean", "std"])
             names = {"mean": f"{split}_{metric}_mean", "std": f"{split}_{metric}_sd"}
-            table = table.merge(found.rename(columns=names).reset_index(), on=["problem", "label"], how="left")
+            table = table.merge(moments.rename(columns=names).reset_index(), on=["problem", "label"], how="left")
     return table.dropna(axis="columns", how="all")
 
 

@@ -73,12 +73,12 @@ def figures(size: Size, trees: Sequence[Path] = ()) -> list[PaperFigure]:
     runs = entries.searched(entries.read(trees).runs)
     with_powers = runs[runs["candidate"].isin(powered)]
     if entries.is_foreign(with_powers).any():
-        found = []
+        paper_figures = []
         for problem in sorted(with_powers["problem"].unique()):
             couplings = runs[(runs["problem"] == problem) & runs["candidate"].isin(wanted)]["coupling"]
             shown = Entries(trees, [problem], wanted)
-            found += _of(problem, shown, couplings.nunique() > 1, ["Nothing was trained for this figure."])
-        return found
+            paper_figures += _of(problem, shown, couplings.nunique() > 1, ["Nothing was trained for this figure."])
+        return paper_figures
     return [figure for plan in _plans(size) for figure in _searched(plan, trees, wanted)]
 
 
@@ -132,7 +132,7 @@ def _of(problem: str, shown: Entries, has_couplings: bool, departures: Sequence[
             partial(shown.drawn, draw),
         )
 
-    found = [
+    paper_figures = [
         of(
             "curves",
             "the best setting of each variant beside the baselines",
@@ -156,7 +156,7 @@ def _of(problem: str, shown: Entries, has_couplings: bool, departures: Sequence[
         ),
     ]
     if has_couplings:
-        found.append(
+        paper_figures.append(
             of(
                 "decay",
                 "decoupled decay beside L2",
@@ -164,7 +164,7 @@ def _of(problem: str, shown: Entries, has_couplings: bool, departures: Sequence[
                 _draw_couplings,
             )
         )
-    return found
+    return paper_figures
 
 
 def _draw_curves(comparison: Comparison, problem: str) -> Drawing:

@@ -36,7 +36,7 @@ def panels_of(table: pd.DataFrame) -> list[CouplingPanels]:
     Entries whose metric is not that of the ranked ones have no place on the axis and are left out. Each row gets
     `place`: "inside", "beyond" (worse than what the axis shows) or "nowhere" (no finite mean).
     """
-    found = []
+    problems = []
     for problem, rows in table.groupby("problem", sort=False, observed=True):
         usable = rows[rows["mean"].abs() < LARGEST]
         if usable.empty:
@@ -53,8 +53,8 @@ def panels_of(table: pd.DataFrame) -> list[CouplingPanels]:
         rows = rows.assign(place=place, worth=worth.where(place != "nowhere"))
         rows = rows.sort_values("worth", ascending=False, na_position="last", kind="stable").drop(columns="worth")
         couplings = {name: rows[rows["coupling"] == name] for name in in_order(rows["coupling"].unique())}
-        found.append(CouplingPanels(str(problem), f"{split} {metric}", maximize, scale, couplings))
-    return found
+        problems.append(CouplingPanels(str(problem), f"{split} {metric}", maximize, scale, couplings))
+    return problems
 
 
 def ranked_dots(table: pd.DataFrame, *, level: float = 0.95) -> Figure:

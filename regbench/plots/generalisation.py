@@ -60,10 +60,10 @@ def ranking_of(panels: Sequence[GeneralisationPanel]) -> list[str]:
 
 def scales_for(panel: GeneralisationPanel) -> tuple[Scale, Scale]:
     """What the axes show: training and test values of the runs that are not far worse than the others."""
-    found = [scale_of_better(panel.ended[split], panel.maximize) for split in ("train", "test")]
+    scales = [scale_of_better(panel.ended[split], panel.maximize) for split in ("train", "test")]
     if panel.metric == "accuracy":
-        found = [within_unit(scale) for scale in found]
-    return found[0], found[1]
+        scales = [within_unit(scale) for scale in scales]
+    return scales[0], scales[1]
 
 
 def gaps_of(xs: Scale, ys: Scale) -> np.ndarray:

@@ -66,7 +66,7 @@ def rules(entries: pd.DataFrame) -> str:
     }
     schedules = entries["schedule"].replace("none", "constant")
     values = {name: sorted(set(entries.assign(schedule=schedules)[name])) for name in words}
-    return ", ".join(words[name].format(" or ".join(map(str, found))) for name, found in values.items())
+    return ", ".join(words[name].format(" or ".join(map(str, texts))) for name, texts in values.items())
 
 
 def _sources(comparison: "Comparison") -> Table:
@@ -113,8 +113,8 @@ def _problems(comparison: "Comparison") -> Table:
 
 def _claimed(claims: pd.DataFrame) -> str:
     """How many others the best is claimed to beat, by the protocols that are compared."""
-    found = claims.groupby("better", sort=False)["claimed"].agg(["sum", "size"])
-    return "; ".join(f"{label} beats {row['sum']} of {row['size']}" for label, row in found.iterrows())
+    wins = claims.groupby("better", sort=False)["claimed"].agg(["sum", "size"])
+    return "; ".join(f"{label} beats {row['sum']} of {row['size']}" for label, row in wins.iterrows())
 
 
 def title(entries: pd.DataFrame) -> str:

@@ -102,12 +102,12 @@ def _apart(entries: pd.DataFrame) -> list[tuple[str, list[str]]]:
 
 def claims(comparison: "Comparison", level: float) -> ClaimList:
     """The sentences, and a row for each pair of entries of a problem."""
-    found = comparison.claims
-    claimed = found["claimed"].astype(bool)
+    of_the_best = comparison.claims
+    claimed = of_the_best["claimed"].astype(bool)
     pairs = analysis.with_probabilities(analysis.claims(comparison.reported, level, "all"), comparison.reported)
     return ClaimList(
-        list(found.loc[claimed, "sentence"]),
-        list(found.loc[~claimed, "sentence"]),
+        list(of_the_best.loc[claimed, "sentence"]),
+        list(of_the_best.loc[~claimed, "sentence"]),
         [(str(problem), _pairs(rows)) for problem, rows in pairs.groupby("problem", sort=True)],
     )
 

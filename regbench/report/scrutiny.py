@@ -130,9 +130,9 @@ def ridges(comparison: "Comparison") -> Ridges:
 
 def irregular(comparison: "Comparison") -> Table:
     """What was irregular in which source, and how it was treated; an example of each."""
-    found = pd.concat([comparison.irregularities, _of_bundled(comparison)], ignore_index=True)
+    irregularities = pd.concat([comparison.irregularities, _of_bundled(comparison)], ignore_index=True)
     rows = []
-    for (source, kind), files in found.groupby(["source", "kind"], sort=True):
+    for (source, kind), files in irregularities.groupby(["source", "kind"], sort=True):
         example = files.sort_values(["file", "detail"]).iloc[0]
         text = f"{example['file']}: {example['detail']}" if example["detail"] else str(example["file"])
         rows.append(Row([name(source), Cell(spoken(kind)), figure(len(files), 9), name(KINDS[kind]), name(text)]))

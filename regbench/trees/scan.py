@@ -49,13 +49,13 @@ def scan(path: str | os.PathLike[str]) -> Scan:
         raise ResultsError(f"{shown}: it cannot be read as results: {error.strerror or error}") from error
     except ValueError as error:
         raise ResultsError(f"{shown}: it is no path: {error}") from error
-    found = Scan(root, [], [])
+    result = Scan(root, [], [])
     folders = [root]
     while folders:
-        folders += _scan_folder(folders.pop(), found)
-    found.files.sort()
-    found.others.sort()
-    return found
+        folders += _scan_folder(folders.pop(), result)
+    result.files.sort()
+    result.others.sort()
+    return result
 
 
 def _scan_file(path: str) -> Scan:
@@ -64,10 +64,10 @@ def _scan_file(path: str) -> Scan:
     return Scan(folder, [FoundFile(path, printable(name), status.st_size, status.st_mtime_ns)], [])
 
 
-def _scan_folder(folder: str, found: Scan) -> list[str]:
+def _scan_folder(folder: str, result: Scan) -> list[str]:
     """Add what is in a folder; gives the folders in it."""
     inner = []
-    start = len(found.root.rstrip("/")) + 1
+    start = len(result.root.rstrip("/")) + 1
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
@@ -76,19 +76,19 @@ def _scan_folder(folder: str, found: Scan) -> list[str]:
                     continue
                 if entry.name.startswith("."):
                     detail = "a hidden folder" if entry.is_dir(follow_symlinks=False) else "a hidden file"
-                    found.others.append((file, Irregularity("stray_file", detail)))
+                    result.others.append((file, Irregularity("stray_file", detail)))
                 elif entry.is_dir(follow_symlinks=False):
                     inner.append(entry.path)
                 elif _is_linked_folder(entry):
-                    found.others.append((f"{file}/", Irregularity("linked_folder", "")))
+                    result.others.append((f"{file}/", Irregularity("linked_folder", "")))
                 elif entry.name.endswith(RUN_SUFFIX):
-                    _add_file(entry, file, found)
+                    _add_file(entry, file, result)
                 else:
                     is_note = entry.name.endswith(FAILURE_SUFFIX)
-                    found.others.append((file, Irregularity("failed_run" if is_note else "stray_file", "")))
+                    result.others.append((file, Irregularity("failed_run" if is_note else "stray_file", "")))
     except OSError as error:
         file = printable(folder[start:]) or "."
-        found.others.append((f"{file}/", Irregularity("unreadable", error.strerror or str(error))))
+        result.others.append((f"{file}/", Irregularity("unreadable", error.strerror or str(error))))
     return inner
 
 
@@ -99,14 +99,14 @@ def _is_linked_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _add_file(entry: os.DirEntry[str], file: str, found: Scan) -> None:
+def _add_file(entry: os.DirEntry[str], file: str, result: Scan) -> None:
     try:
         status = entry.stat()
     except OSError as error:
         detail = "a link to nothing" if entry.is_symlink() else error.strerror or str(error)
-        found.others.append((file, Irregularity("unreadable", detail)))
+        result.others.append((file, Irregularity("unreadable", detail)))
         return
     if stat.S_ISREG(status.st_mode):
-        found.files.append(FoundFile(entry.path, file, status.st_size, status.st_mtime_ns))
+        result.files.append(FoundFile(entry.path, file, status.st_size, status.st_mtime_ns))
     else:
-        found.others.append((file, Irregularity("stray_file", "no regular file")))
+        result.others.append((file, Irregularity("stray_file", "no regular file")))
