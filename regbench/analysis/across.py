@@ -58,7 +58,7 @@ class AverageRanks:
 
     @property
     def sentence(self) -> str:
-        """What all this supports, and no more."""
+        """A sentence that says whether the average ranks differ, by which test."""
         return _verdict(self) + _omissions(self)
 
 

@@ -1,4 +1,4 @@
-"""Which differences between candidates the seeds support, as sentences.
+"""Claims: the differences between candidates that the seeds support, as sentences.
 
 Two entries are compared by Welch's t test on the values of their reported runs, where these can be compared at all:
 same problem, protocol, schedule, epochs, batch size and metric. Nothing is claimed of losses that contain a penalty
@@ -32,7 +32,7 @@ COLUMNS = [
 
 
 def claims(reported: pd.DataFrame, level: float = 0.05, against: str = "best") -> pd.DataFrame:
-    """What can be said of each pair, claimed differences and those that are none.
+    """Test each pair of entries: a row and a sentence for each, whether or not the difference is claimed.
 
     Args:
         reported: `entries.reported`; of a frame with a column `comparable`, the rows where it holds.

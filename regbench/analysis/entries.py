@@ -59,7 +59,7 @@ def _spoken(column: str, value: object) -> str:
 
 
 def _spoken_sources(sources: pd.Series) -> dict[str, str]:
-    """What a label says of each source: nothing of the only one and of ours, of folders the last name if it will do."""
+    """The suffix of a label for each source: none for the only one and ours, of folders the last name if unique."""
     names = list(sources.unique())
     if len(names) == 1:
         return {names[0]: ""}
@@ -255,7 +255,7 @@ def _winners(live: pd.DataFrame, mode: Mode) -> pd.DataFrame:
 
 
 def _reasons(winning: pd.DataFrame) -> pd.Series:
-    """Why an entry has no winner; "" where it has one."""
+    """The reason why an entry has no winner; "" where it has one."""
     trials, diverged = winning["trials"].astype(str), winning["diverged"].astype(str)
     why = pd.Series("no completed trial has a finite value", index=winning.index)
     none = winning["diverged"] + winning["unfinished"] == winning["trials"]

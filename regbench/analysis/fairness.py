@@ -145,7 +145,7 @@ def _card(tried: pd.DataFrame, setting: str | None, searched: dict[str, Searched
 
 
 def _searched(candidate: str) -> dict[str, Searched]:
-    """What a candidate's file searches; nothing where there is no such file."""
+    """The ranges and choices in a candidate's file; empty where there is no such file."""
     try:
         return catalog.candidate(candidate).searched()
     except RegbenchError:
@@ -153,7 +153,7 @@ def _searched(candidate: str) -> dict[str, Searched]:
 
 
 def _find(name: str, searched: dict[str, Searched]) -> Searched | None:
-    """What is searched under the name of a hyperparameter in a result file (`beta1`, `learning_rate`)."""
+    """The range or choices of a hyperparameter by its name in a result file (`beta1`, `learning_rate`)."""
     if name in _DECAY:
         return searched.get("decay.strength")
     plain = name.replace("_", "")

@@ -99,7 +99,7 @@ def _curve(entry: dict[str, object], worths: np.ndarray, confidence: float, seed
 
 @functools.cache
 def _ranks(n: int, confidence: float, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Which of n scores, in order, are the lower end of the band, the median and the upper end for 1 ... n trials.
+    """Ranks among n sorted scores of the band's lower end, median and upper end, for 1 ... n trials.
 
     Quantiles go along with any increasing change of the scores, so this depends on their number alone. 0 and n + 1: no
     end. With equal scores the band is wider than it need be, never too narrow.

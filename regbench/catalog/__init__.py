@@ -1,4 +1,4 @@
-"""What exists: problems and candidates from TOML files; budgets, protocols and schedules from the tables in `rules`.
+"""The catalogue: problems and candidates from TOML files; budgets, protocols and schedules from the tables in `rules`.
 
 Bundled files come with the package; a folder `testproblems` or `search_spaces` in the working directory is read beside
 them. A name exists once: the same name with another content in both places is an error, never a silent override.

@@ -28,7 +28,7 @@ CONFIDENCE = 0.8
 
 @dataclass(frozen=True)
 class Comparison:
-    """What a comparison found; every frame is computed when it is first asked for.
+    """The frames of a comparison; each is computed when it is first used.
 
     Args:
         runs: `store.frames`: all runs, with `label`, also superseded ones.

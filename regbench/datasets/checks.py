@@ -1,4 +1,4 @@
-"""What is there of the data sets, and whether it is what was published."""
+"""Checks of data sets: which files are there, and whether they are the published ones."""
 
 import hashlib
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ from regbench.errors import DataError
 
 
 class State(StrEnum):
-    """How it stands with the files of a data set."""
+    """The state of the files of a data set."""
 
     BUILT_IN = "built in"
     MISSING = "missing"
@@ -29,7 +29,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """How it stands with one data set.
+    """The state of one data set, with its folder, size and details.
 
     Attributes:
         dataset: its name.

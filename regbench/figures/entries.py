@@ -1,4 +1,4 @@
-"""What figures show of searches: those that they declare, and those that lie in trees of other sources."""
+"""The entries that figures of searches show: of declared searches, and of trees from other sources."""
 
 import json
 from collections.abc import Callable, Collection, Sequence
@@ -30,7 +30,7 @@ def read(trees: Sequence[Path]) -> frames.Results:
 
 
 def is_foreign(runs: pd.DataFrame) -> pd.Series:
-    """Which runs regbench did not write."""
+    """A mask of the runs that regbench did not write."""
     return runs["dialect"] != OURS
 
 
@@ -41,7 +41,7 @@ def searched(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 class Entries:
-    """What several figures of a paper show.
+    """The entries that several figures of a paper share, read and compared once.
 
     Args:
         trees: results trees; the runs of `searches` are written into the first one.
@@ -57,7 +57,7 @@ class Entries:
         candidates: Collection[str] | None,
         searches: Sequence[FigureSearch] | None = None,
     ) -> None:
-        """Read nothing yet."""
+        """Keep the arguments; trees are read when a figure is drawn."""
         self.problems = list(problems)
         self._trees, self._candidates, self._searches = trees, candidates, searches
         self._comparison: Comparison | None = None
@@ -83,7 +83,7 @@ class Entries:
         return self._comparison
 
     def drawn(self, draw: Callable[[Comparison], Drawing], find: Find) -> Drawing:
-        """What is drawn of the comparison, with the runs that it shows."""
+        """The drawing of the comparison, with the runs that it shows."""
         comparison = self.comparison(find)
         return replace(draw(comparison), runs=comparison.runs)
 
@@ -100,13 +100,13 @@ def learning_curves(comparison: Comparison) -> pd.DataFrame:
 
 
 def curve_numbers(summaries: pd.DataFrame) -> pd.DataFrame:
-    """What a figure of learning curves shows."""
+    """The numbers of a figure of learning curves: a row an epoch of a curve."""
     columns = ["problem", "label", "candidate", "coupling", "source", "setting"]
     return summaries[[*columns, "metric", "epoch", "n", "mean", "sd", "low", "high"]]
 
 
 def cautions(comparison: Comparison) -> list[str]:
-    """What must be known before curves and values of entries are compared."""
+    """Sentences on what limits the comparison of curves and values of entries."""
     table = comparison.table
     shown = table[table["comparable"]]
     mixed = shown.groupby("problem")["loss_has_penalty"].transform("nunique") > 1

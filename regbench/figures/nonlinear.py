@@ -58,7 +58,7 @@ PUBLISHED = {
 
 @dataclass(frozen=True)
 class _Plan:
-    """What is searched of one problem where no tree of others is given."""
+    """The search on one problem where no tree of others is given."""
 
     problem: Problem
     budget: str | int
@@ -185,7 +185,7 @@ def _cautions(comparison: Comparison) -> list[str]:
 
 
 def _left_out(comparison: Comparison) -> list[str]:
-    """What a reader would look for in vain."""
+    """Sentences on curves and baselines that are missing."""
     sentences = []
     curves = comparison.summaries
     validated = curves["label"][curves["metric"] == "valid_loss"]

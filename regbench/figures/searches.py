@@ -54,7 +54,7 @@ class FigureSearch:
         return [self._run(setting, seed, is_settled=winner is not None) for seed in seeds]
 
     def runs(self, find: Find) -> list[Run]:
-        """All of them."""
+        """All runs of the search: trials and re-runs of the winner."""
         return [*self.trials(), *self.again(find)]
 
     def _run(self, setting: tune.Setting, seed: int, is_settled: bool = True) -> Run:

@@ -31,7 +31,7 @@ class CouplingPanels(NamedTuple):
 
 
 def panels_of(table: pd.DataFrame) -> list[CouplingPanels]:
-    """What is drawn of `ranking.ranked_entries`: problems in which an entry has a finite mean.
+    """The panels for the rows of `ranking.ranked_entries`: problems in which an entry has a finite mean.
 
     Entries whose metric is not that of the ranked ones have no place on the axis and are left out. Each row gets
     `place`: "inside", "beyond" (worse than what the axis shows) or "nowhere" (no finite mean).
@@ -166,7 +166,7 @@ def _dot(colour: str, is_open: bool) -> dict[str, Any]:
 
 
 def _legend(problems: Sequence[CouplingPanels], level: float) -> list[tuple[Artist, str]]:
-    """What the signs that occur mean."""
+    """Legend entries for the signs that occur."""
     rows = pd.concat([rows for one in problems for rows in one.couplings.values()])
     inside = rows[rows["place"] == "inside"]
     signs: list[tuple[Artist, str]] = [

@@ -1,4 +1,4 @@
-"""What figures of several panels share: where panels are, the legend below them, what they say of decay."""
+"""Layout that figures of several panels share: positions, titles, the legend below."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence

@@ -152,7 +152,7 @@ def _cross(colour: str) -> dict[str, object]:
 
 
 def _signs(panels: Sequence[SensitivityPanel]) -> list[tuple[Artist, str]]:
-    """What the legend says beyond names."""
+    """Legend entries for the lines and for diverged trials."""
     signs: list[tuple[Artist, str]] = [(Line2D([], [], linestyle="none"), "lines: the best trials nearby")]
     if any(len(panel.diverged) for panel in panels):
         signs.append((Line2D([], [], **_cross("0.2")), "diverged (rows in the order given here)"))

@@ -1,4 +1,4 @@
-"""What is irregular in a results tree, file by file and in numbers."""
+"""The irregularities of a results tree, file by file and counted."""
 
 import os
 from collections import Counter

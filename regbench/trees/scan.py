@@ -1,4 +1,4 @@
-"""Which files of a tree may hold runs, and what else lies in it.
+"""Scanning a tree for files that may hold runs, and for all others.
 
 Every regular file named `*.json` is a candidate, whatever the depth. Hidden files and folders (their names begin with a
 dot) are not read. A link to a file is followed, a link to a folder is not: so a tree ends, and ends where the user sees
@@ -25,7 +25,7 @@ class FoundFile(NamedTuple):
 
 
 class Scan(NamedTuple):
-    """What is in a tree; `others` by path below the root."""
+    """The content of a tree: files that may hold runs, and `others` by path below the root."""
 
     root: str
     files: list[FoundFile]

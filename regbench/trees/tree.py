@@ -98,7 +98,7 @@ def _pack(answer: ReadRun | Irregularity) -> list[Any]:
 
 
 def _unpack(packed: list[Any] | None, known: KnownProblems) -> ReadRun | Irregularity | None:
-    """What was packed; None where more is known of the problem by now, or something else."""
+    """Restore a packed run or irregularity; None where the facts of its problem have changed since."""
     if packed is None:
         return None
     if len(packed) == len(Irregularity._fields):
