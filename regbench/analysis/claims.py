@@ -1,4 +1,4 @@
-"""Which differences between candidates the seeds support, as sentences.
+"""Claims: the differences between candidates that the seeds support, as sentences.
 
 Two entries are compared by Welch's t test on the values of their reported runs, where these can be compared at all:
 same problem, protocol, schedule, epochs, batch size and metric. Nothing is claimed of losses that contain a penalty
@@ -34,7 +34,7 @@ COLUMNS = [
 
 
 def claims(reported: pd.DataFrame, level: float = 0.05, against: str = "best") -> pd.DataFrame:
-    """What can be said of each pair, claimed differences and those that are none.
+    """Test each pair of entries: a row and a sentence for each, whether or not the difference is claimed.
 
     Args:
         reported: `entries.reported`; of a frame with a column `comparable`, the rows where it holds.
@@ -65,11 +65,11 @@ def claims(reported: pd.DataFrame, level: float = 0.05, against: str = "best") -
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def with_probabilities(found: pd.DataFrame, reported: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
+def with_probabilities(pairs: pd.DataFrame, reported: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
     """Adds how probable it is that a run of the better entry beats one of the worse.
 
     Args:
-        found: what `claims` gives.
+        pairs: what `claims` gives.
         reported: what it was given; the tuning seed does not count here either.
         level: of the interval of each probability by itself, without adjustment for others.
 
@@ -81,7 +81,7 @@ def with_probabilities(found: pd.DataFrame, reported: pd.DataFrame, level: float
     values = {key: rows["value"].to_numpy(float) for key, rows in fresh.groupby(["problem", "label"])}
     goals = fresh.drop_duplicates("problem").set_index("problem")["goal"]
     rows = []
-    for problem, better, worse in zip(found["problem"], found["better"], found["worse"], strict=True):
+    for problem, better, worse in zip(pairs["problem"], pairs["better"], pairs["worse"], strict=True):
         good, poor = values.get((problem, better)), values.get((problem, worse))
         if good is None or poor is None:
             rows.append((np.nan, np.nan, np.nan))
@@ -89,7 +89,7 @@ def with_probabilities(found: pd.DataFrame, reported: pd.DataFrame, level: float
             probability, (low, high) = probability_of_improvement(good, poor, str(goals[problem]), level)
             rows.append((probability, low, high))
     columns = ["probability", "probability_low", "probability_high"]
-    return found.join(pd.DataFrame(rows, index=found.index, columns=columns))
+    return pairs.join(pd.DataFrame(rows, index=pairs.index, columns=columns))
 
 
 class _Pair(NamedTuple):
@@ -162,7 +162,7 @@ def _row(problem: str, pair: _Pair, product: float, tests: int, level: float) ->
 
 
 def _sentence(
-    problem: str, pair: _Pair, found: tuple[float, float, float], p: float, claimed: bool, needed: float
+    problem: str, pair: _Pair, interval: tuple[float, float, float], p: float, claimed: bool, needed: float
 ) -> str:
     good, poor = pair.good, pair.poor
     tail = _diverged(pair)
@@ -171,8 +171,8 @@ def _sentence(
     pair_is = f"{pair.better} and {pair.worse} are not distinguishable on {problem} at this budget"
     if np.isnan(p):
         return f"{pair_is} ({_no_test(pair)}).{tail}"
-    digits = _decimals(found[2] - found[1])
-    difference, low, high = (f"{value:.{digits}f}" if digits >= 0 else f"{value:.2g}" for value in found)
+    digits = _decimals(interval[2] - interval[1])
+    difference, low, high = (f"{value:.{digits}f}" if digits >= 0 else f"{value:.2g}" for value in interval)
     seeds = f"{good.n} seeds each" if good.n == poor.n else f"{good.n} and {poor.n} seeds"
     p_text = "p < 0.0001" if p < 0.0001 else f"p = {p:.2g}"
     if claimed:

@@ -79,7 +79,7 @@ def _spoken(column: str, value: object) -> str:
 
 
 def _spoken_sources(sources: pd.Series) -> dict[str, str]:
-    """What a label says of each source: nothing of the only one and of ours, of folders the last name if it will do."""
+    """The suffix of a label for each source: none for the only one and ours, of folders the last name if unique."""
     names = list(sources.unique())
     if len(names) == 1:
         return {names[0]: ""}
@@ -101,8 +101,8 @@ def hyperparameters(runs: pd.DataFrame) -> pd.DataFrame:
 
 def numbers(values: pd.Series) -> pd.Series:
     """The values as floats; NaN for what is no finite number."""
-    found = pd.to_numeric(values, errors="coerce").astype(float)
-    return found.where(np.isfinite(found))
+    floats = pd.to_numeric(values, errors="coerce").astype(float)
+    return floats.where(np.isfinite(floats))
 
 
 def _plain(value: Any) -> Any:
@@ -277,25 +277,25 @@ def _winners(live: pd.DataFrame, mode: Mode) -> pd.DataFrame:
         aside=("aside", "first"),
     )
     first = settings.drop_duplicates("entry").drop(columns=["completed", "worth", "won"])
-    found = entries.merge(first, on="entry", how="left").join(counts, on="entry")
-    found = found.fillna({"decided_by": "", "seeds": 0, "most_seeds": 0}).astype({"seeds": int, "most_seeds": int})
-    found["budget"] = found["budget"].fillna(found["trials"])
+    winning = entries.merge(first, on="entry", how="left").join(counts, on="entry")
+    winning = winning.fillna({"decided_by": "", "seeds": 0, "most_seeds": 0}).astype({"seeds": int, "most_seeds": int})
+    winning["budget"] = winning["budget"].fillna(winning["trials"])
     if mode == "most":
-        found["decided_by"] = found["decided_by"].where(found["setting"].isna(), "seeds")
-    found["reason"] = _reasons(found)
-    found["setting"] = found["setting"].astype(object).where(found["setting"].notna(), None)
-    return found.sort_values(["problem", "label"]).reset_index(drop=True)
+        winning["decided_by"] = winning["decided_by"].where(winning["setting"].isna(), "seeds")
+    winning["reason"] = _reasons(winning)
+    winning["setting"] = winning["setting"].astype(object).where(winning["setting"].notna(), None)
+    return winning.sort_values(["problem", "label"]).reset_index(drop=True)
 
 
-def _reasons(found: pd.DataFrame) -> pd.Series:
-    """Why an entry has no winner; "" where it has one."""
-    trials, diverged = found["trials"].astype(str), found["diverged"].astype(str)
-    why = pd.Series("no completed trial has a finite value", index=found.index)
-    none = found["diverged"] + found["unfinished"] == found["trials"]
+def _reasons(winning: pd.DataFrame) -> pd.Series:
+    """The reason why an entry has no winner; "" where it has one."""
+    trials, diverged = winning["trials"].astype(str), winning["diverged"].astype(str)
+    why = pd.Series("no completed trial has a finite value", index=winning.index)
+    none = winning["diverged"] + winning["unfinished"] == winning["trials"]
     why = why.mask(none, diverged + " of " + trials + " trials diverged, the others were not finished")
-    why = why.mask(found["diverged"] == found["trials"], "all " + trials + " trials diverged")
-    why = why.mask(found["unfinished"] == found["trials"], "none of " + trials + " trials was finished")
-    return why.where(found["setting"].isna(), "")
+    why = why.mask(winning["diverged"] == winning["trials"], "all " + trials + " trials diverged")
+    why = why.mask(winning["unfinished"] == winning["trials"], "none of " + trials + " trials was finished")
+    return why.where(winning["setting"].isna(), "")
 
 
 def _reported(live: pd.DataFrame, chosen: pd.DataFrame, mode: Mode, metric: str | None, split: str) -> pd.DataFrame:

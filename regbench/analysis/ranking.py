@@ -95,7 +95,7 @@ _EMPTY: dict[str, Callable[..., Any]] = {
 
 
 def _figures(group: pd.DataFrame, level: float, seed: int) -> dict[str, Any]:
-    """What the reported runs of one entry say."""
+    """Mean, deviation and intervals of the reported runs of one entry."""
     values = group["value"].to_numpy(float)
     bad, diverged = ~np.isfinite(values), (group["outcome"] == "diverged").to_numpy()
     tuned = group["is_tuning_seed"].to_numpy(bool)
@@ -132,7 +132,7 @@ def _standard_deviation(values: np.ndarray) -> float:
 
 
 def _about(runs: pd.DataFrame, metric: str | None) -> pd.DataFrame:
-    """What is known of each entry whether it has a winner or not: metric, goal, counts of irregular files, ..."""
+    """The columns that each entry has with or without a winner: metric, goal, counts of irregular files, ..."""
     about = runs.sort_values([*ROW, "dialect"]).drop_duplicates(ROW)[[*ROW, "metric", "goal", "dialect", "decay"]]
     about = about.rename(columns={"dialect": "first_dialect", "decay": "first_decay"})
     penalty = runs.groupby(ROW, as_index=False)["loss_has_penalty"].any()
@@ -191,7 +191,7 @@ def _notes(rows: pd.DataFrame) -> list[str]:
 
 
 def _note(row: dict[Any, Any], beside_deepobs: bool) -> str:
-    """What a reader of one row must know, in a line; "" for nothing."""
+    """The note on one row; "" for none."""
     parts = []
     if row["apart"]:
         parts.append(f"not ranked: {row['apart']}")

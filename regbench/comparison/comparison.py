@@ -29,7 +29,7 @@ CONFIDENCE = 0.8
 
 @dataclass(frozen=True)
 class Comparison:
-    """What a comparison found; every frame is computed when it is first asked for.
+    """The frames of a comparison; each is computed when it is first used.
 
     Args:
         runs: `store.frames`: all runs, with `label`, also superseded ones.
@@ -68,8 +68,8 @@ class Comparison:
     @cached_property
     def reported(self) -> pd.DataFrame:
         """`entries.reported`, with `comparable` of their entry."""
-        found = reported(self.runs, self.mode, self.metric)
-        return found.merge(self.table[["problem", "label", "comparable"]], on=["problem", "label"])
+        runs = reported(self.runs, self.mode, self.metric)
+        return runs.merge(self.table[["problem", "label", "comparable"]], on=["problem", "label"])
 
     @cached_property
     def reported_on_train(self) -> pd.DataFrame:

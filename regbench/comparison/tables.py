@@ -61,7 +61,7 @@ def to_latex(table: pd.DataFrame) -> str:
 
 
 def title(entries: pd.DataFrame) -> str:
-    """What the rows of one problem have in common."""
+    """The heading of a problem: its name, split, metric and goal."""
     first = entries.iloc[0]
     return f"{first['problem']}: {first['split']} {first['metric']} ({first['goal']})"
 

@@ -1,4 +1,4 @@
-"""What figures show of searches: those that they declare, and those that lie in trees of other sources."""
+"""The entries that figures of searches show: of declared searches, and of trees from other sources."""
 
 import json
 from collections.abc import Callable, Collection, Sequence
@@ -31,7 +31,7 @@ def read(trees: Sequence[Path]) -> frames.Results:
 
 
 def is_foreign(runs: pd.DataFrame) -> pd.Series:
-    """Which runs regbench did not write."""
+    """A mask of the runs that regbench did not write."""
     return runs["dialect"] != OURS
 
 
@@ -43,7 +43,7 @@ def searched(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 class Entries:
-    """What several figures of a paper show.
+    """The entries that several figures of a paper share, read and compared once.
 
     Args:
         trees: results trees; the runs of `searches` are written into the first one.
@@ -59,7 +59,7 @@ class Entries:
         candidates: Collection[str] | None,
         searches: Sequence[FigureSearch] | None = None,
     ) -> None:
-        """Read nothing yet."""
+        """Keep the arguments; trees are read when a figure is drawn."""
         self.problems = list(problems)
         self._trees, self._candidates, self._searches = trees, candidates, searches
         self._comparison: Comparison | None = None
@@ -88,7 +88,7 @@ class Entries:
         return self._comparison
 
     def drawn(self, draw: Callable[[Comparison], Drawing], find: Find) -> Drawing:
-        """What is drawn of the comparison, with the runs that it shows."""
+        """The drawing of the comparison, with the runs that it shows."""
         comparison = self.comparison(find)
         return replace(draw(comparison), runs=comparison.runs)
 
@@ -100,18 +100,18 @@ def learning_curves(comparison: Comparison) -> pd.DataFrame:
     are left out where others' do not.
     """
     shown = comparison.reported[comparison.reported["comparable"]]
-    found = curves.comparable(comparison.summaries, shown).merge(shown[["problem", "label"]].drop_duplicates())
-    return found.assign(low=found["q25"], high=found["q75"])
+    summaries = curves.comparable(comparison.summaries, shown).merge(shown[["problem", "label"]].drop_duplicates())
+    return summaries.assign(low=summaries["q25"], high=summaries["q75"])
 
 
-def curve_numbers(found: pd.DataFrame) -> pd.DataFrame:
-    """What a figure of learning curves shows."""
+def curve_numbers(summaries: pd.DataFrame) -> pd.DataFrame:
+    """The numbers of a figure of learning curves: a row an epoch of a curve."""
     columns = ["problem", "label", "candidate", "coupling", "source", "setting"]
-    return found[[*columns, "metric", "epoch", "n", "mean", "sd", "low", "high"]]
+    return summaries[[*columns, "metric", "epoch", "n", "mean", "sd", "low", "high"]]
 
 
 def cautions(comparison: Comparison) -> list[str]:
-    """What must be known before curves and values of entries are compared."""
+    """Sentences on what limits the comparison of curves and values of entries."""
     table = comparison.table
     shown = table[table["comparable"]]
     mixed = shown.groupby("problem")["loss_has_penalty"].transform("nunique") > 1
@@ -139,9 +139,9 @@ def result_table(comparison: Comparison) -> pd.DataFrame:
     for split in SPLITS:
         for metric in METRICS:
             shown = entries.reported(comparison.runs, "final", metric, split)
-            found = shown.groupby(["problem", "label"])["value"].agg(["mean", "std"])
+            moments = shown.groupby(["problem", "label"])["value"].agg(["mean", "std"])
             names = {"mean": f"{split}_{metric}_mean", "std": f"{split}_{metric}_sd"}
-            table = table.merge(found.rename(columns=names).reset_index(), on=["problem", "label"], how="left")
+            table = table.merge(moments.rename(columns=names).reset_index(), on=["problem", "label"], how="left")
     return table.dropna(axis="columns", how="all")
 
 

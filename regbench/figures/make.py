@@ -20,7 +20,7 @@ class Job:
 
     Args:
         paper: its paper.
-        figure: what it is.
+        figure: its declaration.
         missing: how many runs have to be trained.
         present: how many are there.
         time: what training the missing ones will take, about.
@@ -36,7 +36,7 @@ class Job:
 
 
 def jobs_for(papers: Sequence[str], size: Size, results: FigureRuns, data_dir: Path | None = None) -> list[Job]:
-    """What there is to do for the figures of papers. Runs that several figures need count with the first of them."""
+    """The figures of papers as jobs. Runs that several figures need count with the first of them."""
     jobs = []
     counted: set[str] = set()
     for paper in papers:
@@ -107,7 +107,7 @@ class _Progress:
 
 
 def _obstacle(names: set[str], data_dir: Path | None) -> str:
-    """Why data are not there; empty where they are."""
+    """The message on data files that are missing; empty where none is."""
     for name in sorted(names):
         if datasets.get(name).files:
             try:

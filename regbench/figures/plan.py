@@ -1,4 +1,4 @@
-"""What a figure is: the runs that it needs, as data, and how it is drawn from them."""
+"""The declaration of a figure: the runs that it needs, as data, and how it is drawn from them."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -75,14 +75,14 @@ class Run:
 
     @cached_property
     def spec(self) -> RunSpec:
-        """What it is in a results tree."""
+        """The spec of the run in a results tree."""
         batch_size = self.batch_size or self.problem.batch_size
         task = Task(self.problem, self.candidate, self.protocol, self.schedule, self.epochs, batch_size)
         return task.spec(self.setting, self.seed)
 
     @cached_property
     def digest(self) -> str:
-        """What identifies it there."""
+        """The digest of the spec."""
         return self.spec.digest()
 
 
@@ -97,7 +97,7 @@ class Drawing:
     Args:
         figure: the picture.
         numbers: what it shows, a row a point.
-        findings: sentences on what came out.
+        findings: sentences on the results.
         runs: what it shows where that are not just the figure's own runs: rows of `store.frames.RUNS`.
     """
 
@@ -153,5 +153,5 @@ def reduced(problem: Problem, train_per_class: int, test_per_class: int | None =
 
 
 def available_results(runs: Iterable[Run], find: Find) -> list[RunResult]:
-    """The results of runs that are all there."""
+    """The results of those of the runs that are there."""
     return [result for run in runs if (result := find(run)) is not None]

@@ -24,7 +24,7 @@ class FigureRuns:
     def __init__(
         self, trees: Sequence[Path], data_dir: Path | None = None, warn: Callable[[str], None] | None = None
     ) -> None:
-        """Read nothing yet."""
+        """Open the trees; no run is read yet."""
         self.trees = list(trees)
         self._folders = [Folder(tree, warn) for tree in trees]
         self._data_dir = data_dir

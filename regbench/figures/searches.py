@@ -42,7 +42,7 @@ class FigureSearch:
         ]
 
     def runs(self, find: Find) -> list[Run]:
-        """All of them."""
+        """All runs of the search: trials and re-runs of the winner."""
         return [*self.trials(), *self.again(find)]
 
     def manifest(self, find: Find) -> Manifest:

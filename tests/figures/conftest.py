@@ -7,6 +7,7 @@ from regbench import benchmark, catalog
 from regbench.figures.plan import Drawing, PaperFigure, Run, available_results, candidate, part
 from regbench.figures.runs import FigureRuns
 from regbench.plots.curve_panels import CurvePanel, curve_panels
+from regbench.store.folder import Folder
 
 
 @pytest.fixture
