@@ -46,7 +46,7 @@ def complete(
     if origins is None:
         origins = [Origin(role=Role.BY_HAND)] * len(specs)
     first = {spec.digest(): origin for spec, origin in reversed(list(zip(specs, origins, strict=True)))}
-    with RunLocks(folder.path, folder.tell) as locks:
+    with RunLocks(folder.path, folder.warn) as locks:
         return _Completion(folder, machine, report, first, minibatch, brief, locks).of(specs)
 
 
@@ -55,7 +55,7 @@ def tell_different_data(results: Sequence[RunResult], folder: Folder) -> None:
     if len({result.data_digest for result in results if result.data_digest}) > 1:
         spec = results[0].spec
         told = f"runs of {spec.candidate} on {spec.problem.name} were made on different data ({spec.problem.dataset})"
-        folder.tell(f"{folder.path}: {told}; for other data use another results tree")
+        folder.warn(f"{folder.path}: {told}; for other data use another results tree")
 
 
 class _Completion:
@@ -84,7 +84,7 @@ class _Completion:
         self._compute()
         while self._missing:
             # Another process has them; when it ends without them, they are ours.
-            self._folder.tell(f"{self._folder.path}: another process computes runs of this search; waiting for them")
+            self._folder.warn(f"{self._folder.path}: another process computes runs of this search; waiting for them")
             time.sleep(_LOOKS_EVERY_SECONDS)
             self._compute()
         return [self._results[spec.digest()] for spec in specs]

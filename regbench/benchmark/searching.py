@@ -90,7 +90,7 @@ def search(
     folder = Folder(results, warn)
     folder.check_writable()
     told = conditions(data_dir, max_seconds)
-    with execution.machine(workers, told, retries=retries, finish=True, say=folder.tell) as machine:
+    with execution.machine(workers, told, retries=retries, finish=True, warn=folder.warn) as machine:
         return ranked([_search_one(one, folder, machine, progress) for one in searches])
 
 
