@@ -9,6 +9,7 @@ import pandas as pd
 
 from regbench.analysis.entries import Mode, judged_by, reported, sign, winners, with_labels
 from regbench.analysis.intervals import interquartile_mean, interquartile_mean_interval, mean_interval
+from regbench.analysis.moments import mean, standard_deviation
 
 ROW = ["problem", "label"]
 COLUMNS = [
@@ -104,31 +105,21 @@ def _figures(group: pd.DataFrame, level: float, seed: int) -> dict[str, Any]:
     return {
         "seeds": [int(number) for number in group["seed"]],
         "n_seeds": len(values),
-        "mean": _mean(values),
-        "sd": _standard_deviation(values),
+        "mean": mean(values),
+        "sd": standard_deviation(values),
         "iqm": interquartile_mean(values),
         "low": mean_low,
         "high": mean_high,
         "iqm_low": iqm_low,
         "iqm_high": iqm_high,
-        "clean_mean": _mean(values[~tuned]),
-        "clean_sd": _standard_deviation(values[~tuned]),
+        "clean_mean": mean(values[~tuned]),
+        "clean_sd": standard_deviation(values[~tuned]),
         "speed": group["epochs_to_convergence"].mean(skipna=False),
         "diverged_seeds": int(diverged.sum()),
         "missing": int(bad.sum()),
         "failed": bool(bad.any() and (diverged | np.isinf(values))[bad].all()),
         "is_stale": bool(tuned.all()),
     }
-
-
-def _mean(values: np.ndarray) -> float:
-    """NaN for no values, and where an infinite loss stands against one that is not a number."""
-    with np.errstate(invalid="ignore"):
-        return float(values.mean()) if len(values) else np.nan
-
-
-def _standard_deviation(values: np.ndarray) -> float:
-    return float(values.std(ddof=1)) if len(values) > 1 and np.isfinite(values).all() else np.nan
 
 
 def _about(runs: pd.DataFrame, metric: str | None) -> pd.DataFrame:
