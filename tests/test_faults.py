@@ -1,5 +1,6 @@
 """What disks, signals, memory and other drivers do to a search: rows of the table in docs/reliability.md."""
 
+import contextlib
 import fcntl
 import json
 import os
@@ -10,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from regbench.store.folder import Folder
@@ -64,6 +66,15 @@ def wait_until(condition, process):
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+def processor_seconds(process):
+    """What the process and all those that it started have used."""
+    used = 0.0
+    for one in [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            used += sum(one.cpu_times()[:2])
+    return used
 
 
 def is_computing(folder="results"):
@@ -172,7 +183,8 @@ def test_termination_stops_at_once_and_the_same_command_goes_on(way, start):
 @pytest.mark.parametrize("way", [[], ["--workers", "2"]])
 def test_second_interruption_does_not_wait_for_what_runs(way, start):
     process = start(*[*LONG[:-1], "100000"], *way)  # a run would take minutes
-    wait_until(is_computing, process)
+    # Loading takes some seconds of the processor in each process, the run would take hundreds.
+    wait_until(lambda: is_computing() and processor_seconds(process) > (24 if way else 12), process)
     os.killpg(process.pid, signal.SIGINT)
     while "what runs is finished first" not in (line := process.stderr.readline()):
         assert line, "it ended"
