@@ -20,10 +20,11 @@ from regbench.records.definitions import (
     Searched,
     Selection,
 )
-from regbench.records.runs import MINIBATCH, Kernel, Measured, Outcome, RunResult, RunSpec, Timings
+from regbench.records.runs import ABSURD, MINIBATCH, Kernel, Measured, Outcome, RunResult, RunSpec, Timings
 from regbench.records.schedules import learning_rate_factor
 
 __all__ = [
+    "ABSURD",
     "MINIBATCH",
     "Argument",
     "Candidate",

@@ -20,6 +20,10 @@ MINIBATCH = "minibatch_train_losses"
 """The curve with a value a step, most of a file: it is read only where it is wanted."""
 
 
+ABSURD = 1e6
+"""A loss more than so many times the loss before training (or 1, if that is larger) counts as diverged."""
+
+
 class Outcome(StrEnum):
     """How a run ended."""
 
