@@ -7,7 +7,6 @@ from typing import Any
 import keras
 from keras import ops
 
-from regbench.optimizers.tunable import Tunable
 from regbench.optimizers.wrapper import OptimizerWrapper, Selection
 
 
@@ -26,8 +25,8 @@ class Lookahead(OptimizerWrapper):
 
     Args:
         inner_optimizer: The optimizer of the fast weights; its own state (momentum) goes on across a synchronisation.
-        sync_period: k, a positive integer. May be changed between steps: `optimizer.sync_period = 10`.
-        slow_step_size: alpha, in (0, 1]. May be changed between steps: `optimizer.slow_step_size = 0.8`.
+        sync_period: k, a positive integer.
+        slow_step_size: alpha, in (0, 1].
         apply_to: `"all"` (default), `"kernels"` or a function of a variable; see `OptimizerWrapper`.
         name: Name of the optimizer.
         **kwargs: See `OptimizerWrapper`.
@@ -41,11 +40,6 @@ class Lookahead(OptimizerWrapper):
         `sync_period` steps; as in the common implementations, nothing is swapped for an evaluation in between.
     """
 
-    sync_period = Tunable(
-        lambda period: period >= 1 and period == int(period), must_be="a positive integer", dtype="int"
-    )
-    slow_step_size = Tunable(lambda alpha: 0 < alpha <= 1, must_be="in (0, 1]")
-
     def __init__(
         self,
         inner_optimizer: keras.optimizers.Optimizer | str | dict[str, Any],
@@ -56,8 +50,12 @@ class Lookahead(OptimizerWrapper):
         **kwargs: Any,
     ) -> None:
         super().__init__(inner_optimizer, apply_to=apply_to, name=name, **kwargs)
-        self.sync_period = sync_period
-        self.slow_step_size = slow_step_size
+        if not (sync_period >= 1 and sync_period == int(sync_period)):
+            raise ValueError(f"`sync_period` must be a positive integer. Received: sync_period={sync_period}")
+        if not 0 < slow_step_size <= 1:
+            raise ValueError(f"`slow_step_size` must be in (0, 1]. Received: slow_step_size={slow_step_size}")
+        self.sync_period = int(sync_period)
+        self.slow_step_size = float(slow_step_size)
 
     def build(self, variables: list[Any]) -> None:
         """Creates the slow weights."""
@@ -84,3 +82,7 @@ class Lookahead(OptimizerWrapper):
         # w <- slow
         self.assign(slow_variable, ops.where(is_due, synchronised, slow))
         self.assign(variable, ops.where(is_due, synchronised, fast))
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments."""
+        return super().get_config() | {"sync_period": self.sync_period, "slow_step_size": self.slow_step_size}
