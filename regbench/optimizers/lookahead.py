@@ -54,8 +54,14 @@ class Lookahead(OptimizerWrapper):
             raise ValueError(f"`sync_period` must be a positive integer. Received: sync_period={sync_period}")
         if not 0 < slow_step_size <= 1:
             raise ValueError(f"`slow_step_size` must be in (0, 1]. Received: slow_step_size={slow_step_size}")
-        self.sync_period = int(sync_period)
+        # A float like all hyperparameters: a compiled step can then take another one where floats are its inputs.
+        self._sync_period = float(sync_period)
         self.slow_step_size = float(slow_step_size)
+
+    @property
+    def sync_period(self) -> int:
+        """The number of steps between two synchronisations."""
+        return int(self._sync_period)
 
     def build(self, variables: list[Any]) -> None:
         """Creates the slow weights."""
@@ -76,7 +82,7 @@ class Lookahead(OptimizerWrapper):
         slow_variable = self._slow_weights[self._get_variable_index(variable)]
         slow, fast = ops.convert_to_tensor(slow_variable), ops.convert_to_tensor(variable)
         alpha = ops.cast(self.slow_step_size, variable.dtype)
-        is_due = ops.equal((self.iterations + 1) % self.sync_period, 0)
+        is_due = ops.equal((self.iterations + 1) % ops.cast(self._sync_period, self.iterations.dtype), 0)
         # slow <- slow + alpha * (w - slow), in the form that is exact for alpha = 1
         synchronised = (1 - alpha) * slow + alpha * fast
         # w <- slow

@@ -115,7 +115,7 @@ def test_constants_are_the_arguments_that_no_number_under_their_name_holds(make_
     spec = make_spec("regbench.optimizers:Lookahead", inner_optimizer=inner, sync_period=3, slow_step_size=0.5)
     assert constants(spec.optimizer, build_optimizer(spec)) == {
         "name": "regbench.optimizers:Lookahead",
-        "arguments": {"inner_optimizer": {"name": "sgd", "arguments": {}}, "sync_period": 3},
+        "arguments": {"inner_optimizer": {"name": "sgd", "arguments": {}}},
     }
     assert constants(spec.optimizer, object())["arguments"]["slow_step_size"] == 0.5
 

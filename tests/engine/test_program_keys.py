@@ -69,6 +69,7 @@ HELD = [
     ("decay.strength", 0.2),
     ("regularizer.arguments.factor", 0.2),
     ("optimizer.arguments.slow_step_size", 0.7),
+    ("optimizer.arguments.sync_period", 4),
     (f"{INNER}.learning_rate", 0.2),
     (f"{INNER}.beta_1", 0.8),
     ("problem.summary", "other"),
@@ -99,7 +100,6 @@ OF_THE_PROGRAM = [
 ]
 OF_THE_TRAINING = [
     ("optimizer", ADAM),
-    ("optimizer.arguments.sync_period", 4),
     ("optimizer.arguments.inner_optimizer.name", "nadam"),
     (f"{INNER}.amsgrad", True),
     (f"{INNER}.clipnorm", 1.0),

@@ -27,7 +27,7 @@ for line in sys.stdin:
 """
 
 SGD = Part(name="sgd", arguments={"learning_rate": 0.01, "momentum": 0.5})
-LOOKAHEADS = [{"inner_optimizer": SGD, "slow_step_size": 0.2}, {"inner_optimizer": SGD, "slow_step_size": 0.5}]
+LOOKAHEADS = [{"inner_optimizer": SGD, "sync_period": 2}, {"inner_optimizer": SGD, "sync_period": 5}]
 POWERS = [{"inner_optimizer": SGD, "power": 0.5}, {"inner_optimizer": SGD, "power": 0.9}]
 DECAYS = [
     {"learning_rate": 0.01, "decay": Decay(coupling=Coupling.DECOUPLED, strength=strength)} for strength in (0.1, 0.5)
