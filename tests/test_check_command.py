@@ -124,7 +124,7 @@ def test_list_is_read_as_toml_and_clauses_that_do_not_apply_do_not_fail(check):
         ("check_nowhere:Fourth", "check_nowhere cannot be imported: ModuleNotFoundError"),
         ("check_broken:Fourth", "check_broken cannot be imported: SyntaxError"),
         ("regbench.optimizers:SignedPowr", "There is no class `SignedPowr`. Did you mean `SignedPower`?"),
-        ("regbench.optimizers:Tunable", "must be a subclass of `keras.optimizers.Optimizer` or"),
+        ("regbench.regularizers:KernelPrior", "must be a subclass of `keras.optimizers.Optimizer` or"),
         ("regbench.optimizers:DecoupledDecay", "a value is needed for `strength`"),
         ("regbench.optimizers:RAdam --set beta_2=2.0", "RAdam cannot be made: ValueError: `beta_2` must be in [0, 1)"),
         ("regbench.optimizers:RAdam --set beta_2", "--set: must be key=value"),

@@ -39,7 +39,9 @@ def check(target: str, assignments: Sequence[str], as_json: bool) -> int:
     arguments = _read_arguments(assignments)
     with progress.Waiting(f"checking {target}"), contextlib.redirect_stdout(sys.stderr):
         if os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow":
-            import regbench.engine.environment  # noqa: F401  it loads TensorFlow without its log lines
+            from regbench.engine import environment
+
+            environment.prepare()
         from regbench import contracts
 
         verdicts = contracts.check(_find_class(target), arguments)
