@@ -13,13 +13,26 @@ import pytest
 
 from regbench.store.folder import Folder
 
-SEARCH = ["search", "digits_mlp", "sgd", "momentum", "--budget", "4", "--epochs", "20", "--reruns", "2", "--json"]
+SEARCH = [
+    "search",
+    "digits_mlp",
+    "sgd",
+    "momentum",
+    "--budget",
+    "4",
+    "--epochs",
+    "20",
+    "--reruns",
+    "2",
+    "--format",
+    "json",
+]
 RUNS = 2 * (4 + 2)
 
 
 def start(output, workers):
     """The process leads a session of its own, so that what it leaves behind can be ended with it."""
-    command = [sys.executable, "-m", "regbench", *SEARCH, "--workers", str(workers), "--output", str(output)]
+    command = [sys.executable, "-m", "regbench", *SEARCH, "--workers", str(workers), "--results", str(output)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
 
 

@@ -115,7 +115,18 @@ def victims(kind: str, driver: subprocess.Popen[str], cluster: Cluster | None) -
 
 def start(mode: str, output: Path, cluster: Cluster | None = None) -> subprocess.Popen[str]:
     options = [*OPTIONS[mode], *(["--cluster", cluster.address] if cluster else [])]
-    command = [sys.executable, "-m", "regbench", "search", *SEARCH, *options, "--output", str(output), "--json"]
+    command = [
+        sys.executable,
+        "-m",
+        "regbench",
+        "search",
+        *SEARCH,
+        *options,
+        "--results",
+        str(output),
+        "--format",
+        "json",
+    ]
     return subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ | ONE_THREAD
     )
