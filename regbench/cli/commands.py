@@ -1,4 +1,4 @@
-"""The commands, some of them from `check.py` and `trees.py`. Each returns its exit code."""
+"""The commands, most of them from modules of their own. Each returns its exit code."""
 
 import contextlib
 import sys
@@ -16,6 +16,7 @@ from regbench.cli.compare import compare
 from regbench.cli.export import export
 from regbench.cli.figures import figures
 from regbench.cli.plan import plan
+from regbench.cli.searches import searches
 from regbench.cli.trees import convert, lint
 from regbench.datasets import Finding, State
 from regbench.errors import DefinitionError, UnknownNameError
@@ -205,6 +206,7 @@ def search(
 
 
 command_line.add_command(plan)
+command_line.add_command(searches)
 command_line.add_command(check)
 command_line.add_command(compare)
 command_line.add_command(lint)

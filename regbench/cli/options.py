@@ -114,12 +114,12 @@ def formats(*known: str) -> Decorator:
     )
 
 
-def results(what: str) -> Decorator:
+def results(what: str, *old_names: str) -> Decorator:
     """`--results` for one results tree, with what it is to the command."""
     return click.option(
         "--results",
         cls=Option,
-        old_names=["--output"],
+        old_names=old_names,
         default="results",
         show_default=True,
         metavar="DIR",
@@ -169,7 +169,7 @@ _TRAINING = (
     click.option(
         "--max-seconds", type=float, callback=values.positive, metavar="S", help="Give up runs that take longer."
     ),
-    results(": runs are written here, and those that are here are not run again"),
+    results(": runs are written here, and those that are here are not run again", "--output"),
 )
 
 
