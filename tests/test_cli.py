@@ -1,5 +1,6 @@
 """The commands as a user calls them: what they print, where, and their exit codes."""
 
+import csv
 import io
 import json
 import os
@@ -116,7 +117,7 @@ print(sorted({"tensorflow", "keras", "optuna", "pandas", "matplotlib", "numpy", 
 def test_help_names_every_command_and_what_exit_codes_mean(regbench):
     code, output, errors = regbench("--help")
     assert (code, errors) == (0, "")
-    assert all(f"  {command} " in output for command in ("data", "list", "run", "search", "show"))
+    assert all(f"  {command} " in output for command in ("data", "list", "run", "search", "searches", "show"))
     assert all(
         meaning in " ".join(output.split()) for meaning in ("0 done", "1 some runs failed", "2 bad input", "130")
     )
@@ -337,6 +338,11 @@ def test_search_ends_with_a_ranking_and_runs_nothing_again(regbench):
     ]
     assert {"setting", "valid_mean", "valid_sd", "test_mean", "test_sd", "diverged_trials", "seconds"} <= rows[0].keys()
     assert rows[0]["test_mean"] > rows[1]["test_mean"]
+
+    lines = list(csv.DictReader(io.StringIO(regbench(f"{command} --format csv")[1])))
+    assert [list(line) for line in lines] == [list(row) for row in rows]
+    assert [json.loads(line["setting"]) for line in lines] == [row["setting"] for row in rows]
+    assert [float(line["test_mean"]) for line in lines] == [row["test_mean"] for row in rows]
 
 
 def test_search_over_diverging_trials_ends_well_without_a_winner(regbench):
