@@ -19,7 +19,10 @@ def test_trials_have_the_tuning_seed_and_re_runs_the_next_ones():
     rates = [spec.setting["optimizer.learning_rate"] for spec in search.trials]
     assert len(set(rates)) == 3
     again = search.reruns([search.trials[2], search.trials[0]])
-    assert [(spec.seed, spec.setting) for spec in again] == [(8, search.trials[2].setting), (9, search.trials[2].setting)]
+    assert [(spec.seed, spec.setting) for spec in again] == [
+        (8, search.trials[2].setting),
+        (9, search.trials[2].setting),
+    ]
     assert search.reruns([]) == []
 
 
