@@ -1,6 +1,6 @@
 """Make the bundled baselines of our own: search every light candidate with a medium budget, then compute the figures.
 
-    python scripts/bundle_ours.py --output DIR      about an hour on two cores; goes on where it was interrupted
+    python scripts/bundle_ours.py --results DIR     about an hour on two cores; goes on where it was interrupted
 
 All candidates are searched on quadratic_deep and digits_mlp under the protocol deepobs, a core set under strict too.
 Candidates that are another one on these problems are left out: they have no L2 of their own, so that a decay of the
@@ -41,13 +41,13 @@ def _what_it_is(candidate: Candidate) -> str:
 def main() -> None:
     """Search, then bundle."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--output", required=True, metavar="DIR", help="results tree of the searches")
+    parser.add_argument("--results", required=True, metavar="DIR", help="results tree of the searches")
     options = parser.parse_args()
     for problem in PROBLEMS:
         for protocol, candidates in (("deepobs", light_candidates()), ("strict", list(CORE))):
-            regbench.search(problem, candidates, budget="medium", protocol=protocol, results=options.output)
+            regbench.search(problem, candidates, budget="medium", protocol=protocol, results=options.results)
             print(f"{problem}, {protocol}: {len(candidates)} candidates")
-    bundle([options.output], "ours")
+    bundle([options.results], "ours")
 
 
 if __name__ == "__main__":

@@ -89,7 +89,7 @@ def test_arguments_are_set_by_name(check):
 
 def test_json_is_all_that_is_printed(check):
     Path("check_json.py").write_text(OWN_REGULARIZER)
-    code, output, _ = check("check_json:Fourth --set offset=-1.0 --json")
+    code, output, _ = check("check_json:Fourth --set offset=-1.0 --format json")
     verdicts = {verdict["clause"]: verdict for verdict in json.loads(output)}
     assert code == 1
     assert len(verdicts) == 12

@@ -116,7 +116,7 @@ def small_disk(tmp_path):
 
 def test_full_disk_ends_the_search_with_one_line_and_the_same_command_goes_on(start, small_disk):
     folder, enlarge = small_disk
-    code, output, message = ended(start(*QUICK, "--output", str(folder)))
+    code, output, message = ended(start(*QUICK, "--results", str(folder)))
     assert (code, output) == (2, "")
     assert message.startswith("regbench: error: ")
     assert message.endswith("No space left on device")
@@ -124,7 +124,7 @@ def test_full_disk_ends_the_search_with_one_line_and_the_same_command_goes_on(st
     assert 0 < len(there) < RUNS
     assert not list(folder.rglob("*.tmp"))
     enlarge()
-    assert ended(start(*QUICK, "--output", str(folder)))[0] == 0
+    assert ended(start(*QUICK, "--results", str(folder)))[0] == 0
     assert there < seeds_and_settings(folder)
     assert len(seeds_and_settings(folder)) == RUNS
 
@@ -141,7 +141,9 @@ def test_output_folder_that_is_removed_is_made_again_and_what_was_lost_is_run_ag
 
 
 def test_worker_over_its_memory_limit_fails_its_run_alone_and_says_so(start):
-    code, output, _ = ended(start(*QUICK, "--workers", "1", "--worker-memory", "0.2", "--retries", "1", "--json"))
+    code, output, _ = ended(
+        start(*QUICK, "--workers", "1", "--worker-memory", "0.2", "--retries", "1", "--format", "json")
+    )
     assert code == 1
     (row,) = json.loads(output)
     assert row["setting"] is None
@@ -153,7 +155,7 @@ def test_worker_over_its_memory_limit_fails_its_run_alone_and_says_so(start):
 
 @pytest.mark.parametrize("way", [[], ["--workers", "2"]])
 def test_two_drivers_share_the_work_and_both_give_the_whole_answer(way, start):
-    first, second = start(*MEDIUM, *way, "--json"), start(*MEDIUM, *way, "--json")
+    first, second = start(*MEDIUM, *way, "--format", "json"), start(*MEDIUM, *way, "--format", "json")
     answers = [ended(first), ended(second)]
     assert [code for code, *_ in answers] == [0, 0]
     rows = [{**json.loads(output)[0], "seconds": 0} for _, output, _ in answers]

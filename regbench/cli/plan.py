@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from regbench.cli import options, progress, terminal
+from regbench.cli import options, progress, summaries, terminal
 from regbench.cli.codes import DONE
 from regbench.errors import DefinitionError
 from regbench.records import RunSpec, Scalar
@@ -19,16 +19,22 @@ from regbench.records import RunSpec, Scalar
 if TYPE_CHECKING:
     from regbench.benchmark.planning import PlannedRun, PlannedSearch
 
+COLUMNS = (
+    *("number", "phase", "problem", "candidate", "setting", "seed", "epochs", "batch_size", "schedule", "protocol"),
+    *("digest", "found", "seconds"),
+)
+
 
 @click.command()
-@click.argument("problem")
-@click.argument("candidates", nargs=-1, required=True, metavar="CANDIDATE...")
+@options.problem
+@options.candidates
 @options.searching
 @click.option("--workers", default=1, show_default=True, metavar="N", help="Runs at a time, for the estimate.")
 @click.option("--commands", "as_commands", is_flag=True, help="Print a command `regbench run ...` for each run.")
 @click.option("--missing", "only_missing", is_flag=True, help="Print only the runs that are not in the results tree.")
 @options.combination
 @options.training
+@options.formats("table", "json", "csv")
 def plan(
     problem: str,
     candidates: Sequence[str],
@@ -37,18 +43,18 @@ def plan(
     workers: int,
     as_commands: bool,
     only_missing: bool,
-    as_json: bool,
+    form: str,
     data_dir: str | None,
     **others: Any,
 ) -> int:
-    """Print the runs of a search without making them, as JSON lines or as commands, and how long they may take.
+    """Print the runs of a search without making them, as data or as commands, and how long they may take.
 
     The arguments are those of `search`, which finds all that these runs leave in the results tree. Runs of a winner
     with further seeds are known, and printed, when all trials are there. A sampler that learns (tpe) is refused: its
     trials are not known before.
     """
-    if as_commands and as_json:
-        raise DefinitionError("`--commands` and `--json` exclude each other")
+    if as_commands and form != "table":
+        raise DefinitionError("`--commands` and `--format` exclude each other")
     if workers < 0:
         raise DefinitionError(f"`workers` must not be negative. Received: workers={workers}")
     schedule = options.take_schedule(others)
@@ -58,14 +64,17 @@ def plan(
 
         searches = planning.plan(problem, names, schedule=schedule, warn=waiting.warn, **others)
     results, max_seconds = others["results"], others["max_seconds"]
-    if as_json:
+    if form == "json":
         terminal.show_json(_plain(searches, only_missing, max(1, workers)))
         return DONE
-    for search in searches:
-        for run in search.missing() if only_missing else search.runs:
-            click.echo(
-                _command(run.spec, results, data_dir, max_seconds) if as_commands else json.dumps(_plain_run(run))
-            )
+    runs = [run for search in searches for run in (search.missing() if only_missing else search.runs)]
+    if as_commands:
+        for run in runs:
+            click.echo(_command(run.spec, results, data_dir, max_seconds))
+    elif form == "csv":
+        terminal.show_csv(COLUMNS, [_plain_run(run) for run in runs])
+    elif runs:
+        _show(runs)
     for line in _summary(searches, results, max(1, workers)):
         terminal.message(line)
     if as_commands:
@@ -99,6 +108,23 @@ def _command(spec: RunSpec, results: str, data_dir: str | None, max_seconds: flo
 def _as_toml(value: Scalar) -> str:
     """As `--set` reads it: what JSON has for these types is the same in TOML, but for one character in a string."""
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _show(runs: Sequence["PlannedRun"]) -> None:
+    columns = ["candidate", "phase", "number", "setting", "seed", "there", "seconds"]
+    rows = [
+        (
+            run.spec.candidate,
+            run.phase,
+            run.number,
+            summaries.short_setting(run.spec.setting),
+            run.spec.seed,
+            "yes" if run.is_found else "no",
+            None if run.seconds is None else f"{run.seconds:.1f}",
+        )
+        for run in runs
+    ]
+    terminal.show_table(columns, rows, right=["number", "seed", "seconds"])
 
 
 def _plain_run(run: "PlannedRun") -> dict[str, Any]:

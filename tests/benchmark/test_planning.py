@@ -46,12 +46,15 @@ def regbench(workspace, capfd):
 
 @pytest.fixture
 def planned(regbench):
-    """The lines of a plan that succeeds."""
+    """The lines of a plan that succeeds; unless they are commands, each holds a run as JSON."""
 
     def run(arguments):
-        code, lines, _ = regbench(f"plan {arguments}")
+        is_plain = "--commands" not in arguments
+        code, lines, _ = regbench(f"plan {arguments}{' --format json' if is_plain else ''}")
         assert code == 0
-        return lines
+        if not is_plain:
+            return lines
+        return [json.dumps(run) for search in json.loads("\n".join(lines))["searches"] for run in search["runs"]]
 
     return run
 
@@ -117,7 +120,7 @@ def test_commands_make_the_runs_that_the_search_looks_for_with_every_candidate(r
         "quadratic_deep lookahead_radam power_nesterov_l2 --sampler qmc --budget 5",
         "quadratic_deep nag lookahead_momentum --budget one_shot",
         "quadratic_deep sgd --budget one_shot --sampler tpe",
-        f"quadratic_deep sgd --budget 2 --output 'a b/it'\"'\"'s $HOME' --max-seconds 12.5 {STEPS}",
+        f"quadratic_deep sgd --budget 2 --results 'a b/it'\"'\"'s $HOME' --max-seconds 12.5 {STEPS}",
     ],
 )
 def test_commands_make_the_runs_that_the_search_looks_for_with_its_options(arguments, regbench, planned, machine):
@@ -365,7 +368,7 @@ def test_summary_adds_up_what_is_to_be_done_and_says_where_seconds_come_from(reg
 def test_json_holds_runs_and_estimate_and_nothing_else_is_said(regbench, make_result):
     first, _ = trials(budget=2)
     write_run(first.spec, make_result(first.spec, seconds=float(first.spec.epochs), **CURVES))
-    code, lines, errors = regbench("plan quadratic_deep sgd --budget 2 --reruns 3 --workers 2 --json")
+    code, lines, errors = regbench("plan quadratic_deep sgd --budget 2 --reruns 3 --workers 2 --format json")
     assert (code, errors) == (0, "")
     table = json.loads("\n".join(lines))
     (search,) = table["searches"]
@@ -373,7 +376,7 @@ def test_json_holds_runs_and_estimate_and_nothing_else_is_said(regbench, make_re
     assert (search["missing"], search["reruns_to_come"], len(search["runs"])) == (1, 3, 2)
     assert (search["seconds"], table["seconds"], table["workers"]) == (4.0 * epochs, 2.0 * epochs, 2)
     assert search["estimate"]["runs"] == 1
-    _, lines, _ = regbench("plan cifar10_3c3d sgd --budget 2 --json")
+    _, lines, _ = regbench("plan cifar10_3c3d sgd --budget 2 --format json")
     assert json.loads("\n".join(lines))["seconds"] is None
 
 
@@ -394,12 +397,12 @@ def test_json_holds_runs_and_estimate_and_nothing_else_is_said(regbench, make_re
         ("digits_mlp sgd --workers -1", ["`workers`", "not be negative", "Received: workers=-1"]),
         ("digits_mlp sgd --workers x", ["--workers", "'x'"]),
         ("digits_mlp sgd --seed -1", ["`seed`", "Received: seed=-1"]),
-        ("digits_mlp sgd --commands --json", ["`--commands` and `--json`"]),
+        ("digits_mlp sgd --commands --format json", ["`--commands` and `--format`"]),
         ("digits_mlp sgd --decay l3", ["no regularizer or decay coupling `l3`", "Known: decoupled"]),
         ("digits_mlp sgd --schedule step", ["schedule", "needs epochs and factors"]),
         ("digits_mlp sgd --protocol stirct", ["no protocol `stirct`", "Did you mean `strict`"]),
         ("digits_mlp sgd --max-seconds 0", ["--max-seconds", "positive", "Received: 0"]),
-        ("digits_mlp sgd --output file", ["file", "must be a folder", "Received: a file"]),
+        ("digits_mlp sgd --results file", ["file", "must be a folder", "Received: a file"]),
     ],
 )
 def test_bad_input_is_answered_with_one_line(arguments, fragments, regbench):
@@ -435,9 +438,9 @@ def test_search_after_a_job_array_only_makes_the_reruns(workspace):
         sh('eval "$(sed -n "${SLURM_ARRAY_TASK_ID}p" runs.txt)"', SLURM_ARRAY_TASK_ID=number)
     written = set(Path("results").rglob("*.json"))
     assert len(written) == 2
-    done = sh(f"regbench search {arguments} --reruns 1 --json")
+    done = sh(f"regbench search {arguments} --reruns 1 --format json")
     assert "trials 2/2 (2 in the results already)" in done.stderr
     (rerun,) = set(Path("results").rglob("*.json")) - written
     assert rerun.name.startswith("random_seed__43__")
     assert json.loads(done.stdout)[0]["trials"] == 2
-    assert sh(f"regbench plan {arguments} --reruns 1 --missing").stdout == ""
+    assert sh(f"regbench plan {arguments} --reruns 1 --missing --commands").stdout == ""

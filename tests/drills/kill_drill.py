@@ -117,7 +117,8 @@ def victims(kind: str, driver: subprocess.Popen[str], cluster: Cluster | None) -
 
 def start(mode: str, output: Path, budget: int, cluster: Cluster | None = None) -> subprocess.Popen[str]:
     options = ["--budget", str(budget), *OPTIONS[mode], *(["--cluster", cluster.address] if cluster else [])]
-    command = [sys.executable, "-m", "regbench", "search", *SEARCH, *options, "--results", str(output), "--json"]
+    command = [sys.executable, "-m", "regbench", "search", *SEARCH, *options, "--results", str(output)]
+    command += ["--format", "json"]
     return subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ | ONE_THREAD
     )
