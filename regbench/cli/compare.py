@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from regbench import catalog
 from regbench.cli import options, progress, terminal
 from regbench.cli.codes import DONE
 from regbench.errors import UnknownNameError
@@ -33,6 +34,7 @@ DEFAULT_TREE = Path("results")
     "--metric", metavar="accuracy|loss", help="Test metric to compare.  [default: what decides on the problem]"
 )
 @click.option("--mode", default="final", show_default=True, metavar="final|best|most", help="How winners are chosen.")
+@click.option("--budget", metavar="NAME|N", help="Only searches with so many trials.  [default: all]")
 @click.option("--by", metavar="coupling", help="A table for each decay coupling of a problem.")
 @click.option("--plots", metavar="DIR", help="Write all figures there, as PNG, SVG and PDF.")
 @click.option("--report", metavar="FILE", help="Write everything as one HTML page.")
@@ -41,6 +43,7 @@ DEFAULT_TREE = Path("results")
 def compare(
     problems: Sequence[str],
     results: Sequence[str],
+    budget: str | None,
     by: str | None,
     plots: str | None,
     report: str | None,
@@ -58,8 +61,9 @@ def compare(
     from regbench.comparison import compare as compare_results
 
     trees = results or ([str(DEFAULT_TREE)] if _holds_results(DEFAULT_TREE) else [])
+    trials = None if budget is None else catalog.budget_trials(budget)
     with progress.Waiting("comparing"):
-        comparison = compare_results(problems, results=trees, **others)
+        comparison = compare_results(problems, results=trees, budget=trials, **others)
         _compute(comparison)
     if plots is not None:
         with progress.Waiting("drawing"):
