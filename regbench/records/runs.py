@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Measured = Annotated[float, Field(allow_inf_nan=True)]  # a loss may overflow; a definition may not
 
-_ALWAYS_TOLD = {
+ALWAYS_TOLD = {
     "problem": ("l2_on",),
     "decay": ("coupling", "strength"),
     "schedule": ("name", "epochs", "factors"),
@@ -95,7 +95,7 @@ class RunSpec(Record):
         )
         # A key at its default is left out, so that keys that records get later change no digest of older results.
         for name in ("problem", "protocol", "decay", "schedule"):
-            identity[name] = _without_defaults(identity[name], getattr(self, name), _ALWAYS_TOLD.get(name, ()))
+            identity[name] = without_defaults(identity[name], getattr(self, name), ALWAYS_TOLD.get(name, ()))
         return identity
 
     def digest(self) -> str:
@@ -109,7 +109,8 @@ class RunSpec(Record):
         return digest_of(identity)
 
 
-def _without_defaults(identity: dict[str, Any], record: Record, told: Collection[str]) -> dict[str, Any]:
+def without_defaults(identity: dict[str, Any], record: Record, told: Collection[str]) -> dict[str, Any]:
+    """The keys of a record's plain form less those at their default, but for those that are always told."""
     fields = type(record).model_fields
     return {
         key: value
