@@ -17,7 +17,7 @@ from regbench.benchmark.machine_speed import Speed
 from regbench.engine.splits import dataset_of
 from regbench.records import Coupling, Outcome, Problem, Role, RunResult, RunSpec, Selection
 
-WRITING = 0.03
+WRITING = 0.02
 """Seconds between two runs: the first is written, the second is looked up."""
 
 EVALUATION = 1 / 3
