@@ -124,6 +124,8 @@ def record(start_seconds: float | None = None, networks: Mapping[str, Speed] | N
         start_seconds=old.start_seconds if start_seconds is None else start_seconds,
         networks=dict(list(kept.items())[-_KEPT:]),
     )
+    if not _path().is_absolute():
+        return  # there is no home folder: a folder called ~ would be made
     with contextlib.suppress(OSError):
         _path().parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         targets.replace(_path(), speed.model_dump_json().encode())

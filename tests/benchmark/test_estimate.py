@@ -1,6 +1,7 @@
 """How long runs will take: closed forms over runs that are made up."""
 
 import platform
+from pathlib import Path
 
 import pytest
 
@@ -238,6 +239,13 @@ def test_cache_that_cannot_be_written_does_not_matter(tmp_path):
     (tmp_path / "cache").write_text("a file")
     machine_speed.record(start_seconds=1.0)
     assert machine_speed.recorded().start_seconds is None
+
+
+def test_nothing_is_written_where_there_is_no_home(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(machine_speed, "cache_file", lambda: Path("~/.cache/regbench/results.sqlite"))
+    machine_speed.record(start_seconds=1.0)
+    assert list(tmp_path.iterdir()) == []
 
 
 # The table
