@@ -1,9 +1,11 @@
 """The runs of specs: found in the results tree, or computed and written there."""
 
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from regbench.benchmark import machine_speed
 from regbench.execution import Machine, failed_because
 from regbench.records import Origin, Role, RunResult, RunSpec
 from regbench.store.folder import Folder
@@ -90,7 +92,12 @@ class _Completion:
         return [self._results[spec.digest()] for spec in specs]
 
     def _compute(self) -> None:
+        is_loaded, started = "tensorflow" in sys.modules, time.perf_counter()
         for computed in self._machine.compute(self._claimed()):
+            if not is_loaded and "tensorflow" in sys.modules:  # the first run of this process has loaded it
+                waited = time.perf_counter() - started
+                machine_speed.record(start_seconds=max(0.0, waited - computed.timings.total_seconds))
+                is_loaded = True
             digest = computed.spec.digest()
             result = computed.model_copy(update={"origin": self._origins[digest]})
             self._folder.write(result)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from regbench import datasets, execution
-from regbench.benchmark import completion
+from regbench.benchmark import completion, estimate
 from regbench.benchmark.events import Progress, Warn, numbered
 from regbench.benchmark.sources import source_digests
 from regbench.benchmark.tasks import Task, checked_seed
@@ -74,7 +74,9 @@ def run(
     folder.check_writable()
     with execution.machine(0, conditions(data_dir, max_seconds, keep_kernels)) as machine:
         report = numbered(progress, task.candidate.name, "run", 1)
-        return completion.complete([spec], folder, machine, report, origins=[origin], minibatch=True)[0]
+        made = completion.complete([spec], folder, machine, report, origins=[origin], minibatch=True)
+    estimate.record(made)
+    return made[0]
 
 
 def run_all(
@@ -108,7 +110,10 @@ def run_all(
     folder = Folder(results, warn)
     folder.check_writable()
     with execution.machine(0, conditions(data_dir, max_seconds, keep_kernels)) as machine:
-        return completion.complete(specs, folder, machine, report or (lambda *_: None), origins=origins, minibatch=True)
+        report = report or (lambda *_: None)
+        made = completion.complete(specs, folder, machine, report, origins=origins, minibatch=True)
+    estimate.record(made)
+    return made
 
 
 def check_data(dataset: str, data_dir: str | Path | None) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from regbench import execution
-from regbench.benchmark import completion
+from regbench.benchmark import completion, estimate
 from regbench.benchmark.events import Progress, Warn, numbered
 from regbench.benchmark.recording import SearchRecord
 from regbench.benchmark.running import check_data, conditions
@@ -111,6 +111,7 @@ def _search_one(search: Search, folder: Folder, machine: Machine, progress: Prog
     report = numbered(progress, name, "re-runs", len(reruns))
     again = completion.complete(reruns, folder, machine, report, origins=origins)
     record.close([*trials, *again])
+    estimate.record([*trials, *again])
 
     completion.tell_different_data([*trials, *again], folder)
     return standing(search, trials, winners[0] if winners else None, again)

@@ -17,6 +17,7 @@ from regbench.errors import DefinitionError
 from regbench.records import RunSpec, Scalar
 
 if TYPE_CHECKING:
+    from regbench.benchmark.estimate import Cost
     from regbench.benchmark.planning import PlannedRun, PlannedSearch
 
 COLUMNS = (
@@ -78,7 +79,7 @@ def plan(
     for line in _summary(searches, results, max(1, workers)):
         terminal.message(line)
     if as_commands:
-        terminal.message("each command also takes some seconds to load TensorFlow and to compile")
+        terminal.message(_start_of_a_command(searches))
     return DONE
 
 
@@ -153,7 +154,7 @@ def _plain(searches: Sequence["PlannedSearch"], only_missing: bool, workers: int
                 "missing": len(search.missing()),
                 "reruns_to_come": search.reruns_to_come,
                 "seconds": _seconds([search], 1),
-                "estimate": None if search.estimate is None else vars(search.estimate),
+                "estimate": None if search.whole_run is None else _plain_estimate(search.whole_run),
                 "runs": [_plain_run(run) for run in (search.missing() if only_missing else search.runs)],
             }
             for search in searches
@@ -161,6 +162,26 @@ def _plain(searches: Sequence["PlannedSearch"], only_missing: bool, workers: int
         "workers": workers,
         "seconds": _seconds(searches, workers),
     }
+
+
+def _plain_estimate(cost: "Cost") -> dict[str, Any]:
+    pace = cost.pace
+    return {
+        "source": pace.source,
+        "runs": pace.runs,
+        "of_candidate": pace.of_candidate,
+        "this_machine": pace.this_machine,
+        "compile_seconds": pace.speed.compile_seconds,
+        "run_seconds": pace.speed.run_seconds,
+        "epoch_seconds": cost.epoch_seconds,
+        "trained_share": pace.trained_share,
+    }
+
+
+def _seconds(searches: Sequence["PlannedSearch"], workers: int) -> float | None:
+    from regbench.benchmark import planning
+
+    return planning.total_seconds(searches, workers)
 
 
 def _summary(searches: Sequence["PlannedSearch"], results: str, workers: int) -> list[str]:
@@ -174,32 +195,39 @@ def _summary(searches: Sequence["PlannedSearch"], results: str, workers: int) ->
         )
     missing = sum(len(search.missing()) for search in searches)
     to_come = sum(search.reruns_to_come for search in searches)
-    seconds = _seconds(searches, workers)
-    time = (
-        "unknown time" if seconds is None else f"about {timedelta(seconds=math.ceil(seconds))} with {workers} at a time"
-    )
     later = f" and {to_come} re-runs of winners that are not known yet" if to_come else ""
-    lines.append(f"to do: {missing} runs{later}, {time}")
+    lines.append(f"to do: {missing} runs{later}, {_time(searches, workers)}")
     return lines
 
 
-def _seconds(searches: Sequence["PlannedSearch"], workers: int) -> float | None:
-    """Of all that is to be done, re-runs included: shared evenly, but no run is shared. None where one is unknown."""
-    total = longest = 0.0
-    for search in searches:
-        count, each = len(search.missing()) + search.reruns_to_come, search.seconds_of_a_run
-        if count and each is None:
-            return None
-        if count and each is not None:
-            total, longest = total + count * each, max(longest, each)
-    return max(total / workers, longest)
+def _time(searches: Sequence["PlannedSearch"], workers: int) -> str:
+    known = [search for search in searches if not search.is_unknown]
+    seconds = _seconds(known, workers)
+    if seconds is None or (searches and not known):
+        return "unknown time"
+    unknown = [search.candidate for search in searches if search.is_unknown]
+    rest = f", and what {', '.join(unknown)} takes" if unknown else ""
+    return f"about {timedelta(seconds=math.ceil(seconds))} with {workers} at a time{rest}"
 
 
 def _source(search: "PlannedSearch") -> str:
-    estimate = search.estimate
-    if estimate is None:
-        return "how long they take is unknown: nothing was measured on this problem with this batch size"
-    whose = "of it" if estimate.of_candidate else "of other candidates"
-    which = " that come with regbench (training steps alone)" if estimate.are_bundled else ""
-    machine = "this" if estimate.this_machine else "another"
-    return f"seconds by {estimate.runs} runs {whose}{which}, made on {machine} machine"
+    if search.whole_run is None:
+        return "time unknown: nothing was measured of its network with this batch size"
+    pace = search.whole_run.pace
+    if pace.source == "runs":
+        whose = "it" if pace.of_candidate else "other candidates"
+        return f"time by {pace.runs} runs of {whose}, made on {'this' if pace.this_machine else 'another'} machine"
+    if pace.source == "record":
+        return "time by what this machine took for its network before"
+    return "time by a table of another machine, scaled by a quick look at the speed of this one"
+
+
+def _start_of_a_command(searches: Sequence["PlannedSearch"]) -> str:
+    """What each command takes besides its run."""
+    costs = [cost for search in searches for cost in search.costs()]
+    if not costs:
+        return "each command also takes some seconds to load TensorFlow and to compile"
+    from regbench.benchmark import estimate
+
+    longest = max(estimate.wall_seconds([cost]) - cost.seconds for cost in costs)
+    return f"each command also takes about {round(longest)} s to load TensorFlow and to compile"

@@ -66,11 +66,11 @@ def test_names_of_figures_are_different(paper, size):
 
 @pytest.mark.parametrize("paper", figures.PAPERS)
 def test_quick_trains_less_than_default_and_default_less_than_full(paper):
-    from regbench.figures.estimate import Speed
+    from regbench.benchmark.estimate import Estimator
 
     def seconds(size):
-        digests = {run.digest: run for figure in figures.of_paper(paper, size) for run in figure.runs(nothing)}
-        return Speed().total(digests.values())
+        specs = {run.digest: run.spec for figure in figures.of_paper(paper, size) for run in figure.runs(nothing)}
+        return Estimator().seconds(specs.values())
 
     assert seconds(Size.QUICK) < seconds(Size.DEFAULT) < seconds(Size.FULL)
 
