@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from regbench import datasets
+from regbench.benchmark.finding import Baselines, Finder, bundle_of
 from regbench.benchmark.searches import Search, searches_of
 from regbench.benchmark.tasks import Task
 from regbench.errors import ResultsError
@@ -60,8 +61,9 @@ class PlannedRun:
         phase: "trials" or "re-runs".
         number: within the phase, counting from 0.
         spec: the run.
-        is_found: it lies in the results tree, so that a search would not make it.
+        is_found: it lies in the results tree or comes with regbench, so that a search would not make it.
         seconds: the estimate; 0 for a run that is found, None where nothing is known.
+        is_bundled: it is found, and comes with regbench.
     """
 
     phase: Phase
@@ -69,6 +71,7 @@ class PlannedRun:
     spec: RunSpec
     is_found: bool
     seconds: float | None
+    is_bundled: bool = False
 
 
 @dataclass(frozen=True)
@@ -111,6 +114,7 @@ def plan(
     schedule: Schedule | str = "none",
     protocol: str | Protocol = "deepobs",
     results: str | Path = "results",
+    baselines: Baselines = "bundled",
     max_seconds: float | None = None,
     warn: Callable[[str], None] | None = None,
 ) -> list[PlannedSearch]:
@@ -139,23 +143,25 @@ def plan(
     folder = Folder(results, warn)
     if folder.path.exists() and not folder.path.is_dir():
         raise ResultsError(f"{folder.path}: the results folder must be a folder. Received: a file")
-    conditions = Conditions(max_seconds=max_seconds)
-    return [_plan_one(search, folder, conditions) for search in searches]
+    finder = Finder(folder, Conditions(max_seconds=max_seconds), bundle_of(baselines, folder.tell))
+    return [_plan_one(search, finder, folder.path, max_seconds) for search in searches]
 
 
-def _plan_one(search: Search, folder: Folder, conditions: Conditions) -> PlannedSearch:
+def _plan_one(search: Search, finder: Finder, tree: Path, max_seconds: float | None) -> PlannedSearch:
     task = search.task
-    estimate = _estimate(task, folder.path)
-    seconds = None if estimate is None else estimate.seconds(task.epochs, conditions.max_seconds)
+    estimate = _estimate(task, tree)
+    seconds = None if estimate is None else estimate.seconds(task.epochs, max_seconds)
 
     def of_phase(phase: Phase, specs: Sequence[RunSpec], results: Sequence[RunResult | None]) -> list[PlannedRun]:
         return [
-            PlannedRun(phase, number, spec, result is not None, seconds if result is None else 0.0)
+            PlannedRun(phase, number, spec, False, seconds)
+            if result is None
+            else PlannedRun(phase, number, spec, True, 0.0, result.is_bundled)
             for number, (spec, result) in enumerate(zip(specs, results, strict=True))
         ]
 
     specs = search.trials
-    results = [_find(spec, folder, conditions) for spec in specs]
+    results = [finder.find(spec) for spec in specs]
     runs = of_phase("trials", specs, results)
     found = [result for result in results if result is not None]
     if len(found) < len(specs):
@@ -163,17 +169,8 @@ def _plan_one(search: Search, folder: Folder, conditions: Conditions) -> Planned
     winner = tune.best(found, task.problem.goal)
     if winner is not None:
         again = search.reruns([specs[winner]])
-        runs += of_phase("re-runs", again, [_find(spec, folder, conditions) for spec in again])
+        runs += of_phase("re-runs", again, [finder.find(spec) for spec in again])
     return PlannedSearch(task.candidate.name, runs, 0, seconds, estimate)
-
-
-def _find(spec: RunSpec, folder: Folder, conditions: Conditions) -> RunResult | None:
-    """The run, where a search would take it from the results tree."""
-    found = folder.find(spec)
-    if found is None or conditions.must_repeat(found):
-        return None
-    # What cannot change a curve may have changed since: the metric by which a run is scored, say.
-    return found.model_copy(update={"spec": spec})
 
 
 def _estimate(task: Task, results: Path) -> Estimate | None:

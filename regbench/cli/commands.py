@@ -196,6 +196,7 @@ def search(
             warn=watching.warn,
             **others,
         )
+        watching.tell_bundled()
     summaries.show_standings(standings, as_json)
     return SOME_FAILED if any(standing.unfinished for standing in standings) else DONE
 

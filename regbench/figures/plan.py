@@ -54,6 +54,7 @@ class Run:
     Args:
         setting: values of the candidate by dotted name; a candidate without ranges needs none.
         keep_kernels: the trained kernels are needed too.
+        with_steps: the losses of the steps are needed too.
         is_settled: False where something in it depends on runs that are not there yet; it is then only counted.
     """
 
@@ -66,6 +67,7 @@ class Run:
     protocol: Protocol = KERAS_FIT
     setting: dict[str, Scalar] = field(default_factory=dict)
     keep_kernels: bool = False
+    with_steps: bool = False
     is_settled: bool = True
 
     @cached_property
