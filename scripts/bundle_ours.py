@@ -4,8 +4,8 @@
     python scripts/bundle_ours.py --output DIR --problem digits_mlp  one problem of them; repeatable
 
 It goes on where it was interrupted: what lies in DIR is not run again. All candidates are searched on quadratic_deep
-and digits_mlp under the protocol deepobs, a core set under strict too; momentum on digits_2c2d under deepobs. Candidates
-that are another one on these problems are left out: they have no L2 of their own, so that a decay of the problem's
+and digits_mlp under the protocol deepobs, a core set under strict too; momentum on digits_2c2d under deepobs. Left out
+are candidates that are another one on these problems: they have no L2 of their own, so that a decay of the problem's
 strength is none; and neither has a convolution for smooth_kernel to act on. Nothing is taken from what is bundled now.
 """
 

@@ -11,7 +11,6 @@ from regbench.records import BUNDLED, RunResult, RunSpec
 from regbench.store.bundle import Bundle
 from regbench.store.folder import Folder
 
-
 Baselines = Literal["bundled", "none"]
 
 

@@ -45,7 +45,9 @@ class Speed:
             self.learn(result)
 
     def learn(self, result: RunResult) -> None:
-        """Take in a run that was computed on this machine."""
+        """Take in a run that was computed on this machine; others are passed by."""
+        if result.is_bundled:
+            return
         spec = result.spec
         samples = samples_passed(spec.problem, spec.epochs, spec.protocol.validation)
         if samples and result.diverged_epoch is None:
