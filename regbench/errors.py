@@ -5,7 +5,7 @@ RegbenchError               everything below; the command line prints it as one 
 │   └── UnknownNameError    a name that is not in the catalogue, with "did you mean"
 ├── DataError               a data file that is missing, truncated or not what it should be
 ├── ResultsError            a results tree that cannot be read or written
-└── ClusterError            those who compute are gone (exit code 1: the same command goes on from there)
+└── ClusterError            the workers are gone (exit code 1: the same command goes on from there)
 
 A training that diverges, times out or crashes is no error: it is an outcome (see `records.Outcome`).
 """
@@ -23,7 +23,7 @@ def printable(text: str) -> str:
 
 
 class RegbenchError(Exception):
-    """The input is at fault; the message says where, what must hold and what came, in one line."""
+    """The input is at fault; the message names the place, the rule and the value received, in one line."""
 
     def __str__(self) -> str:
         """The message, without what would act on a terminal: it may quote anything from a file."""
@@ -38,8 +38,8 @@ class UnknownNameError(DefinitionError):
     """A name is not among those that exist.
 
     Args:
-        kind: what was looked for, as the user would say it ("problem", "candidate").
-        name: what came.
+        kind: the kind of thing, as the user would say it ("problem", "candidate").
+        name: the name received.
         known: the names that exist.
         where: the file or option in which the name stands.
     """
@@ -67,4 +67,4 @@ class ResultsError(RegbenchError):
 
 
 class ClusterError(RegbenchError):
-    """Those who compute are gone. What was finished is kept, and the same command goes on from there."""
+    """The workers are gone. Finished runs are kept, and the same command goes on from there."""

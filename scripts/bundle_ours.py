@@ -1,7 +1,7 @@
 """Make the bundled baselines of our own: search every light candidate with a medium budget, then write the runs.
 
-    python scripts/bundle_ours.py --output DIR                       hours on two cores
-    python scripts/bundle_ours.py --output DIR --problem digits_mlp  one problem of them; repeatable
+    python scripts/bundle_ours.py --results DIR                       hours on two cores
+    python scripts/bundle_ours.py --results DIR --problem digits_mlp  one problem of them; repeatable
 
 It goes on where it was interrupted: what lies in DIR is not run again. All candidates are searched on quadratic_deep
 and digits_mlp under the protocol deepobs, a core set under strict too; momentum on digits_2c2d under deepobs. Left out
@@ -80,7 +80,7 @@ def main() -> None:
     """Search, then bundle."""
     planned = searches()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--output", required=True, type=Path, metavar="DIR", help="results tree of the searches")
+    parser.add_argument("--results", required=True, type=Path, metavar="DIR", help="results tree of the searches")
     parser.add_argument("--problem", action="append", choices=list(planned), help="only this one; repeatable")
     parser.add_argument("--workers", type=int, default=0, help="processes that share the work; 0: only this one")
     options = parser.parse_args()
@@ -93,13 +93,13 @@ def main() -> None:
                 candidates,
                 budget="medium",
                 protocol=protocol,
-                results=options.output,
+                results=options.results,
                 baselines="none",
                 workers=options.workers,
                 progress=Progress(what, len(candidates)),
             )
             print(f"{what}: all is there", flush=True)
-    write(options.output, problems)
+    write(options.results, problems)
 
 
 if __name__ == "__main__":

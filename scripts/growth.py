@@ -121,10 +121,11 @@ def speedup(epochs: int, repeats: int) -> None:
         curves = []
         for workers in (1, 2):
             with tempfile.TemporaryDirectory() as output:
-                command = f"regbench search digits_mlp sgd --epochs {epochs} --worker-threads 1 --baselines none --json"
+                options = f"--epochs {epochs} --worker-threads 1 --baselines none --format json"
+                command = f"regbench search digits_mlp sgd {options}"
                 began = time.perf_counter()
                 done = subprocess.run(
-                    [sys.executable, "-m", *command.split(), "--workers", str(workers), "--output", output],
+                    [sys.executable, "-m", *command.split(), "--workers", str(workers), "--results", output],
                     env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
                     capture_output=True,
                     check=True,

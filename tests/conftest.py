@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from regbench import catalog, execution
@@ -21,6 +22,11 @@ NOBODY = 65534
 
 # Test modules may load TensorFlow before `engine/environment.py` can say so; its messages would be taken for ours.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+# How long an example takes says how busy the machine is.
+hypothesis.settings.register_profile("regbench", deadline=None)
+hypothesis.settings.load_profile("regbench")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -135,7 +135,11 @@ REFUSED_AT_ONCE = {
     "unknown coupling": ({}, f"{RUN} --set decay.coupling=l3", ["decay.coupling", "'decoupled'", "'l3'"]),
     "broken TOML": (candidate("= broken"), RUN_MINE, ["search_spaces/mine.toml", "not valid TOML", "line 1"]),
     "broken TOML in a list": (candidate("= broken"), "list candidates", ["search_spaces/mine.toml", "not valid TOML"]),
-    "broken TOML shown": (candidate("= broken"), "show mine --json", ["search_spaces/mine.toml", "not valid TOML"]),
+    "broken TOML shown": (
+        candidate("= broken"),
+        "show mine --format json",
+        ["search_spaces/mine.toml", "not valid TOML"],
+    ),
     "empty file": (candidate(""), RUN_MINE, ["search_spaces/mine.toml", "optimizer", "Received: None"]),
     "no text": (candidate(b"\xff\xfe\x00"), RUN_MINE, ["search_spaces/mine.toml", "not valid TOML", "utf-8"]),
     "unknown section": (
@@ -243,10 +247,10 @@ REFUSED_AT_ONCE = {
         ["`mnist`", "data/mnist", "regbench data fetch mnist"],
     ),
     "missing data of a run": ({"data/mnist/x": ""}, "run mnist_mlp sgd --data-dir data", ["`mnist`", "data/mnist"]),
-    "file in the way": ({"file": ""}, f"{RUN} --output file", ["file", "must be a folder", "Received: a file"]),
-    "file in the way of a folder": ({"file": ""}, f"{SEARCH} --output file/x", ["file/x", "Received: a file (file"]),
-    "folder that nobody can make": ({}, f"{RUN} --output /proc/x", ["/proc/x", "can be created and written to"]),
-    "path that is too long": ({}, f"{RUN} --output {'x' * 300}", ["xxx", "File name too long"]),
+    "file in the way": ({"file": ""}, f"{RUN} --results file", ["file", "must be a folder", "Received: a file"]),
+    "file in the way of a folder": ({"file": ""}, f"{SEARCH} --results file/x", ["file/x", "Received: a file (file"]),
+    "folder that nobody can make": ({}, f"{RUN} --results /proc/x", ["/proc/x", "can be created and written to"]),
+    "path that is too long": ({}, f"{RUN} --results {'x' * 300}", ["xxx", "File name too long"]),
 }
 REFUSED_WHEN_BUILT = {
     "unknown optimizer": (optimizer('name = "adm"'), RUN_MINE, ["mine", "no optimizer `adm`", "Did you mean `adam`"]),
@@ -369,7 +373,7 @@ def workspace(tmp_path, monkeypatch):
 
 @pytest.fixture
 def results(workspace, make_task, make_result):
-    """A results tree with one run, as the default of `--output`."""
+    """A results tree with one run, as the default of `--results`."""
     spec = make_task("digits_mlp", "sgd", epochs=7).spec({"optimizer.learning_rate": 0.5}, 42)
     Folder("results").write(make_result(spec, train_losses=1.0, valid_losses=1.0, test_losses=1.0))
     return Path("results")

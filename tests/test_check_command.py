@@ -89,7 +89,7 @@ def test_arguments_are_set_by_name(check):
 
 def test_json_is_all_that_is_printed(check):
     Path("check_json.py").write_text(OWN_REGULARIZER)
-    code, output, _ = check("check_json:Fourth --set offset=-1.0 --json")
+    code, output, _ = check("check_json:Fourth --set offset=-1.0 --format json")
     verdicts = {verdict["clause"]: verdict for verdict in json.loads(output)}
     assert code == 1
     assert len(verdicts) == 12
@@ -124,7 +124,7 @@ def test_list_is_read_as_toml_and_clauses_that_do_not_apply_do_not_fail(check):
         ("check_nowhere:Fourth", "check_nowhere cannot be imported: ModuleNotFoundError"),
         ("check_broken:Fourth", "check_broken cannot be imported: SyntaxError"),
         ("regbench.optimizers:SignedPowr", "There is no class `SignedPowr`. Did you mean `SignedPower`?"),
-        ("regbench.optimizers:Tunable", "must be a subclass of `keras.optimizers.Optimizer` or"),
+        ("regbench.regularizers:KernelPrior", "must be a subclass of `keras.optimizers.Optimizer` or"),
         ("regbench.optimizers:DecoupledDecay", "a value is needed for `strength`"),
         ("regbench.optimizers:RAdam --set beta_2=2.0", "RAdam cannot be made: ValueError: `beta_2` must be in [0, 1)"),
         ("regbench.optimizers:RAdam --set beta_2", "--set: must be key=value"),

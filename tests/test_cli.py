@@ -1,5 +1,6 @@
 """The commands as a user calls them: what they print, where, and their exit codes."""
 
+import csv
 import io
 import json
 import os
@@ -16,7 +17,7 @@ from rich.console import Console
 
 from regbench import __version__, catalog
 from regbench.benchmark import Event
-from regbench.cli import inventory, main, options, progress, terminal
+from regbench.cli import inventory, main, progress, terminal, values
 from regbench.errors import DefinitionError
 from regbench.records import Outcome
 from regbench.tuning import tune
@@ -103,8 +104,8 @@ def test_commands_that_only_tell_load_nothing_heavy(workspace):
     program = """
 import contextlib, io, sys
 from regbench.cli import main
-for command in (["--help"], ["--version"], ["run", "--help"], ["list"], ["list", "--json"], ["show", "adamw"],
-                ["show", "mnist", "--json"], ["data", "status"]):
+for command in (["--help"], ["--version"], ["run", "--help"], ["list"], ["list", "--format", "json"], ["show", "adamw"],
+                ["show", "mnist", "--format", "json"], ["data", "status"]):
     with contextlib.redirect_stdout(io.StringIO()):
         assert main(command) == 0, command
 print(sorted({"tensorflow", "keras", "optuna", "pandas", "matplotlib", "numpy", "dask", "sklearn"} & set(sys.modules)))
@@ -116,7 +117,7 @@ print(sorted({"tensorflow", "keras", "optuna", "pandas", "matplotlib", "numpy", 
 def test_help_names_every_command_and_what_exit_codes_mean(regbench):
     code, output, errors = regbench("--help")
     assert (code, errors) == (0, "")
-    assert all(f"  {command} " in output for command in ("data", "list", "run", "search", "show"))
+    assert all(f"  {command} " in output for command in ("data", "list", "run", "search", "searches", "show"))
     assert all(
         meaning in " ".join(output.split()) for meaning in ("0 done", "1 some runs failed", "2 bad input", "130")
     )
@@ -143,16 +144,16 @@ def test_list_shows_names_and_summaries_of_everything(regbench):
 
 
 def test_list_of_one_kind_is_that_kind_only(regbench):
-    whole = json.loads(regbench("list --json")[1])
+    whole = json.loads(regbench("list --format json")[1])
     assert list(whole) == ["problems", "candidates", "datasets", "budgets", "protocols"]
     for kind in whole:
-        assert json.loads(regbench(f"list {kind} --json")[1]) == {kind: whole[kind]}
+        assert json.loads(regbench(f"list {kind} --format json")[1]) == {kind: whole[kind]}
     assert {"name": "medium", "summary": "50 trials"} in whole["budgets"]
 
 
 def test_files_of_the_working_directory_are_listed_and_shown(regbench):
     write_own_optimizer("own_module_never_imported", "")
-    assert {"name": "mine", "summary": "of this test"} in json.loads(regbench("list candidates --json")[1])[
+    assert {"name": "mine", "summary": "of this test"} in json.loads(regbench("list candidates --format json")[1])[
         "candidates"
     ]
     code, output, _ = regbench("show mine")
@@ -176,18 +177,18 @@ def test_what_is_shown_has_every_key_and_is_a_file_of_the_same_meaning(folder, r
 
 
 def test_show_tells_every_key_of_data_sets_budgets_and_protocols(regbench):
-    shown = json.loads(regbench("show mnist --json")[1])["dataset"]
+    shown = json.loads(regbench("show mnist --format json")[1])["dataset"]
     assert (shown["input_shape"], shown["train_size"], len(shown["files"])) == ([28, 28, 1], 60_000, 4)
     assert shown["files"][0]["download"]["urls"]
     assert tomllib.loads(regbench("show mnist")[1])["files"] == shown["files"]
-    assert json.loads(regbench("show large --json")[1])["budget"]["trials"] == 75
-    assert json.loads(regbench("show strict --json")[1]) == {"protocol": catalog.protocol("strict").model_dump()}
+    assert json.loads(regbench("show large --format json")[1])["budget"]["trials"] == 75
+    assert json.loads(regbench("show strict --format json")[1]) == {"protocol": catalog.protocol("strict").model_dump()}
 
 
 def test_name_of_two_kinds_is_shown_as_both(regbench):
     write_own_optimizer("own_module_never_imported", "")
     Path("search_spaces/mine.toml").rename("search_spaces/small.toml")
-    assert list(json.loads(regbench("show small --json")[1])) == ["candidate", "budget"]
+    assert list(json.loads(regbench("show small --format json")[1])) == ["candidate", "budget"]
     output = regbench("show small")[1]
     assert "# candidate small" in output
     assert "# budget small" in output
@@ -225,9 +226,9 @@ def test_values_of_a_setting_are_toml_or_words(text, value):
         with pytest.raises(
             DefinitionError, match=r"^--set: `key` must be a number, true, false or a string\. Received: "
         ):
-            options.read_setting([f"key={text}"])
+            values.read_setting([f"key={text}"])
     else:
-        read = options.read_setting([f"key={text}"])["key"]
+        read = values.read_setting([f"key={text}"])["key"]
         assert (read, type(read)) == (value, type(value))
 
 
@@ -251,10 +252,8 @@ def test_run_prints_a_summary_and_finds_the_run_the_second_time(regbench):
 
 
 def test_json_of_a_run_says_what_was_run_and_what_came(regbench):
-    options = (
-        "--schedule step --lr-epochs 1 --lr-factors 0.1 --protocol strict --batch-size 100 --max-seconds 1000 --json"
-    )
-    code, output, errors = regbench(f"run digits_mlp adam --epochs 2 {options}")
+    options = "--schedule step --lr-epochs 1 --lr-factors 0.1 --protocol strict --batch-size 100 --max-seconds 1000"
+    code, output, errors = regbench(f"run digits_mlp adam --epochs 2 {options} --format json")
     assert (code, errors) == (0, "")
     run = json.loads(output)
     stored = json.loads(Path(run["path"]).read_text())
@@ -279,7 +278,7 @@ def test_diverged_run_is_a_result_that_says_so(regbench):
     assert (code, errors) == (0, "")
     assert output.startswith("digits_mlp with sgd: diverged: ")
     assert "values before training" in output
-    run = json.loads(regbench(f"{command} --json")[1])
+    run = json.loads(regbench(f"{command} --format json")[1])
     assert (run["outcome"], run["diverged_epoch"]) == ("diverged", 1)
 
 
@@ -291,7 +290,7 @@ def test_run_that_takes_too_long_ends_with_code_1(regbench):
 
 def test_run_that_crashes_ends_with_code_1_and_leaves_a_note(regbench):
     write_own_optimizer("cli_failing_a", FAILING_OPTIMIZER)
-    code, output, errors = regbench("run digits_mlp mine --epochs 1 --json")
+    code, output, errors = regbench("run digits_mlp mine --epochs 1 --format json")
     run = json.loads(output)
     assert (code, run["outcome"], run["final"], errors) == (1, "failed", {}, "")
     assert run["reason"].startswith("RuntimeError")
@@ -331,7 +330,7 @@ def test_search_ends_with_a_ranking_and_runs_nothing_again(regbench):
     assert "regbench: adam: trials 2/2 (2 in the results already)" in errors
     assert {path: path.read_bytes() for path in result_files()} == files
 
-    code, as_json, _ = regbench(f"{command} --json")
+    code, as_json, _ = regbench(f"{command} --format json")
     rows = json.loads(as_json)
     assert [(row["rank"], row["candidate"], row["seeds"]) for row in rows] == [
         (1, "adam", [42, 43]),
@@ -339,6 +338,11 @@ def test_search_ends_with_a_ranking_and_runs_nothing_again(regbench):
     ]
     assert {"setting", "valid_mean", "valid_sd", "test_mean", "test_sd", "diverged_trials", "seconds"} <= rows[0].keys()
     assert rows[0]["test_mean"] > rows[1]["test_mean"]
+
+    lines = list(csv.DictReader(io.StringIO(regbench(f"{command} --format csv")[1])))
+    assert [list(line) for line in lines] == [list(row) for row in rows]
+    assert [json.loads(line["setting"]) for line in lines] == [row["setting"] for row in rows]
+    assert [float(line["test_mean"]) for line in lines] == [row["test_mean"] for row in rows]
 
 
 def test_search_over_diverging_trials_ends_well_without_a_winner(regbench):
@@ -352,7 +356,7 @@ def test_search_over_diverging_trials_ends_well_without_a_winner(regbench):
     assert wild.split()[:2] == ["2", "wild"]
     assert "no trial completed" in wild
     assert "2/2" in wild
-    row = json.loads(regbench(f"search digits_mlp wild sgd {QUICK} --json")[1])[1]
+    row = json.loads(regbench(f"search digits_mlp wild sgd {QUICK} --format json")[1])[1]
     assert (row["setting"], row["test_mean"], row["seeds"], row["diverged_trials"]) == (None, None, [], 2)
 
 
@@ -369,7 +373,7 @@ def test_search_with_crashing_runs_goes_on_and_ends_with_code_1(regbench):
 
 def test_only_results_go_to_stdout(regbench):
     write_own_optimizer("cli_talking", OWN_OPTIMIZER)
-    code, output, errors = regbench(f"search digits_mlp mine {QUICK} --json")
+    code, output, errors = regbench(f"search digits_mlp mine {QUICK} --format json")
     assert code == 0
     assert json.loads(output)[0]["candidate"] == "mine"
     assert "own optimizer here" in errors
@@ -470,7 +474,7 @@ def test_reader_that_goes_away_leaves_no_traceback(workspace):
 
 @pytest.mark.slow
 def test_run_is_silent_on_stderr(workspace):
-    process = start("run digits_mlp sgd --epochs 1 --json")
+    process = start("run digits_mlp sgd --epochs 1 --format json")
     output, errors = process.communicate()
     assert (process.returncode, errors) == (0, "")
     assert json.loads(output)["outcome"] == "completed"
@@ -494,7 +498,7 @@ def test_interrupted_search_goes_on_with_the_same_command(workers, workspace):
     left = {path: path.read_bytes() for path in result_files()}
     assert 2 <= len(left) < 12
 
-    process = start(f"{command} --json")
+    process = start(f"{command} --format json")
     output, errors = process.communicate()
     assert process.returncode == 0
     assert [row["seeds"] for row in json.loads(output)] == [[42, 43, 44]]
@@ -511,7 +515,7 @@ def test_own_problem_candidate_and_optimizer_are_found_by_every_process(workers,
     Path("testproblems").mkdir()
     text = (catalog.data_folder("testproblems") / "digits_mlp.toml").read_text()
     Path("testproblems/own.toml").write_text(text.replace("[64, 32]", "[8]"))
-    process = start(f"search own mine {QUICK} --workers {workers} --json", cwd=workspace)
+    process = start(f"search own mine {QUICK} --workers {workers} --format json", cwd=workspace)
     output, errors = process.communicate()
     assert process.returncode == 0, errors
     [row] = json.loads(output)

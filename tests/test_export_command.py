@@ -46,7 +46,7 @@ def test_problems_and_candidates_can_be_chosen(workspace, capsys):
     ("arguments", "fragment"),
     [
         (["tree"], "--optuna, --tensorboard or --parquet must be given"),
-        ([], "Missing argument 'TREE'"),
+        ([], "Missing argument 'DIR'"),
         (["nowhere", "--optuna", "new"], "nowhere: it cannot be read as results"),
         (["tree", "--optuna", "tree"], "must not lie in the results tree"),
         (["tree", "--problem", "digits", "--optuna", "new"], "no problem `digits`. Did you mean `digits_mlp`"),

@@ -63,11 +63,11 @@ def test_wheel_alone_lists_and_searches(installed, tmp_path):
     assert compared.returncode == 0, compared.stderr
     assert {row["source"] for row in json.loads(compared.stdout)} == {"ours", "published"}
 
-    listed = run([installed / "regbench", "list", "--json"], tmp_path)
+    listed = run([installed / "regbench", "list", "--format", "json"], tmp_path)
     assert listed.returncode == 0, listed.stderr
     assert "quadratic_deep" in listed.stdout
 
-    options = ["--budget", "2", "--reruns", "1", "--epochs", "1", "--json"]
+    options = ["--budget", "2", "--reruns", "1", "--epochs", "1", "--format", "json"]
     searched = run([installed / "regbench", "search", "digits_mlp", "sgd", *options], tmp_path)
     assert searched.returncode == 0, searched.stderr
     (row,) = json.loads(searched.stdout)

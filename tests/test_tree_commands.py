@@ -67,7 +67,7 @@ def test_lint_names_files_and_counts_kinds(tree, capsys):
 
 
 def test_lint_prints_json_and_nothing_else(tree, capsys):
-    assert main(["lint", str(tree), "--json"]) == 0
+    assert main(["lint", str(tree), "--format", "json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert (found["files"], found["runs"], found["superseded"]) == (4, 2, 0)
     assert found["counts"] == {
@@ -126,7 +126,7 @@ def test_lint_and_convert_load_nothing_heavy(tree, tmp_path):
     code = f"""
 import sys
 from regbench.cli import main
-main(["lint", {str(tree)!r}, "--json"])
+main(["lint", {str(tree)!r}, "--format", "json"])
 main(["convert", {str(tree)!r}, {str(tmp_path / "clean")!r}])
 print(sorted({{"tensorflow", "keras", "optuna", "pandas", "matplotlib", "numpy"}} & set(sys.modules)))
 """

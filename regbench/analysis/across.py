@@ -58,7 +58,7 @@ class AverageRanks:
 
     @property
     def sentence(self) -> str:
-        """What all this supports, and no more."""
+        """A sentence that says whether the average ranks differ, by which test."""
         return _verdict(self) + _omissions(self)
 
 
@@ -173,20 +173,20 @@ def _friedman(ranked: pd.DataFrame) -> tuple[float, float]:
         return np.nan, float(stats.binomtest(wins, decided).pvalue) if decided else 1.0
     if (ranked.nunique(axis="columns") == 1).all():
         return 0.0, 1.0
-    found = stats.friedmanchisquare(*ranked.to_numpy().T)
-    return float(found.statistic), float(found.pvalue)
+    test = stats.friedmanchisquare(*ranked.to_numpy().T)
+    return float(test.statistic), float(test.pvalue)
 
 
 def _groups(ranks: pd.Series, difference: float) -> tuple[tuple[str, ...], ...]:
     """The largest runs of neighbours whose ends are no further apart than the critical difference."""
-    found: list[tuple[str, ...]] = []
+    groups: list[tuple[str, ...]] = []
     reached = 0
     for start in range(len(ranks)):
         end = int(np.searchsorted(ranks.to_numpy(), ranks.iloc[start] + difference, side="right"))
         if end > max(reached, start + 1):
-            found.append(tuple(ranks.index[start:end]))
+            groups.append(tuple(ranks.index[start:end]))
         reached = max(reached, end)
-    return tuple(found)
+    return tuple(groups)
 
 
 @functools.cache
@@ -197,8 +197,8 @@ def _can_support(n_candidates: int, n_problems: int, level: float) -> bool:
     return bool(p < level and n_candidates - 1 > critical_difference(n_candidates, n_problems, level))
 
 
-def _verdict(found: AverageRanks) -> str:
-    n_candidates, n_problems, level = len(found.ranks), found.n_problems, found.level
+def _verdict(average: AverageRanks) -> str:
+    n_candidates, n_problems, level = len(average.ranks), average.n_problems, average.level
     over = f"{n_problems} problem{'s' if n_problems != 1 else ''}"
     if n_candidates < 2:
         return "There are no two candidates to compare."
@@ -211,23 +211,23 @@ def _verdict(found: AverageRanks) -> str:
             f"{over} cannot support a claim about {n_candidates} candidates: even if all ranked them alike, "
             f"no two would differ at level {level:g}; {least}."
         )
-    test = f"{'sign test' if n_candidates == 2 else 'Friedman test'}, p = {found.friedman_p:.2g}"
-    if found.friedman_p >= level:
+    test = f"{'sign test' if n_candidates == 2 else 'Friedman test'}, p = {average.friedman_p:.2g}"
+    if average.friedman_p >= level:
         return f"Over {over} the {n_candidates} candidates are not distinguishable ({test})."
-    best, difference = found.ranks.iloc[0], f"the critical difference of {found.critical_difference:.2f}"
-    worse = found.ranks[found.ranks > best + found.critical_difference]
+    best, difference = average.ranks.iloc[0], f"the critical difference of {average.critical_difference:.2f}"
+    worse = average.ranks[average.ranks > best + average.critical_difference]
     if worse.empty:
         return f"Over {over} the ranks differ ({test}), but no two candidates by {difference}."
     return (
-        f"Over {over} the ranks differ ({test}): {found.ranks.index[0]} (average rank {best:.2f}) is better than "
+        f"Over {over} the ranks differ ({test}): {average.ranks.index[0]} (average rank {best:.2f}) is better than "
         f"{_names(worse.index)} by more than {difference}."
     )
 
 
-def _omissions(found: AverageRanks) -> str:
-    parts = [f"{problem} (without {_names(labels)})" for problem, labels in found.left_out.items()]
-    if found.absent:
-        parts.insert(0, f"{_names(found.absent)} (ranked on too few problems)")
+def _omissions(average: AverageRanks) -> str:
+    parts = [f"{problem} (without {_names(labels)})" for problem, labels in average.left_out.items()]
+    if average.absent:
+        parts.insert(0, f"{_names(average.absent)} (ranked on too few problems)")
     return f" Left out: {'; '.join(parts)}." if parts else ""
 
 

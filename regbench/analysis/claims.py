@@ -1,4 +1,4 @@
-"""Which differences between candidates the seeds support, as sentences.
+"""Claims: the differences between candidates that the seeds support, as sentences.
 
 Two entries are compared by Welch's t test on the values of their reported runs, where these can be compared at all:
 same problem, protocol, schedule, epochs, batch size and metric. Nothing is claimed of losses that contain a penalty
@@ -8,6 +8,8 @@ term: they measure another thing for every strength. Rules:
 * p values are adjusted for all pairs of a problem (Holm 1979), whichever of them are shown: "the best" is chosen by the
   same values as are tested. So the chance of any false claim on a problem is at most the level (simulated at 5 %: 4 %
   for normal values, 1 to 3 % for skewed ones, unequal variances, one run in ten diverged).
+* Searches with unequal budgets or two samplers are not compared as they stand: the one that tried more settings, or
+  chose them better, would be taken for the better optimizer. The row says why; it is no test, and counts as none.
 * Diverged runs count with their values as logged (DeepOBS: the values before training); the sentence says how many.
 * Intervals have the confidence at which Holm's procedure judged the pair: they exclude 0 where a difference is claimed.
 """
@@ -27,12 +29,12 @@ SAME = ["protocol", "schedule", "epochs", "batch_size", "metric", "goal"]
 
 COLUMNS = [
     "problem", "better", "worse", "difference", "low", "high", "p", "n_better", "n_worse", "claimed", "seeds_needed",
-    "sentence",
+    "reason", "sentence",
 ]  # fmt: skip
 
 
 def claims(reported: pd.DataFrame, level: float = 0.05, against: str = "best") -> pd.DataFrame:
-    """What can be said of each pair, claimed differences and those that are none.
+    """Test each pair of entries: a row and a sentence for each, whether or not the difference is claimed.
 
     Args:
         reported: `entries.reported`; of a frame with a column `comparable`, the rows where it holds.
@@ -44,7 +46,8 @@ def claims(reported: pd.DataFrame, level: float = 0.05, against: str = "best") -
     Returns:
         `problem`, `better`, `worse` (labels, by their means), `difference` (of means, never negative), `low`, `high`,
         `p` (adjusted), `n_better`, `n_worse` (seeds), `claimed`, `seeds_needed` (each; infinite beyond
-        `significance.MOST_SEEDS`; NaN where claimed or where there is no test), `sentence`.
+        `significance.MOST_SEEDS`; NaN where claimed or where there is no test), `reason` (why nothing can be claimed of
+        the pair, whatever the seeds say; else empty), `sentence`.
     """
     if not 0 < level < 1:
         raise ValueError(f"`level` must be in (0, 1). Received: level={level}")
@@ -62,11 +65,11 @@ def claims(reported: pd.DataFrame, level: float = 0.05, against: str = "best") -
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def with_probabilities(found: pd.DataFrame, reported: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
+def with_probabilities(pairs: pd.DataFrame, reported: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
     """Adds how probable it is that a run of the better entry beats one of the worse.
 
     Args:
-        found: what `claims` gives.
+        pairs: what `claims` gives.
         reported: what it was given; the tuning seed does not count here either.
         level: of the interval of each probability by itself, without adjustment for others.
 
@@ -78,7 +81,7 @@ def with_probabilities(found: pd.DataFrame, reported: pd.DataFrame, level: float
     values = {key: rows["value"].to_numpy(float) for key, rows in fresh.groupby(["problem", "label"])}
     goals = fresh.drop_duplicates("problem").set_index("problem")["goal"]
     rows = []
-    for problem, better, worse in zip(found["problem"], found["better"], found["worse"], strict=True):
+    for problem, better, worse in zip(pairs["problem"], pairs["better"], pairs["worse"], strict=True):
         good, poor = values.get((problem, better)), values.get((problem, worse))
         if good is None or poor is None:
             rows.append((np.nan, np.nan, np.nan))
@@ -86,11 +89,11 @@ def with_probabilities(found: pd.DataFrame, reported: pd.DataFrame, level: float
             probability, (low, high) = probability_of_improvement(good, poor, str(goals[problem]), level)
             rows.append((probability, low, high))
     columns = ["probability", "probability_low", "probability_high"]
-    return found.join(pd.DataFrame(rows, index=found.index, columns=columns))
+    return pairs.join(pd.DataFrame(rows, index=pairs.index, columns=columns))
 
 
 class _Pair(NamedTuple):
-    """Two entries, `better` the one with the better mean; `shown`: one of them is the best."""
+    """Two entries, `better` the one with the better mean; `shown`: one is the best; `apart`: why there is no test."""
 
     better: str
     worse: str
@@ -99,6 +102,7 @@ class _Pair(NamedTuple):
     sign: float
     p: float
     shown: bool
+    apart: str
 
 
 def _counted(reported: pd.DataFrame) -> pd.DataFrame:
@@ -116,10 +120,22 @@ def _pairs(runs: pd.DataFrame, against: str) -> Iterator[_Pair]:
         samples = {str(label): _sample(entry) for label, entry in alike.groupby("label", observed=True, sort=True)}
         # No mean (no seed but the tuning seed, or NaN) sorts last.
         order = sorted(samples, key=lambda label: -sign * samples[label].mean if _has_mean(samples[label]) else np.inf)
+        searches = alike.drop_duplicates("label").set_index("label")[["budget", "sampler"]]
         for better, worse in combinations(order, 2):
             if against in ("best", "all", better, worse):
                 good, poor = samples[better], samples[worse]
-                yield _Pair(better, worse, good, poor, sign, p_value(good, poor), better == order[0])
+                apart = _unequal_searches(searches.loc[better], searches.loc[worse])
+                p = np.nan if apart else p_value(good, poor)
+                yield _Pair(better, worse, good, poor, sign, p, better == order[0], apart)
+
+
+def _unequal_searches(one: pd.Series, other: pd.Series) -> str:
+    """Why the winners of two searches are not compared; empty where they are. An inferred search has no sampler."""
+    if one["budget"] != other["budget"]:
+        return f"{one['budget']:.0f} trials against {other['budget']:.0f}"
+    if one["sampler"] and other["sampler"] and one["sampler"] != other["sampler"]:
+        return f"sampler {one['sampler']} against {other['sampler']}"
+    return ""
 
 
 def _sample(entry: pd.DataFrame) -> Sample:
@@ -141,19 +157,22 @@ def _row(problem: str, pair: _Pair, product: float, tests: int, level: float) ->
     claimed = p < level
     needed = np.nan if claimed or np.isnan(p) else seeds_needed(good, poor, level / tests)
     sentence = _sentence(problem, pair, (difference, low, high), p, claimed, needed)
-    return problem, pair.better, pair.worse, difference, low, high, p, good.n, poor.n, claimed, needed, sentence
+    names, seeds = (problem, pair.better, pair.worse), (good.n, poor.n)
+    return *names, difference, low, high, p, *seeds, claimed, needed, pair.apart, sentence
 
 
 def _sentence(
-    problem: str, pair: _Pair, found: tuple[float, float, float], p: float, claimed: bool, needed: float
+    problem: str, pair: _Pair, interval: tuple[float, float, float], p: float, claimed: bool, needed: float
 ) -> str:
     good, poor = pair.good, pair.poor
     tail = _diverged(pair)
+    if pair.apart:
+        return f"{pair.better} and {pair.worse} are not compared on {problem}: {pair.apart}."
     pair_is = f"{pair.better} and {pair.worse} are not distinguishable on {problem} at this budget"
     if np.isnan(p):
         return f"{pair_is} ({_no_test(pair)}).{tail}"
-    digits = _decimals(found[2] - found[1])
-    difference, low, high = (f"{value:.{digits}f}" if digits >= 0 else f"{value:.2g}" for value in found)
+    digits = _decimals(interval[2] - interval[1])
+    difference, low, high = (f"{value:.{digits}f}" if digits >= 0 else f"{value:.2g}" for value in interval)
     seeds = f"{good.n} seeds each" if good.n == poor.n else f"{good.n} and {poor.n} seeds"
     p_text = "p < 0.0001" if p < 0.0001 else f"p = {p:.2g}"
     if claimed:

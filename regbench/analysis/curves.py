@@ -24,20 +24,20 @@ def summaries(curves: pd.DataFrame, reported: pd.DataFrame) -> pd.DataFrame:
     if values.empty:
         return pd.DataFrame(columns=COLUMNS)
     groups = values.groupby(KEYS, observed=True, dropna=False, sort=True)["value"]
-    found = groups.agg(n="count", mean="mean", sd="std")
+    moments = groups.agg(n="count", mean="mean", sd="std")
     quartiles = groups.quantile([0.25, 0.5, 0.75]).unstack()
-    return found.join(quartiles.set_axis(["q25", "q50", "q75"], axis="columns")).reset_index()[COLUMNS]
+    return moments.join(quartiles.set_axis(["q25", "q50", "q75"], axis="columns")).reset_index()[COLUMNS]
 
 
-def comparable(found: pd.DataFrame, reported: pd.DataFrame) -> pd.DataFrame:
+def comparable(summarized: pd.DataFrame, reported: pd.DataFrame) -> pd.DataFrame:
     """Leave out losses that contain a penalty term on problems where others' do not: they measure another thing.
 
     Args:
-        found: what `summaries` gives.
+        summarized: what `summaries` gives.
         reported: `entries.reported`; says of each entry whether its losses contain a penalty.
     """
     penalty = reported.groupby(["problem", "label"])["loss_has_penalty"].any().rename("penalty").reset_index()
     mixed = penalty.groupby("problem")["penalty"].nunique() > 1
-    known = found.merge(penalty, on=["problem", "label"], how="left")
+    known = summarized.merge(penalty, on=["problem", "label"], how="left")
     left_out = known["penalty"].eq(True) & known["problem"].map(mixed).eq(True) & known["metric"].str.endswith("loss")
-    return found[~left_out.to_numpy()]
+    return summarized[~left_out.to_numpy()]

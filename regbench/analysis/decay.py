@@ -97,7 +97,7 @@ def _completed(trials: pd.DataFrame) -> pd.DataFrame:
 
 
 def _too_little(points: pd.DataFrame) -> str:
-    """Why there is no sense in looking for a ridge; "" where there is."""
+    """The reason why the trials cannot show a ridge; "" where they can."""
     if len(points) < FEWEST_TRIALS:
         return f"{len(points)} trials with a learning rate and a decay completed, {FEWEST_TRIALS} are needed"
     for column, name in (("learning_rate", "learning rate"), ("decay", "decay")):

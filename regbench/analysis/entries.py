@@ -1,6 +1,8 @@
 """Entries: what is ranked. Their names, trials, winners, and the runs that are reported of them.
 
-An entry is all runs that are equal in `ENTRY`. Superseded runs count nowhere.
+An entry is one candidate's search: the runs that are equal in `ENTRY`, which has the digest of the search where that is
+on record. Where it is not (trees of others and of earlier versions) the search is inferred: trials are the runs of one
+seed. Runs by hand belong to no entry. Superseded runs count nowhere.
 """
 
 import json
@@ -12,9 +14,13 @@ import numpy as np
 import pandas as pd
 
 from regbench import catalog
-from regbench.records import METRICS, SPLITS, TUNING_SEED
+from regbench.records import METRICS, SPLITS, TUNING_SEED, Role
+from regbench.trees.searches import BY_HAND, INFERRED
 
-ENTRY = ["source", "problem", "candidate", "coupling", "protocol", "schedule", "epochs", "batch_size"]
+ENTRY = ["source", "problem", "candidate", "coupling", "protocol", "schedule", "epochs", "batch_size", "search"]
+SEARCH = ["budget", "sampler", "study_seed", "further_seeds"]
+"""What tells apart the searches of one candidate."""
+
 OURS = "ours"
 
 Mode = Literal["final", "best", "most"]
@@ -29,25 +35,29 @@ _ENDED = ("completed", "diverged")
 def with_labels(runs: pd.DataFrame) -> pd.DataFrame:
     """The same runs with `label`, a short text: no two entries of a problem share it.
 
-    It is the candidate's name and what tells apart its entries: coupling, protocol, schedule, epochs, batch size, each
-    only where two entries of the candidate on one problem differ in it, and the source wherever there are several
-    (ours is not named). A frame that has labels already keeps them, so that a page can be labelled as a whole and then
-    be cut into pieces.
+    It is the candidate's name and what tells apart its entries: coupling, protocol, schedule, epochs, batch size, and
+    budget, sampler, study seed and further seeds of the search, each only where two entries of the candidate on one
+    problem differ in it, and the source wherever there are several (ours is not named). Runs by hand are no entry; the
+    label of them all is "by hand". A frame that has labels already keeps them, so that a page can be labelled as a
+    whole and then be cut into pieces.
     """
     if "label" in runs.columns:
         return runs
-    entries = runs[ENTRY].drop_duplicates().sort_values(ENTRY, kind="stable")
+    of_searches = runs[runs["search"] != BY_HAND]
+    entries = of_searches[[*ENTRY, *SEARCH]].drop_duplicates(ENTRY).sort_values(ENTRY, kind="stable")
     label = entries["candidate"].astype(str)
     known = ["problem", "candidate", "source"]
-    for column in ("coupling", "protocol", "schedule", "epochs", "batch_size"):
+    for column in ("coupling", "protocol", "schedule", "epochs", "batch_size", *SEARCH):
         differ = entries.groupby(known, observed=True, dropna=False)[column].transform("nunique", dropna=False) > 1
         told = entries["candidate"].isin(entries["candidate"][differ])
         label = label.where(~told, label + " · " + entries[column].map(lambda value, c=column: _spoken(c, value)))
-        known.append(column)
+        if column not in SEARCH:  # of searches all is told in which they differ
+            known.append(column)
     label += entries["source"].map(_spoken_sources(entries["source"])).astype(str)
     twin = label.groupby([entries["problem"], label], observed=True).cumcount()
     entries["label"] = label.where(twin == 0, label + " #" + (twin + 1).astype(str))
-    return runs.merge(entries, on=ENTRY, how="left", sort=False).set_axis(runs.index)
+    labelled = runs.merge(entries[[*ENTRY, "label"]], on=ENTRY, how="left", sort=False).set_axis(runs.index)
+    return labelled.assign(label=labelled["label"].fillna(BY_HAND))
 
 
 def _spoken(column: str, value: object) -> str:
@@ -55,11 +65,21 @@ def _spoken(column: str, value: object) -> str:
         return "no decay" if value == "none" else str(value).replace("_", " ")
     if column == "schedule":
         return "constant rate" if value == "none" else str(value)
-    return {"epochs": f"{value} epochs", "batch_size": f"batch {value}"}.get(column, str(value))
+    if column in SEARCH and (value == "" or value != value):
+        return "search inferred"
+    number = f"{value:.0f}" if isinstance(value, float) else value
+    spoken = {
+        "epochs": f"{number} epochs",
+        "batch_size": f"batch {number}",
+        "budget": f"{number} trials",
+        "study_seed": f"study seed {number}",
+        "further_seeds": f"{number} re-runs",
+    }
+    return spoken.get(column, str(value))
 
 
 def _spoken_sources(sources: pd.Series) -> dict[str, str]:
-    """What a label says of each source: nothing of the only one and of ours, of folders the last name if it will do."""
+    """The suffix of a label for each source: none for the only one and ours, of folders the last name if unique."""
     names = list(sources.unique())
     if len(names) == 1:
         return {names[0]: ""}
@@ -81,8 +101,8 @@ def hyperparameters(runs: pd.DataFrame) -> pd.DataFrame:
 
 def numbers(values: pd.Series) -> pd.Series:
     """The values as floats; NaN for what is no finite number."""
-    found = pd.to_numeric(values, errors="coerce").astype(float)
-    return found.where(np.isfinite(found))
+    floats = pd.to_numeric(values, errors="coerce").astype(float)
+    return floats.where(np.isfinite(floats))
 
 
 def _plain(value: Any) -> Any:
@@ -104,11 +124,11 @@ def judged_by(frame: pd.DataFrame, metric: str | None) -> pd.DataFrame:
 
 
 def trials(runs: pd.DataFrame, mode: Mode = "final") -> pd.DataFrame:
-    """The runs of each entry's tuning seed, one a setting, with what decides on them.
+    """The trials of each entry, with what decides on them.
 
-    The tuning seed is the one with which the most settings were run; of several `TUNING_SEED`, else the lowest. Where
-    at least four fifths of its settings share a decay, the decay was not searched, and settings with another one are no
-    trials.
+    Where the search is inferred they are the runs of the tuning seed, one a setting: the seed with which the most
+    settings were run; of several `TUNING_SEED`, else the lowest. Where at least four fifths of its settings share a
+    decay, the decay was not searched, and settings with another one are no trials.
 
     Returns:
         The columns of `runs`, `label`, and: `score`, the value that decides; `decided_by`, its name (`valid_accuracy`);
@@ -117,15 +137,16 @@ def trials(runs: pd.DataFrame, mode: Mode = "final") -> pd.DataFrame:
         after the last epoch, in mode `best` that of the best epoch.
     """
     live = _live(runs)
-    return _with_score(live[live["seed"] == _tuning_seeds(live)], mode).drop(columns=["entry", "aside"])
+    return _with_score(live[_are_trials(live)], mode).drop(columns=["entry", "aside"])
 
 
 def winners(runs: pd.DataFrame, mode: Mode = "final") -> pd.DataFrame:
     """The setting that stands for each entry.
 
-    `final`: the best score after the last epoch, of the tuning seed's completed trials with a finite score. `best`: the
-    best score in any epoch. `most`: the setting that was run with the most seeds, of several the one with the best
-    final score. Of equal scores the setting with the most seeds wins (the search chose it), then the first by its text.
+    `final`: the winner on record; where there is none, the best score after the last epoch of the completed trials with
+    a finite score. `best`: the best score in any epoch. `most`: the setting that was run with the most seeds, of
+    several the one with the best final score. Of equal scores the setting with the most seeds wins (the search chose
+    it), then the first by its text.
 
     Departure: DeepOBS's modes of the same names score a setting by the mean over all its seeds (in `best`, by the best
     epoch of the mean curve). Then the winner is the only one that is judged by ten seeds and has lost the luck by which
@@ -135,7 +156,9 @@ def winners(runs: pd.DataFrame, mode: Mode = "final") -> pd.DataFrame:
     Returns:
         A row an entry: `ENTRY`, `label`; `setting` (None where nothing can win, and `reason` says why), its `decay` and
         `dialect`; `tuning_seed`, `score`, `decided_by` ("seeds" in mode `most`); `seeds`, how many the winner was run
-        with, and `most_seeds`, the most of any setting; `trials`, how many, and of them `diverged` and `unfinished`.
+        with, and `most_seeds`, the most of any setting; `trials`, how many, and of them `diverged` and `unfinished`;
+        `SEARCH` of the entry: `budget` is the number of trials that was asked for, or of those that are there where
+        the search is inferred.
     """
     return _winners(_live(runs), mode).drop(columns="entry")
 
@@ -154,7 +177,7 @@ def reported(runs: pd.DataFrame, mode: Mode = "final", metric: str | None = None
 
     Returns:
         A row a run: `ENTRY`, `label`, `run`, `setting`, `seed`, `is_tuning_seed`, `outcome`, `value`, `goal`, `metric`,
-        `loss_has_penalty`, `epochs_to_convergence`.
+        `loss_has_penalty`, `epochs_to_convergence`, `budget`, `sampler`.
     """
     live = _live(runs)
     return _reported(live, _winners(live, mode), mode, metric, split).drop(columns="entry")
@@ -166,10 +189,10 @@ def _live(runs: pd.DataFrame) -> pd.DataFrame:
     Settings that were tried aside do not count; `aside` is their number in the entry.
     """
     frame = with_labels(runs)
-    frame = frame[~frame["superseded"].astype(bool)]
+    frame = frame[~frame["superseded"].astype(bool) & (frame["search"] != BY_HAND)]
     frame = frame.assign(entry=frame.groupby(ENTRY, observed=True, dropna=False, sort=True).ngroup())
     usual = frame["entry"].map(_usual_decays(frame))
-    is_aside = usual.notna() & (frame["decay"] != usual)
+    is_aside = (frame["search"] == INFERRED) & usual.notna() & (frame["decay"] != usual)
     aside = frame[is_aside].groupby("entry")["setting"].nunique()
     frame = frame.assign(aside=frame["entry"].map(aside).fillna(0).astype(int))
     return frame[~is_aside]
@@ -183,8 +206,13 @@ def _usual_decays(live: pd.DataFrame) -> pd.Series:
     return counts[counts["share"] >= USUAL_SHARE].set_index("entry")["decay"]
 
 
+def _are_trials(live: pd.DataFrame) -> pd.Series:
+    is_recorded = live["search"] != INFERRED
+    return (is_recorded & (live["role"] == Role.TRIAL)) | (~is_recorded & (live["seed"] == _tuning_seeds(live)))
+
+
 def _tuning_seeds(live: pd.DataFrame) -> pd.Series:
-    """The tuning seed of each row's entry."""
+    """The seed of each row's entry with which the most settings were run."""
     settings = live.groupby(["entry", "seed"])["setting"].nunique().rename("settings").reset_index()
     settings["other"] = settings["seed"] != TUNING_SEED
     settings = settings.sort_values(["entry", "settings", "other", "seed"], ascending=[True, False, True, True])
@@ -216,7 +244,7 @@ def _with_score(chosen: pd.DataFrame, mode: Mode) -> pd.DataFrame:
 
 
 def _winners(live: pd.DataFrame, mode: Mode) -> pd.DataFrame:
-    tried = _with_score(live[live["seed"] == _tuning_seeds(live)], mode)
+    tried = _with_score(live[_are_trials(live)], mode)
     finite = (tried["outcome"] == "completed") & np.isfinite(tried["score"])
     tried["worth"] = (tried["score"] * sign(tried["score_goal"])).where(finite)
     tried["is_diverged"], tried["is_unfinished"] = tried["outcome"] == "diverged", ~tried["outcome"].isin(_ENDED)
@@ -231,12 +259,16 @@ def _winners(live: pd.DataFrame, mode: Mode) -> pd.DataFrame:
             dialect=("dialect", "min"),
         )
     )
-    settings = settings.join(tried.set_index(["entry", "setting"])[["worth", "score", "decided_by"]]).reset_index()
+    # A setting that was drawn twice is two trials.
+    by_setting = tried.sort_values("won", ascending=False, kind="stable").drop_duplicates(["entry", "setting"])
+    columns = ["worth", "score", "decided_by", "won"]
+    settings = settings.join(by_setting.set_index(["entry", "setting"])[columns]).reset_index()
+    settings["won"] = settings["won"].eq(True) & (mode == "final")
     settings["most_seeds"] = settings.groupby("entry")["seeds"].transform("max")
     settings = settings[settings["completed"] if mode == "most" else settings["worth"].notna()]
     order = ["seeds", "worth"] if mode == "most" else ["worth", "seeds"]
-    settings = settings.sort_values(["entry", *order, "setting"], ascending=[True, False, False, True])
-    entries = live.sort_values("entry").drop_duplicates("entry")[["entry", *ENTRY, "label"]]
+    settings = settings.sort_values(["entry", "won", *order, "setting"], ascending=[True, False, False, False, True])
+    entries = live.sort_values("entry").drop_duplicates("entry")[["entry", *ENTRY, *SEARCH, "label"]]
     counts = tried.groupby("entry").agg(
         tuning_seed=("seed", "first"),
         trials=("outcome", "size"),
@@ -244,25 +276,26 @@ def _winners(live: pd.DataFrame, mode: Mode) -> pd.DataFrame:
         unfinished=("is_unfinished", "sum"),
         aside=("aside", "first"),
     )
-    first = settings.drop_duplicates("entry").drop(columns=["completed", "worth"])
-    found = entries.merge(first, on="entry", how="left").join(counts, on="entry")
-    found = found.fillna({"decided_by": "", "seeds": 0, "most_seeds": 0}).astype({"seeds": int, "most_seeds": int})
+    first = settings.drop_duplicates("entry").drop(columns=["completed", "worth", "won"])
+    winning = entries.merge(first, on="entry", how="left").join(counts, on="entry")
+    winning = winning.fillna({"decided_by": "", "seeds": 0, "most_seeds": 0}).astype({"seeds": int, "most_seeds": int})
+    winning["budget"] = winning["budget"].fillna(winning["trials"])
     if mode == "most":
-        found["decided_by"] = found["decided_by"].where(found["setting"].isna(), "seeds")
-    found["reason"] = _reasons(found)
-    found["setting"] = found["setting"].astype(object).where(found["setting"].notna(), None)
-    return found.sort_values(["problem", "label"]).reset_index(drop=True)
+        winning["decided_by"] = winning["decided_by"].where(winning["setting"].isna(), "seeds")
+    winning["reason"] = _reasons(winning)
+    winning["setting"] = winning["setting"].astype(object).where(winning["setting"].notna(), None)
+    return winning.sort_values(["problem", "label"]).reset_index(drop=True)
 
 
-def _reasons(found: pd.DataFrame) -> pd.Series:
-    """Why an entry has no winner; "" where it has one."""
-    trials, diverged = found["trials"].astype(str), found["diverged"].astype(str)
-    why = pd.Series("no completed trial has a finite value", index=found.index)
-    none = found["diverged"] + found["unfinished"] == found["trials"]
+def _reasons(winning: pd.DataFrame) -> pd.Series:
+    """The reason why an entry has no winner; "" where it has one."""
+    trials, diverged = winning["trials"].astype(str), winning["diverged"].astype(str)
+    why = pd.Series("no completed trial has a finite value", index=winning.index)
+    none = winning["diverged"] + winning["unfinished"] == winning["trials"]
     why = why.mask(none, diverged + " of " + trials + " trials diverged, the others were not finished")
-    why = why.mask(found["diverged"] == found["trials"], "all " + trials + " trials diverged")
-    why = why.mask(found["unfinished"] == found["trials"], "none of " + trials + " trials was finished")
-    return why.where(found["setting"].isna(), "")
+    why = why.mask(winning["diverged"] == winning["trials"], "all " + trials + " trials diverged")
+    why = why.mask(winning["unfinished"] == winning["trials"], "none of " + trials + " trials was finished")
+    return why.where(winning["setting"].isna(), "")
 
 
 def _reported(live: pd.DataFrame, chosen: pd.DataFrame, mode: Mode, metric: str | None, split: str) -> pd.DataFrame:
@@ -270,9 +303,11 @@ def _reported(live: pd.DataFrame, chosen: pd.DataFrame, mode: Mode, metric: str 
         raise ValueError(f"`metric` must be accuracy or loss. Received: metric={metric!r}")
     if split not in SPLITS:
         raise ValueError(f"`split` must be train, valid or test. Received: split={split!r}")
-    picked = live.merge(chosen[["entry", "setting", "tuning_seed"]].dropna(), on=["entry", "setting"])
+    won = chosen.loc[chosen["setting"].notna(), ["entry", "setting", "tuning_seed", "budget"]]
+    picked = live.drop(columns="budget").merge(won, on=["entry", "setting"])
     picked = picked[picked["outcome"].isin(_ENDED)].sort_values(["entry", "seed"], kind="stable")
     picked["is_tuning_seed"] = picked["seed"] == picked["tuning_seed"]
+    picked = picked.drop_duplicates(["entry", "seed"])  # a setting that was drawn twice is two trials, and one run
     fresh = [name for name, protocol in catalog.PROTOCOLS.items() if not protocol.tuning_seed_counts]
     alone = picked.groupby("entry")["is_tuning_seed"].transform("all")
     picked = picked[~(picked["protocol"].isin(fresh) & picked["is_tuning_seed"] & ~alone)].reset_index(drop=True)
@@ -281,4 +316,5 @@ def _reported(live: pd.DataFrame, chosen: pd.DataFrame, mode: Mode, metric: str 
     accuracy, loss = picked[f"{prefix}_accuracy"], picked[f"{prefix}_loss"]
     picked["value"] = accuracy.where(picked["metric"] == "accuracy", loss)
     columns = ["run", "setting", "seed", "is_tuning_seed", "outcome", "value", "goal", "metric"]
-    return picked[["entry", *ENTRY, "label", *columns, "loss_has_penalty", "epochs_to_convergence"]]
+    further = ["loss_has_penalty", "epochs_to_convergence", "budget", "sampler"]
+    return picked[["entry", *ENTRY, "label", *columns, *further]]

@@ -145,7 +145,7 @@ def _card(tried: pd.DataFrame, setting: str | None, searched: dict[str, Searched
 
 
 def _searched(candidate: str) -> dict[str, Searched]:
-    """What a candidate's file searches; nothing where there is no such file."""
+    """The ranges and choices in a candidate's file; empty where there is no such file."""
     try:
         return catalog.candidate(candidate).searched()
     except RegbenchError:
@@ -153,7 +153,7 @@ def _searched(candidate: str) -> dict[str, Searched]:
 
 
 def _find(name: str, searched: dict[str, Searched]) -> Searched | None:
-    """What is searched under the name of a hyperparameter in a result file (`beta1`, `learning_rate`)."""
+    """The range or choices of a hyperparameter by its name in a result file (`beta1`, `learning_rate`)."""
     if name in _DECAY:
         return searched.get("decay.strength")
     plain = name.replace("_", "")
@@ -168,17 +168,17 @@ def _axis(values: pd.Series, searched: Searched | None) -> tuple[_Axis | list[An
     """
     if isinstance(searched, Choices) and all(_position(value, searched.choices) >= 0 for value in values):
         return list(searched.choices), True
-    found = numbers(values)
-    if found.isna().any() or pd.api.types.is_bool_dtype(values):
+    as_numbers = numbers(values)
+    if as_numbers.isna().any() or pd.api.types.is_bool_dtype(values):
         return None, False
     if isinstance(searched, Range):
         axis = _axis_of(searched)
-        positions = found.map(axis.position)
+        positions = as_numbers.map(axis.position)
         if positions.between(-_ROUNDING, 1 + _ROUNDING).all():
             return axis, True
-    if found.nunique() < _FEWEST:
+    if as_numbers.nunique() < _FEWEST:
         return None, False
-    low, high = float(found.min()), float(found.max())
+    low, high = float(as_numbers.min()), float(as_numbers.max())
     return _Axis(low, high, is_log=low > 0 and high / low >= 10), False
 
 
@@ -213,10 +213,10 @@ def _default_gain(
         return np.nan, "nothing was tuned"
     is_default = pd.Series(True, index=values.index)
     for name in values.columns.astype(str):
-        found = _find(name, searched)
-        if found is None or found.default is None:
+        declared = _find(name, searched)
+        if declared is None or declared.default is None:
             return np.nan, f"no default of {name} is known"
-        is_default &= values[name].map(lambda value, default=found.default: _same(value, default))
+        is_default &= values[name].map(lambda value, default=declared.default: _same(value, default))
     if not is_default.any():
         return np.nan, "no run with the default values"
     worth = tried["score"] * sign(tried["score_goal"])

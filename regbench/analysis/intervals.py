@@ -68,7 +68,7 @@ def interquartile_mean_interval(values: ArrayLike, level: float = 0.95, seed: in
         centre, width = (data.min() + data.max()) / 2, np.ptp(data)
         # All but one value equal: SciPy gives NaN, which is what we want to say, and warns.
         warnings.simplefilter("ignore", stats.DegenerateDataWarning)
-        found = stats.bootstrap(
+        standardized = stats.bootstrap(
             ((data - centre) / width,),
             _interquartile_means,
             confidence_level=level,
@@ -76,9 +76,9 @@ def interquartile_mean_interval(values: ArrayLike, level: float = 0.95, seed: in
             method="BCa",
             rng=np.random.default_rng(seed),
         ).confidence_interval
-    if not np.isfinite([*found, centre, width]).all():
+    if not np.isfinite([*standardized, centre, width]).all():
         return NO_INTERVAL
-    return Interval(float(centre + width * found.low), float(centre + width * found.high))
+    return Interval(float(centre + width * standardized.low), float(centre + width * standardized.high))
 
 
 def probability_of_improvement(

@@ -9,12 +9,14 @@ import pandas as pd
 
 from regbench.analysis.entries import Mode, judged_by, reported, sign, winners, with_labels
 from regbench.analysis.intervals import interquartile_mean, interquartile_mean_interval, mean_interval
+from regbench.analysis.moments import mean, standard_deviation
 
 ROW = ["problem", "label"]
 COLUMNS = [
     *["problem", "candidate", "label", "source", "dialect", "coupling", "decay", "setting"],
     *["protocol", "schedule", "epochs", "batch_size", "seeds", "n_seeds", "metric", "split", "goal"],
     *["mean", "sd", "iqm", "low", "high", "iqm_low", "iqm_high", "clean_mean", "clean_sd", "rank", "speed"],
+    *["budget", "sampler", "study_seed", "search"],
     *["trials", "diverged", "unfinished", "diverged_seeds", "irregular"],
     *["decided_by", "loss_has_penalty", "comparable", "note"],
 ]
@@ -56,8 +58,9 @@ def ranked_entries(
         `COLUMNS`. `setting` is a dict, None where nothing won. `sd` has ddof 1 and is NaN for a single seed, like the
         intervals `low` to `high` of the mean and `iqm_low` to `iqm_high` of the interquartile mean. `clean_mean` and
         `clean_sd` leave out the tuning seed. `speed`: mean number of epochs to the problem's convergence performance,
-        as DeepOBS counts (epochs + 1 where never reached). `diverged`, `unfinished`: of the trials. `irregular`: kind
-        -> number of files, of all runs, superseded ones too.
+        as DeepOBS counts (epochs + 1 where never reached). `budget`, `sampler`, `study_seed`, `search`: see
+        `trees.searches`; of an inferred search `budget` is the number of its trials. `diverged`, `unfinished`: of the
+        trials. `irregular`: kind -> number of files, of all runs, superseded ones too.
     """
     labelled = with_labels(runs)
     shown = reported(labelled, mode, metric, split)
@@ -74,6 +77,8 @@ def ranked_entries(
         rows[column] = [
             kind() if isinstance(value, float) and np.isnan(value) else kind(value) for value in rows[column]
         ]
+    for column in ("budget", "study_seed"):
+        rows[column] = pd.Series([None if np.isnan(value) else int(value) for value in rows[column]], dtype=object)
     rows = _ranked(_compared(rows))
     rows["note"] = _notes(rows)
     rows = rows.sort_values(["problem", "comparable", "rank", "label"], ascending=[True, False, True, True])
@@ -91,7 +96,7 @@ _EMPTY: dict[str, Callable[..., Any]] = {
 
 
 def _figures(group: pd.DataFrame, level: float, seed: int) -> dict[str, Any]:
-    """What the reported runs of one entry say."""
+    """Mean, deviation and intervals of the reported runs of one entry."""
     values = group["value"].to_numpy(float)
     bad, diverged = ~np.isfinite(values), (group["outcome"] == "diverged").to_numpy()
     tuned = group["is_tuning_seed"].to_numpy(bool)
@@ -100,15 +105,15 @@ def _figures(group: pd.DataFrame, level: float, seed: int) -> dict[str, Any]:
     return {
         "seeds": [int(number) for number in group["seed"]],
         "n_seeds": len(values),
-        "mean": _mean(values),
-        "sd": _standard_deviation(values),
+        "mean": mean(values),
+        "sd": standard_deviation(values),
         "iqm": interquartile_mean(values),
         "low": mean_low,
         "high": mean_high,
         "iqm_low": iqm_low,
         "iqm_high": iqm_high,
-        "clean_mean": _mean(values[~tuned]),
-        "clean_sd": _standard_deviation(values[~tuned]),
+        "clean_mean": mean(values[~tuned]),
+        "clean_sd": standard_deviation(values[~tuned]),
         "speed": group["epochs_to_convergence"].mean(skipna=False),
         "diverged_seeds": int(diverged.sum()),
         "missing": int(bad.sum()),
@@ -117,18 +122,8 @@ def _figures(group: pd.DataFrame, level: float, seed: int) -> dict[str, Any]:
     }
 
 
-def _mean(values: np.ndarray) -> float:
-    """NaN for no values, and where an infinite loss stands against one that is not a number."""
-    with np.errstate(invalid="ignore"):
-        return float(values.mean()) if len(values) else np.nan
-
-
-def _standard_deviation(values: np.ndarray) -> float:
-    return float(values.std(ddof=1)) if len(values) > 1 and np.isfinite(values).all() else np.nan
-
-
 def _about(runs: pd.DataFrame, metric: str | None) -> pd.DataFrame:
-    """What is known of each entry whether it has a winner or not: metric, goal, counts of irregular files, ..."""
+    """The columns that each entry has with or without a winner: metric, goal, counts of irregular files, ..."""
     about = runs.sort_values([*ROW, "dialect"]).drop_duplicates(ROW)[[*ROW, "metric", "goal", "dialect", "decay"]]
     about = about.rename(columns={"dialect": "first_dialect", "decay": "first_decay"})
     penalty = runs.groupby(ROW, as_index=False)["loss_has_penalty"].any()
@@ -187,7 +182,7 @@ def _notes(rows: pd.DataFrame) -> list[str]:
 
 
 def _note(row: dict[Any, Any], beside_deepobs: bool) -> str:
-    """What a reader of one row must know, in a line; "" for nothing."""
+    """The note on one row; "" for none."""
     parts = []
     if row["apart"]:
         parts.append(f"not ranked: {row['apart']}")

@@ -97,7 +97,7 @@ def _welch(one: Sample, other: Sample) -> tuple[float, float]:
 
 
 def _critical(freedom: float, level: float) -> float:
-    """What t exceeds in size with the probability `level`."""
+    """The two-sided critical value of t at `level`."""
     return float(-special.stdtrit(freedom, level / 2))
 
 

@@ -65,10 +65,10 @@ def sensitivity(tried: pd.DataFrame, hyperparameter: str, second: str | None = N
 
 def _numbers(runs: pd.DataFrame, hyperparameter: str) -> pd.Series:
     """A hyperparameter of each run as a number; NaN where it has none of that name or no number."""
-    found = hyperparameters(runs)
-    if hyperparameter not in found:
+    values = hyperparameters(runs)
+    if hyperparameter not in values:
         return pd.Series(np.nan, index=runs.index)
-    return numbers(found[hyperparameter])
+    return numbers(values[hyperparameter])
 
 
 def _largest_stable(completed: pd.Series, diverged: pd.Series) -> tuple[float, bool]:

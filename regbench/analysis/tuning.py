@@ -69,8 +69,8 @@ def flips(curves: pd.DataFrame) -> pd.DataFrame:
         by_label = {str(label): _oriented(rows) for label, rows in entries.groupby("label", observed=True, sort=True)}
         for one, other in combinations(by_label, 2):
             rows += [(group[0], *flip) for flip in _pair_flips(one, other, by_label[one], by_label[other])]
-    found = pd.DataFrame(rows, columns=["problem", "k", "first", "second", "supported"])
-    return found.sort_values(["problem", "k", "first", "second"], kind="stable", ignore_index=True)
+    changes = pd.DataFrame(rows, columns=["problem", "k", "first", "second", "supported"])
+    return changes.sort_values(["problem", "k", "first", "second"], kind="stable", ignore_index=True)
 
 
 def _worths(trials: pd.DataFrame) -> pd.DataFrame:
@@ -99,7 +99,7 @@ def _curve(entry: dict[str, object], worths: np.ndarray, confidence: float, seed
 
 @functools.cache
 def _ranks(n: int, confidence: float, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Which of n scores, in order, are the lower end of the band, the median and the upper end for 1 ... n trials.
+    """Ranks among n sorted scores of the band's lower end, median and upper end, for 1 ... n trials.
 
     Quantiles go along with any increasing change of the scores, so this depends on their number alone. 0 and n + 1: no
     end. With equal scores the band is wider than it need be, never too narrow.
@@ -132,10 +132,10 @@ def _pair_flips(one: str, other: str, first: np.ndarray, second: np.ndarray) -> 
     ahead = np.sign(a[0] - b[0])
     clearly = np.where(a[1] > b[2], 1, np.where(b[1] > a[2], -1, 0))
     told = np.flatnonzero(ahead)
-    found = []
+    changes = []
     for before, after in pairwise(told):
         if ahead[before] != ahead[after]:
             leaders = (one, other) if ahead[before] > 0 else (other, one)
             supported = bool((clearly[:after] == ahead[before]).any() and (clearly[after:] == ahead[after]).any())
-            found.append((int(after) + 1, *leaders, supported))
-    return found
+            changes.append((int(after) + 1, *leaders, supported))
+    return changes

@@ -2,7 +2,8 @@
 
 Start reading in `searching`: tune, choose, re-run. `searches` says which runs those are, `completion` takes each from
 where it is or has it computed, `recording` keeps the record of the search, `standings` makes the rows of the table that
-ends it, `planning` lists the runs beforehand.
+ends it, `planning` lists the runs beforehand, `estimate` says how long they take, `listing` lists the searches that a
+results tree has on record.
 """
 
 import importlib

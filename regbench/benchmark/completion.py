@@ -1,9 +1,11 @@
 """The runs of specs: found in the results tree, copied there from what comes with regbench, or computed and written."""
 
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from regbench.benchmark import machine_speed
 from regbench.benchmark.finding import Finder
 from regbench.execution import Machine, failed_because
 from regbench.records import Origin, Role, RunResult, RunSpec
@@ -52,7 +54,7 @@ def complete(
     if origins is None:
         origins = [Origin(role=Role.BY_HAND)] * len(specs)
     first = {spec.digest(): origin for spec, origin in reversed(list(zip(specs, origins, strict=True)))}
-    with RunLocks(folder.path, folder.tell) as locks:
+    with RunLocks(folder.path, folder.warn) as locks:
         finder = Finder(folder, machine.conditions, bundle, minibatch)
         return _Completion(folder, machine, report, first, finder, brief, locks).of(specs)
 
@@ -62,7 +64,7 @@ def tell_different_data(results: Sequence[RunResult], folder: Folder) -> None:
     if len({result.data_digest for result in results if result.data_digest}) > 1:
         spec = results[0].spec
         told = f"runs of {spec.candidate} on {spec.problem.name} were made on different data ({spec.problem.dataset})"
-        folder.tell(f"{folder.path}: {told}; for other data use another results tree")
+        folder.warn(f"{folder.path}: {told}; for other data use another results tree")
 
 
 class _Completion:
@@ -91,13 +93,18 @@ class _Completion:
         self._compute()
         while self._missing:
             # Another process has them; when it ends without them, they are ours.
-            self._folder.tell(f"{self._folder.path}: another process computes runs of this search; waiting for them")
+            self._folder.warn(f"{self._folder.path}: another process computes runs of this search; waiting for them")
             time.sleep(_LOOKS_EVERY_SECONDS)
             self._compute()
         return [self._results[spec.digest()] for spec in specs]
 
     def _compute(self) -> None:
+        is_loaded, started = "tensorflow" in sys.modules, time.perf_counter()
         for computed in self._machine.compute(self._claimed()):
+            if not is_loaded and "tensorflow" in sys.modules:  # the first run of this process has loaded it
+                waited = time.perf_counter() - started
+                machine_speed.record(start_seconds=max(0.0, waited - computed.timings.total_seconds))
+                is_loaded = True
             digest = computed.spec.digest()
             result = computed.model_copy(update={"origin": self._origins[digest]})
             self._folder.write(result)

@@ -65,7 +65,7 @@ class Finder:
         name = spec.problem.dataset
         if _data_digest(name) in (None, found.data_digest):
             return found.model_copy(update={"environment": found.environment | {BUNDLED: True}})
-        self._folder.tell(f"runs that come with regbench were made on other data than those that are here ({name})")
+        self._folder.warn(f"runs that come with regbench were made on other data than those that are here ({name})")
         return None
 
     def _if_it_suffices(self, found: RunResult | None, spec: RunSpec) -> RunResult | None:

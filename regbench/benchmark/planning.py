@@ -3,54 +3,24 @@
 For batch systems that compute runs one by one (`regbench run`): the search finds them all afterwards.
 """
 
-import platform
-import statistics
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from regbench import datasets
+from regbench.benchmark.estimate import Cost, Estimator, wall_seconds
 from regbench.benchmark.finding import Baselines, Finder, bundle_of
 from regbench.benchmark.searches import Search, searches_of
 from regbench.benchmark.tasks import Task
 from regbench.errors import ResultsError
 from regbench.execution import Conditions
-from regbench.records import TUNING_SEED, Outcome, Problem, Protocol, RunResult, RunSpec, Schedule
+from regbench.records import TUNING_SEED, Problem, Protocol, RunResult, RunSpec, Schedule
 from regbench.store import deepobs, paths
 from regbench.store.folder import RUN_SUFFIX, Folder
-from regbench.trees import bundled
 from regbench.tuning import tune
 
 Phase = Literal["trials", "re-runs"]
 _ENOUGH_FILES = 50  # for a median
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """What a run may take, by what others took: medians over completed runs with the same batch size.
-
-    Attributes:
-        compile_seconds: before the first epoch.
-        epoch_seconds: of an epoch with its evaluation.
-        runs: how many were measured.
-        of_candidate: they are runs of the candidate itself, else of others on the same problem.
-        are_bundled: they come with regbench, of training steps alone; else they lie in the results tree.
-        this_machine: they were made on a machine that says of itself what this one says.
-    """
-
-    compile_seconds: float
-    epoch_seconds: float
-    runs: int
-    of_candidate: bool
-    are_bundled: bool
-    this_machine: bool
-
-    def seconds(self, epochs: int, max_seconds: float | None = None) -> float:
-        """What a run of so many epochs may take that gives up after `max_seconds`."""
-        seconds = self.compile_seconds + epochs * self.epoch_seconds
-        return seconds if max_seconds is None else min(seconds, max_seconds)
 
 
 @dataclass(frozen=True)
@@ -62,7 +32,7 @@ class PlannedRun:
         number: within the phase, counting from 0.
         spec: the run.
         is_found: it lies in the results tree or comes with regbench, so that a search would not make it.
-        seconds: the estimate; 0 for a run that is found, None where nothing is known.
+        cost: what it takes; None where nothing is known.
         is_bundled: it is found, and comes with regbench.
     """
 
@@ -70,8 +40,15 @@ class PlannedRun:
     number: int
     spec: RunSpec
     is_found: bool
-    seconds: float | None
+    cost: Cost | None
     is_bundled: bool = False
+
+    @property
+    def seconds(self) -> float | None:
+        """What it will still take, on average over its phase: 0 where it is found, None where nothing is known."""
+        if self.is_found:
+            return 0.0
+        return None if self.cost is None else self.cost.seconds
 
 
 @dataclass(frozen=True)
@@ -82,15 +59,13 @@ class PlannedSearch:
         candidate: its name.
         runs: all that are known: the trials, and when these are all found, the re-runs of the winner.
         reruns_to_come: how many there will be that are not among `runs`, because the winner is not known yet.
-        seconds_of_a_run: what each may take; None where nothing is known.
-        estimate: where that comes from.
+        whole_run: what a run takes that trains all its epochs, as each re-run; None where nothing is known.
     """
 
     candidate: str
     runs: list[PlannedRun]
     reruns_to_come: int
-    seconds_of_a_run: float | None
-    estimate: Estimate | None
+    whole_run: Cost | None
 
     def missing(self) -> list[PlannedRun]:
         """The runs that are to be made, each once: draws from few choices may give a setting twice."""
@@ -99,6 +74,23 @@ class PlannedSearch:
             if not run.is_found:
                 missing.setdefault(run.spec.digest(), run)
         return list(missing.values())
+
+    def costs(self) -> list[Cost]:
+        """Of all that is to be made; nothing where nothing is known."""
+        costs = [run.cost for run in self.missing()] + [self.whole_run] * self.reruns_to_come
+        return [cost for cost in costs if cost is not None]
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether something is to be made of which nothing is known."""
+        return len(self.costs()) < len(self.missing()) + self.reruns_to_come
+
+
+def total_seconds(searches: Sequence[PlannedSearch], processes: int = 1) -> float | None:
+    """What all searches take together, in so many processes; None where something is unknown."""
+    if any(search.is_unknown for search in searches):
+        return None
+    return wall_seconds([cost for search in searches for cost in search.costs()], processes)
 
 
 def plan(
@@ -143,82 +135,54 @@ def plan(
     folder = Folder(results, warn)
     if folder.path.exists() and not folder.path.is_dir():
         raise ResultsError(f"{folder.path}: the results folder must be a folder. Received: a file")
-    finder = Finder(folder, Conditions(max_seconds=max_seconds), bundle_of(baselines, folder.tell))
-    return [_plan_one(search, finder, folder.path, max_seconds) for search in searches]
+    finder = Finder(folder, Conditions(max_seconds=max_seconds), bundle_of(baselines, folder.warn))
+    estimator = Estimator()
+    _learn([search.task for search in searches], folder.path, estimator)
+    return [_plan_one(search, finder, estimator, max_seconds) for search in searches]
 
 
-def _plan_one(search: Search, finder: Finder, tree: Path, max_seconds: float | None) -> PlannedSearch:
-    task = search.task
-    estimate = _estimate(task, tree)
-    seconds = None if estimate is None else estimate.seconds(task.epochs, max_seconds)
-
-    def of_phase(phase: Phase, specs: Sequence[RunSpec], results: Sequence[RunResult | None]) -> list[PlannedRun]:
-        return [
-            PlannedRun(phase, number, spec, False, seconds)
-            if result is None
-            else PlannedRun(phase, number, spec, True, 0.0, result.is_bundled)
-            for number, (spec, result) in enumerate(zip(specs, results, strict=True))
-        ]
-
+def _plan_one(search: Search, finder: Finder, estimator: Estimator, max_seconds: float | None) -> PlannedSearch:
     specs = search.trials
+    cost_of_trial = estimator.cost(specs[0], is_trial=True, max_seconds=max_seconds)
+    whole_run = estimator.cost(specs[0], max_seconds=max_seconds)
     results = [finder.find(spec) for spec in specs]
-    runs = of_phase("trials", specs, results)
+    runs = _planned("trials", specs, results, cost_of_trial)
     found = [result for result in results if result is not None]
+    name = search.task.candidate.name
     if len(found) < len(specs):
-        return PlannedSearch(task.candidate.name, runs, search.further_seeds, seconds, estimate)
-    winner = tune.best(found, task.problem.goal)
+        return PlannedSearch(name, runs, search.further_seeds, whole_run)
+    winner = tune.best(found, search.task.problem.goal)
     if winner is not None:
         again = search.reruns([specs[winner]])
-        runs += of_phase("re-runs", again, [finder.find(spec) for spec in again])
-    return PlannedSearch(task.candidate.name, runs, 0, seconds, estimate)
+        runs += _planned("re-runs", again, [finder.find(spec) for spec in again], whole_run)
+    return PlannedSearch(name, runs, 0, whole_run)
 
 
-def _estimate(task: Task, results: Path) -> Estimate | None:
-    """From the nearest that is known: the candidate, the problem, what comes with regbench."""
-    of_problem = results / paths.folder_name(task.problem.name)
-    own = paths.folder_name(task.candidate.name)
-    for candidate in (own, "*"):
-        timed = list(_timed_runs(of_problem, candidate, task.batch_size))
-        # Runs of another machine count only where there are none of this one.
-        here = [run for run in timed if run.environment.get("platform") == platform.platform()]
-        if timed:
-            return _median(here or timed, of_candidate=candidate == own, this_machine=bool(here))
-    return _bundled_estimate(task)
+def _planned(
+    phase: Phase, specs: Sequence[RunSpec], results: Sequence[RunResult | None], cost: Cost | None
+) -> list[PlannedRun]:
+    return [
+        PlannedRun(phase, number, spec, result is not None, cost, result is not None and result.is_bundled)
+        for number, (spec, result) in enumerate(zip(specs, results, strict=True))
+    ]
 
 
-def _timed_runs(of_problem: Path, candidate: str, batch_size: int) -> Iterator[RunResult]:
-    """Completed runs of a candidate, or of all where that is `*`; of a large tree, some from everywhere."""
-    files = sorted(of_problem.glob(f"{candidate}/*/*{RUN_SUFFIX}"))
-    for path in files[:: max(1, len(files) // _ENOUGH_FILES)]:
+def _learn(tasks: Sequence[Task], results: Path, estimator: Estimator) -> None:
+    """From the runs of the candidates on their problem; where there are none, from those of others."""
+    for names in ([paths.folder_name(task.candidate.name) for task in tasks], ["*"]):
+        of_problem = results / paths.folder_name(tasks[0].problem.name)
+        runs = [run for name in names for run in _last_runs(of_problem, name, tasks[0].batch_size)]
+        if sum(estimator.learn(run) for run in runs):
+            return
+
+
+def _last_runs(of_problem: Path, candidate: str, batch_size: int) -> Iterator[RunResult]:
+    """Those of a candidate that were made last, or of all where that is `*`."""
+    files = sorted(of_problem.glob(f"{candidate}/*/*{RUN_SUFFIX}"), key=paths.moment_of_run)
+    for path in files[-_ENOUGH_FILES:]:
         try:
             result = deepobs.read(path.read_bytes(), minibatch=False)
         except (OSError, ResultsError):
             continue  # an estimate needs no file in particular; `regbench lint` tells of broken ones
-        spec = result.spec
-        if result.outcome == Outcome.COMPLETED and spec.batch_size == batch_size and spec.epochs > 0:
+        if result.spec.batch_size == batch_size:
             yield result
-
-
-def _median(runs: Sequence[RunResult], of_candidate: bool, this_machine: bool) -> Estimate:
-    compiling = [run.timings.compile_seconds for run in runs]
-    epoch = [(run.timings.total_seconds - run.timings.compile_seconds) / run.spec.epochs for run in runs]
-    return Estimate(
-        statistics.median(compiling), statistics.median(epoch), len(runs), of_candidate, False, this_machine
-    )
-
-
-def _bundled_estimate(task: Task) -> Estimate | None:
-    runs = _bundled_runs()
-    runs = runs[(runs["problem"] == task.problem.name) & (runs["batch_size"] == task.batch_size)]
-    own = runs[runs["candidate"] == task.candidate.name]
-    steps = datasets.get(task.problem.dataset).train_size // task.batch_size
-    if runs.empty or steps == 0:
-        return None
-    chosen = runs if own.empty else own
-    return Estimate(0.0, steps * float(chosen["step_seconds"].median()), len(chosen), not own.empty, True, False)
-
-
-@cache
-def _bundled_runs() -> Any:
-    runs = bundled.load("ours").runs
-    return runs[(runs["outcome"] == "completed") & (runs["step_seconds"] > 0)]

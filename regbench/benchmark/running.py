@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from regbench import datasets, execution
-from regbench.benchmark import completion
+from regbench.benchmark import completion, estimate
 from regbench.benchmark.events import Progress, Warn, numbered
 from regbench.benchmark.finding import Baselines, bundle_of
 from regbench.benchmark.sources import source_digests
@@ -75,7 +75,9 @@ def run(
     folder.check_writable()
     with execution.machine(0, conditions(data_dir, max_seconds, keep_kernels)) as machine:
         report = numbered(progress, task.candidate.name, "run", 1)
-        return completion.complete([spec], folder, machine, report, origins=[origin], minibatch=True)[0]
+        made = completion.complete([spec], folder, machine, report, origins=[origin], minibatch=True)
+    estimate.record(made)
+    return made[0]
 
 
 def run_all(
@@ -111,12 +113,14 @@ def run_all(
     for dataset in dict.fromkeys(spec.problem.dataset for spec in specs):
         check_data(dataset, data_dir)
     folder = Folder(results, warn)
-    bundle = bundle_of(baselines, folder.tell)
+    bundle = bundle_of(baselines, folder.warn)
     folder.check_writable()
     with execution.machine(0, conditions(data_dir, max_seconds, keep_kernels)) as machine:
-        return completion.complete(
+        made = completion.complete(
             specs, folder, machine, report or (lambda *_: None), bundle=bundle, origins=origins, minibatch=minibatch
         )
+    estimate.record(made)
+    return made
 
 
 def check_data(dataset: str, data_dir: str | Path | None) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from regbench import execution
-from regbench.benchmark import completion
+from regbench.benchmark import completion, estimate
 from regbench.benchmark.events import Progress, Warn, numbered
 from regbench.benchmark.finding import Baselines, bundle_of
 from regbench.benchmark.recording import SearchRecord
@@ -93,10 +93,10 @@ def search(
     if workers.cluster is None:  # the workers of a cluster have data of their own
         check_data(searches[0].task.problem.dataset, data_dir)
     folder = Folder(results, warn)
-    bundle = bundle_of(baselines, folder.tell)
+    bundle = bundle_of(baselines, folder.warn)
     folder.check_writable()
     told = conditions(data_dir, max_seconds)
-    with execution.machine(workers, told, retries=retries, finish=True, say=folder.tell) as machine:
+    with execution.machine(workers, told, retries=retries, finish=True, warn=folder.warn) as machine:
         return ranked([_search_one(one, folder, bundle, machine, progress) for one in searches])
 
 
@@ -119,6 +119,7 @@ def _search_one(
     report = numbered(progress, name, "re-runs", len(reruns))
     again = completion.complete(reruns, folder, machine, report, bundle=bundle, origins=origins)
     record.close([*trials, *again])
+    estimate.record([*trials, *again])
 
     completion.tell_different_data([*trials, *again], folder)
     return standing(search, trials, winners[0] if winners else None, again)

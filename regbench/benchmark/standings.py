@@ -1,12 +1,12 @@
 """How candidates did on a problem: the rows of the table that ends a search."""
 
 import math
-import statistics
 from collections.abc import Sequence
 from typing import Annotated
 
 from pydantic import Field
 
+from regbench.analysis.moments import mean, standard_deviation
 from regbench.benchmark.searches import Search
 from regbench.records import Coupling, Measured, Outcome, Record, RunResult, Scalar
 
@@ -16,7 +16,7 @@ class Standing(Record):
 
     Args:
         search: digest of the search (`Manifest.digest`); `sampler`, `budget` (trials asked for), `study_seed`: of it.
-        coupling: where the winner's decay acts; none where its strength is 0.
+        coupling: where decay acts; none where every strength that was tried is 0.
         setting: the winner's; None where no trial completed. `decay`: its strength.
         seeds: of the runs that are reported.
         valid_mean: final validation metric (a loss without the penalty term), mean over the seeds; None without
@@ -68,7 +68,7 @@ def standing(
         problem=problem.name,
         candidate=spec.candidate,
         setting=winner.spec.setting if winner else None,
-        coupling=spec.acting_coupling,
+        coupling=spec.decay.coupling if any(run.spec.decay_strength for run in trials) else Coupling.NONE,
         decay=winner.spec.decay_strength if winner else None,
         protocol=spec.protocol.name,
         search=search.digest,
@@ -78,10 +78,10 @@ def standing(
         metric=problem.metric,
         goal=problem.goal,
         seeds=[run.spec.seed for run in reported],
-        valid_mean=statistics.fmean(valid) if valid else None,
-        valid_sd=_standard_deviation(valid),
-        test_mean=statistics.fmean(test) if test else None,
-        test_sd=_standard_deviation(test),
+        valid_mean=mean(valid) if valid else None,
+        valid_sd=standard_deviation(valid) if len(valid) > 1 else None,
+        test_mean=mean(test) if test else None,
+        test_sd=standard_deviation(test) if len(test) > 1 else None,
         trials=len(trials),
         diverged_trials=sum(run.outcome == Outcome.DIVERGED for run in trials),
         diverged_seeds=sum(run.outcome == Outcome.DIVERGED for run in reported),
@@ -89,12 +89,6 @@ def standing(
         seconds=sum(run.timings.total_seconds for run in once),
         runs=reported,
     )
-
-
-def _standard_deviation(values: Sequence[float]) -> float | None:
-    if len(values) < 2:
-        return None
-    return statistics.stdev(values) if all(math.isfinite(value) for value in values) else math.nan
 
 
 def ranked(standings: Sequence[Standing]) -> list[Standing]:

@@ -1,4 +1,4 @@
-"""What exists: problems and candidates from TOML files; budgets, protocols and schedules from the tables in `rules`.
+"""The catalogue: problems and candidates from TOML files; budgets, protocols and schedules from the tables in `rules`.
 
 Bundled files come with the package; a folder `testproblems` or `search_spaces` in the working directory is read beside
 them. A name exists once: the same name with another content in both places is an error, never a silent override.
@@ -51,16 +51,16 @@ def find_files(folder: str) -> dict[str, Path]:
     Raises:
         DefinitionError: one name stands for two different contents.
     """
-    found = {path.stem: path for path in sorted(data_folder(folder).glob("*.toml"))}
+    files = {path.stem: path for path in sorted(data_folder(folder).glob("*.toml"))}
     for path in sorted(Path(folder).glob("*.toml")):
         if "+" in path.stem:
             raise DefinitionError(f"{path}: a name must not have a `+`, which joins the parts of a combination")
-        bundled = found.setdefault(path.stem, path)
+        bundled = files.setdefault(path.stem, path)
         if bundled is not path and not (path.is_file() and path.read_bytes() == bundled.read_bytes()):
             raise DefinitionError(
                 f"{path}: the name `{path.stem}` exists already in {bundled}. A name exists once: rename your file."
             )
-    return found
+    return files
 
 
 def problem_names() -> list[str]:
@@ -92,16 +92,16 @@ def candidate(name: str) -> Candidate:
     one name.
     """
     base, *parts = name.split("+")
-    found = read_candidate(_find("search_spaces", "candidate", base))
+    record = read_candidate(_find("search_spaces", "candidate", base))
     for part in parts:
-        found = _with_part(found, part)
+        record = _with_part(record, part)
     is_coupling = [part not in REGULARIZERS for part in parts]
     if is_coupling not in ([], [False], [True], [False, True]):
         raise DefinitionError(
             f"A combination must be a candidate, then at most one regularizer, then at most one decay coupling. "
             f"Received: {name}"
         )
-    return found
+    return record
 
 
 def _with_part(base: Candidate, part: str) -> Candidate:

@@ -139,7 +139,7 @@ def _as_json(value: object) -> Any:
 
 
 def describe(invalid: ValidationError, record: type[Record], key: str = "") -> str:
-    """The first thing that is wrong, on one line: key, what must hold, what came."""
+    """The first validation error on one line: key, rule, value received."""
     error = invalid.errors()[0]
     where = ".".join(str(part) for part in ((key,) if key else ()) + error["loc"]) or "the file"
     if error["type"] == "extra_forbidden":

@@ -1,4 +1,4 @@
-"""What exists by rule: budgets, protocols, schedules, and what candidates can be combined with."""
+"""The fixed tables of the catalogue: budgets, protocols, schedules, and parts to combine candidates with."""
 
 from regbench.records import Argument, Protocol, Range
 

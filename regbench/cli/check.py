@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from regbench.cli import options, progress, terminal
+from regbench.cli import options, progress, terminal, values
 from regbench.errors import DefinitionError, UnknownNameError
 
 if TYPE_CHECKING:
@@ -22,15 +22,9 @@ ALL_HOLD, SOME_FAIL = 0, 1
 
 @click.command()
 @click.argument("target", metavar="MODULE:CLASS")
-@click.option(
-    "--set",
-    "assignments",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="An argument of the constructor; repeatable. `inner_optimizer` takes the name of one of Keras's.",
-)
-@options.as_json
-def check(target: str, assignments: Sequence[str], as_json: bool) -> int:
+@options.assignments("An argument of the constructor; `inner_optimizer` takes the name of one of Keras's")
+@options.formats("table", "json", "csv")
+def check(target: str, assignments: Sequence[str], form: str) -> int:
     """Check that an optimizer or regularizer does what all of them must do.
 
     Every clause of the contract is examined on small trainings. Arguments keep their defaults, but `factor` gets 0.01
@@ -39,21 +33,23 @@ def check(target: str, assignments: Sequence[str], as_json: bool) -> int:
     arguments = _read_arguments(assignments)
     with progress.Waiting(f"checking {target}"), contextlib.redirect_stdout(sys.stderr):
         if os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow":
-            import regbench.engine.environment  # noqa: F401  it loads TensorFlow without its log lines
+            from regbench.engine import environment
+
+            environment.prepare()
         from regbench import contracts
 
         verdicts = contracts.check(_find_class(target), arguments)
-    if as_json:
-        terminal.show_json([_plain(verdict) for verdict in verdicts])
-    else:
+    if form == "table":
         _show(verdicts)
+    else:
+        terminal.show_rows([_plain(verdict) for verdict in verdicts], form)
     return SOME_FAIL if any(verdict.ruling == "fails" for verdict in verdicts) else ALL_HOLD
 
 
 def _read_arguments(assignments: Sequence[str]) -> dict[str, Any]:
-    """As `options.read_setting`, and lists."""
+    """As `values.read_setting`, and lists."""
     lists = [assignment for assignment in assignments if assignment.partition("=")[2].lstrip().startswith("[")]
-    arguments: dict[str, Any] = options.read_setting([one for one in assignments if one not in lists])
+    arguments: dict[str, Any] = values.read_setting([one for one in assignments if one not in lists])
     for assignment in lists:
         try:
             arguments |= tomllib.loads(assignment)

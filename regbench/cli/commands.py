@@ -1,4 +1,4 @@
-"""The commands, some of them from `check.py` and `trees.py`. Each returns its exit code."""
+"""The commands, most of them from modules of their own. Each returns its exit code."""
 
 import contextlib
 import sys
@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from regbench import __version__, catalog, datasets
-from regbench.cli import inventory, options, progress, summaries, terminal
+from regbench.cli import inventory, options, progress, summaries, terminal, values
 from regbench.cli.check import check
 from regbench.cli.codes import BAD_INPUT, DONE, SOME_FAILED
 from regbench.cli.compare import compare
 from regbench.cli.export import export
 from regbench.cli.figures import figures
 from regbench.cli.plan import plan
+from regbench.cli.searches import searches
 from regbench.cli.trees import convert, lint
 from regbench.datasets import Finding, State
 from regbench.errors import DefinitionError, UnknownNameError
@@ -43,8 +44,8 @@ def command_line(context: click.Context) -> None:
 
 @command_line.command("list")
 @click.argument("kind", required=False, metavar=f"[{'|'.join(inventory.KINDS)}]")
-@options.as_json
-def list_names(kind: str | None, as_json: bool) -> int:
+@options.formats("table", "json", "csv")
+def list_names(kind: str | None, form: str) -> int:
     """List what exists.
 
     Files in ./testproblems and ./search_spaces are read beside the bundled ones.
@@ -60,8 +61,12 @@ def list_names(kind: str | None, as_json: bool) -> int:
                 listed[plural].append({"name": name, "summary": inventory.KINDS[plural].describe(name)["summary"]})
             except DefinitionError as error:
                 errors.append(error)
-    if as_json:
+    if form == "json":
         terminal.show_json(listed)
+    elif form == "csv":
+        kinds = {plural: inventory.KINDS[plural].singular for plural in listed}
+        rows = [{"kind": kinds[plural]} | entry for plural, entries in listed.items() for entry in entries]
+        terminal.show_csv(["kind", "name", "summary"], rows)
     else:
         for plural, entries in listed.items():
             terminal.show_table([plural, ""], [*(tuple(entry.values()) for entry in entries), ("", "")])
@@ -71,12 +76,12 @@ def list_names(kind: str | None, as_json: bool) -> int:
 
 
 @command_line.command()
-@click.argument("name")
-@options.as_json
-def show(name: str, as_json: bool) -> int:
+@click.argument("name", metavar="NAME")
+@options.formats("toml", "json")
+def show(name: str, form: str) -> int:
     """Show every key of a problem, candidate, data set, budget or protocol."""
     found = inventory.find(name)
-    if as_json:
+    if form == "json":
         terminal.show_json(found)
     else:
         terminal.show_text("\n\n".join(inventory.to_text(kind, entry) for kind, entry in found.items()))
@@ -89,19 +94,20 @@ def data() -> None:
 
 
 def _on_data_sets(command: Callable[..., int]) -> click.Command:
-    names = click.argument("names", nargs=-1, metavar="[DATASET...]")
-    return data.command(command.__name__)(names(options.data_dir(options.as_json(command))))
+    names = options.names("names", "[DATASET...]")
+    formats = options.formats("table", "json", "csv")
+    return data.command(command.__name__)(names(options.data_dir(formats(command))))
 
 
 @_on_data_sets
-def status(names: Sequence[str], data_dir: str | None, as_json: bool) -> int:
+def status(names: Sequence[str], data_dir: str | None, form: str) -> int:
     """Look which files are there, without reading them."""
-    summaries.show_findings(datasets.status(names or datasets.names(), _path(data_dir)), as_json)
+    summaries.show_findings(datasets.status(names or datasets.names(), _path(data_dir)), form)
     return DONE
 
 
 @_on_data_sets
-def verify(names: Sequence[str], data_dir: str | None, as_json: bool) -> int:
+def verify(names: Sequence[str], data_dir: str | None, form: str) -> int:
     """Read the files and compare them with what was published.
 
     The exit code is 1 where files are damaged or incomplete, or a data set that was named is missing. Well-formed files
@@ -109,12 +115,12 @@ def verify(names: Sequence[str], data_dir: str | None, as_json: bool) -> int:
     """
     with progress.Waiting("reading"):
         findings = datasets.verify(names or datasets.names(), _path(data_dir))
-    summaries.show_findings(findings, as_json)
+    summaries.show_findings(findings, form)
     return _code(findings, {State.DAMAGED, State.INCOMPLETE} | ({State.MISSING} if names else set()))
 
 
 @_on_data_sets
-def fetch(names: Sequence[str], data_dir: str | None, as_json: bool) -> int:
+def fetch(names: Sequence[str], data_dir: str | None, form: str) -> int:
     """Download the files that are not there yet, and verify all.
 
     A download that was cut off goes on where it ended. Files that exist are never changed. The exit code is 2 where a
@@ -122,24 +128,19 @@ def fetch(names: Sequence[str], data_dir: str | None, as_json: bool) -> int:
     """
     with progress.Downloads() as downloads:
         findings = datasets.fetch(names or datasets.published(), _path(data_dir), downloads)
-    summaries.show_findings(findings, as_json)
+    summaries.show_findings(findings, form)
     return _code(findings, {State.DAMAGED, State.INCOMPLETE, State.MISSING})
 
 
 @command_line.command()
-@click.argument("problem")
-@click.argument("candidate")
-@click.option(
-    "--set",
-    "assignments",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="A value instead of its default, e.g. optimizer.learning_rate=0.01; repeatable.",
-)
+@options.problem
+@options.candidate
+@options.assignments("A value instead of its default, e.g. optimizer.learning_rate=0.01")
 @options.training
-def run(problem: str, candidate: str, assignments: Sequence[str], results: str, as_json: bool, **training: Any) -> int:
+@options.formats("table", "json")
+def run(problem: str, candidate: str, assignments: Sequence[str], results: str, form: str, **training: Any) -> int:
     """Train a CANDIDATE on a PROBLEM once."""
-    setting, schedule = options.read_setting(assignments), options.take_schedule(training)
+    setting, schedule = values.read_setting(assignments), options.take_schedule(training)
     events: list[Event] = []
     with progress.Waiting(f"{problem} with {candidate}") as waiting, contextlib.redirect_stdout(sys.stderr):
         from regbench import benchmark
@@ -156,17 +157,18 @@ def run(problem: str, candidate: str, assignments: Sequence[str], results: str, 
             **training,
         )
     path = Folder(results).path_of(result.spec)
-    summaries.show_run(result, path, any(event.was_found for event in events), as_json)
+    summaries.show_run(result, path, any(event.was_found for event in events), form)
     return SOME_FAILED if result.outcome in (Outcome.FAILED, Outcome.TIMED_OUT) else DONE
 
 
 @command_line.command()
-@click.argument("problem")
-@click.argument("candidates", nargs=-1, required=True, metavar="CANDIDATE...")
+@options.problem
+@options.candidates
 @options.searching
 @options.workers
 @options.combination
 @options.training
+@options.formats("table", "json", "csv")
 def search(
     problem: str,
     candidates: Sequence[str],
@@ -174,10 +176,13 @@ def search(
     decay: str | None,
     budget: str,
     reruns: int | None,
-    as_json: bool,
+    form: str,
     **others: Any,
 ) -> int:
-    """Tune each CANDIDATE on a PROBLEM with the same budget, and rank the winners over further seeds."""
+    """Tune each CANDIDATE on a PROBLEM with the same budget, and rank the winners over further seeds.
+
+    Candidates may also be divided by commas.
+    """
     candidates = [options.combined(name, regularizer, decay) for name in candidates]
     schedule, workers = options.take_schedule(others), options.take_workers(others)
     runs_again = catalog.protocol(others["protocol"]).reruns if reruns is None else reruns
@@ -197,11 +202,12 @@ def search(
             **others,
         )
         watching.tell_bundled()
-    summaries.show_standings(standings, as_json)
+    summaries.show_standings(standings, form)
     return SOME_FAILED if any(standing.unfinished for standing in standings) else DONE
 
 
 command_line.add_command(plan)
+command_line.add_command(searches)
 command_line.add_command(check)
 command_line.add_command(compare)
 command_line.add_command(lint)

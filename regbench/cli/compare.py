@@ -6,22 +6,22 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from regbench.cli import progress, terminal
+from regbench import catalog
+from regbench.cli import options, progress, terminal
 from regbench.cli.codes import DONE
 from regbench.errors import UnknownNameError
 
 if TYPE_CHECKING:
     from regbench.comparison import Comparison
 
-FORMATS = ("table", "json", "csv", "markdown", "latex")
 GROUPINGS = ("coupling",)
 SHOWN_CLAIMS = 10
 DEFAULT_TREE = Path("results")
 
 
 @click.command()
-@click.argument("problems", nargs=-1, metavar="[PROBLEM...]")
-@click.option("--results", multiple=True, metavar="DIR", help="Results tree of any dialect; repeatable.  [./results]")
+@options.problems
+@options.several_results(" of any dialect; repeatable, or A,B.  [default: results, if there are any]")
 @click.option(
     "--baselines",
     default="bundled",
@@ -29,21 +29,26 @@ DEFAULT_TREE = Path("results")
     metavar="bundled|none|DIR",
     help="What comes with regbench, nothing, or a results tree.",
 )
-@click.option("--candidates", default="", metavar="A,B", help="Only these candidates or labels.")
-@click.option("--metric", metavar="accuracy|loss", help="Test metric to compare.  [what decides on the problem]")
+@options.only_candidates
+@click.option(
+    "--metric", metavar="accuracy|loss", help="Test metric to compare.  [default: what decides on the problem]"
+)
 @click.option("--mode", default="final", show_default=True, metavar="final|best|most", help="How winners are chosen.")
+@click.option("--budget", metavar="NAME|N", help="Only searches with so many trials.  [default: all]")
 @click.option("--by", metavar="coupling", help="A table for each decay coupling of a problem.")
-@click.option("--format", "form", default="table", show_default=True, metavar="NAME", help=", ".join(FORMATS) + ".")
 @click.option("--plots", metavar="DIR", help="Write all figures there, as PNG, SVG and PDF.")
 @click.option("--report", metavar="FILE", help="Write everything as one HTML page.")
 @click.option("--figures", default="figures", show_default=True, metavar="DIR", help="Linked from the page, if there.")
+@options.formats("table", "json", "csv", "markdown", "latex")
 def compare(
     problems: Sequence[str],
-    form: str,
+    results: Sequence[str],
+    budget: str | None,
     by: str | None,
     plots: str | None,
     report: str | None,
     figures: str,
+    form: str,
     **others: Any,
 ) -> int:
     """Compare candidates on problems: rank, intervals, fairness, and what can be claimed.
@@ -51,15 +56,14 @@ def compare(
     Reads results trees of every DeepOBS dialect and sets them beside baselines. Figures are those of the re-runs of
     each winner, on the test split.
     """
-    for kind, name, known in (("format", form, FORMATS), ("grouping", by or "coupling", GROUPINGS)):
-        if name not in known:
-            raise UnknownNameError(kind, name, known)
+    if by is not None and by not in GROUPINGS:
+        raise UnknownNameError("grouping", by, GROUPINGS)
     from regbench.comparison import compare as compare_results
 
-    candidates = [name.strip() for name in others.pop("candidates").split(",") if name.strip()]
-    trees = others.pop("results") or ([str(DEFAULT_TREE)] if _holds_results(DEFAULT_TREE) else [])
+    trees = results or ([str(DEFAULT_TREE)] if _holds_results(DEFAULT_TREE) else [])
+    trials = None if budget is None else catalog.budget_trials(budget)
     with progress.Waiting("comparing"):
-        comparison = compare_results(problems, results=trees, candidates=candidates, **others)
+        comparison = compare_results(problems, results=trees, budget=trials, **others)
         _compute(comparison)
     if plots is not None:
         with progress.Waiting("drawing"):

@@ -4,16 +4,14 @@ from collections.abc import Sequence
 
 import click
 
-from regbench.cli import progress, terminal
+from regbench.cli import options, progress, terminal
 from regbench.cli.codes import DONE
 
 
 @click.command()
-@click.argument("tree", metavar="TREE")
-@click.option("--problem", "problems", multiple=True, metavar="NAME", help="Only this problem; repeatable.")
-@click.option(
-    "--candidate", "candidates", multiple=True, metavar="NAME", help="Only this candidate or label; repeatable."
-)
+@click.argument("tree", metavar="DIR")
+@options.only_problems
+@options.only_candidates
 @click.option("--optuna", metavar="FILE", help="Write the searches as an Optuna journal, for optuna-dashboard.")
 @click.option("--tensorboard", metavar="DIR", help="Write a folder for TensorBoard.  [needs regbench[tensorboard]]")
 @click.option("--parquet", metavar="FILE", help="Write the runs, and beside them their curves, as Parquet.")
@@ -27,7 +25,7 @@ def export(
 ) -> int:
     """Write the runs of a results tree for other programs.
 
-    TREE may be of any dialect, at any level; it is not touched, and nothing that exists is overwritten.
+    DIR may be of any dialect, at any level; it is not touched, and nothing that exists is overwritten.
     """
     from regbench.exporting import export as write
 

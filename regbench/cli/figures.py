@@ -25,11 +25,9 @@ if TYPE_CHECKING:
 @click.option("--quick", is_flag=True, help="Small data and few seeds: about a minute a figure on two cores.")
 @click.option("--full", is_flag=True, help="As large as in the paper: for a GPU, or for days.")
 @click.option("--dry-run", is_flag=True, help="Say what would be trained and how long it would take, and end.")
-@click.option(
-    "--results",
-    multiple=True,
-    metavar="DIR",
-    help="Results tree: what is in it is not trained again. Given twice, the others are only read.  [default: results]",
+@options.several_results(
+    ": runs are written here, and those that are here are not trained again; repeatable, or A,B: further ones are only "
+    "read.  [default: results]"
 )
 @options.data_dir
 @click.option("--output", default="figures", show_default=True, metavar="DIR", help="Folder for the figures.")

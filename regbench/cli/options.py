@@ -1,19 +1,18 @@
-"""Options that several commands share, and how what is given to them is read."""
+"""The arguments and options that several commands share; `values` reads what is given to them."""
 
-import re
-import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import click
 
 from regbench import catalog
-from regbench.errors import DefinitionError, UnknownNameError
+from regbench.cli import values
+from regbench.errors import UnknownNameError
 from regbench.execution import RETRIES, Workers
-from regbench.records import Coupling, Scalar, Schedule
+from regbench.records import Coupling, Schedule
 
-_BARE_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_.:-]*")
 AnyCommand = Callable[..., Any]
+Decorator = Callable[[AnyCommand], AnyCommand]
 
 
 class Commands(click.Group):
@@ -28,66 +27,110 @@ class Commands(click.Group):
         return super().resolve_command(ctx, args)
 
 
-def read_setting(assignments: Sequence[str]) -> dict[str, Scalar]:
-    """The values of `--set key=value`, by key.
+class Option(click.Option):
+    """An option that still answers to names it had before; no help tells of them.
 
-    A value is what TOML has for numbers, truth values and strings; a word needs no quotes, a number no leading 0.
-
-    Raises:
-        DefinitionError: an assignment is none, or a key stands twice.
+    Args:
+        declarations: as `click.Option` has them, and so are the other options.
+        old_names: former names of the option.
+        old_flags: names that stood for one of its values, with the value.
     """
-    setting: dict[str, Scalar] = {}
-    for assignment in assignments:
-        key, equals, text = (part.strip() for part in assignment.partition("="))
-        if not (key and equals and text):
-            raise DefinitionError(f"--set: must be key=value. Received: {assignment!r}")
-        if key in setting:
-            raise DefinitionError(f"--set: `{key}` must be given once. Received: {setting[key]!r} and {text!r}")
-        setting[key] = _read_value(key, text)
-    return setting
+
+    def __init__(
+        self,
+        declarations: Sequence[str] | None = None,
+        old_names: Sequence[str] = (),
+        old_flags: Mapping[str, str] | None = None,
+        **others: Any,
+    ) -> None:
+        """Take the names that are shown."""
+        super().__init__(declarations, **others)
+        self._old_names = list(old_names)
+        self._old_flags = dict(old_flags or {})
+
+    def add_to_parser(self, parser: Any, ctx: click.Context) -> None:
+        """Tell the parser all names."""
+        super().add_to_parser(parser, ctx)
+        if self._old_names:
+            action = "append" if self.multiple else "store"
+            parser.add_option(obj=self, opts=self._old_names, dest=self.name, action=action, nargs=self.nargs)
+        for name, value in self._old_flags.items():
+            parser.add_option(obj=self, opts=[name], dest=self.name, action="store_const", const=value)
 
 
-def _read_value(key: str, text: str) -> Scalar:
-    try:
-        value = tomllib.loads(f"value = {text}")
-    except (ValueError, RecursionError):
-        value = {"value": _read_word(text)}
-    found = value["value"]
-    if value.keys() == {"value"} and isinstance(found, Scalar) and catalog.is_representable(found):
-        return found
-    raise DefinitionError(f"--set: `{key}` must be a number, true, false or a string. Received: {text!r}")
+def names(name: str, metavar: str, required: bool = False) -> Decorator:
+    """The positional argument for several names."""
+    return click.argument(name, nargs=-1, required=required, metavar=metavar, callback=values.names)
 
 
-def _read_word(text: str) -> Scalar | None:
-    if _BARE_WORD.fullmatch(text):
-        return text
-    try:
-        return float(text)
-    except ValueError:
-        return None
+problem = click.argument("problem", metavar="PROBLEM")
+problems = names("problems", "[PROBLEM...]")
+candidate = click.argument("candidate", metavar="CANDIDATE")
+candidates = names("candidates", "CANDIDATE...", required=True)
+
+only_problems = click.option(
+    "--problem",
+    "problems",
+    multiple=True,
+    callback=values.names,
+    metavar="NAME",
+    help="Only this problem; repeatable, or A,B.",
+)
+only_candidates = click.option(
+    "--candidate",
+    "candidates",
+    cls=Option,
+    old_names=["--candidates"],
+    multiple=True,
+    callback=values.names,
+    metavar="NAME",
+    help="Only this candidate, or the entry with this label; repeatable, or A,B.",
+)
 
 
-def _numbers(kind: type[int] | type[float]) -> Callable[..., tuple[float, ...]]:
-    """What reads numbers of a kind that are divided by commas."""
-
-    def read(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[float, ...]:
-        try:
-            return () if value is None else tuple(kind(part) for part in value.split(","))
-        except ValueError as error:
-            numbers = "whole numbers" if kind is int else "numbers"
-            must = f"must be {numbers} divided by commas. Received: {value!r}"
-            raise click.BadParameter(must, context, parameter) from error
-
-    return read
+def assignments(what: str) -> Decorator:
+    """`--set`, with what it sets."""
+    return click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help=f"{what}; repeatable.")
 
 
-def _positive(context: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
-    if value is not None and not value > 0:
-        raise click.BadParameter(f"must be positive. Received: {value:g}", context, parameter)
-    return value
+def formats(*known: str) -> Decorator:
+    """`--format`, with the formats that a command has; the first is the default."""
+
+    def read(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
+        if value not in known:
+            raise UnknownNameError("format", value, known)
+        return value
+
+    return click.option(
+        "--format",
+        "form",
+        cls=Option,
+        old_flags={"--json": "json"},
+        default=known[0],
+        show_default=True,
+        callback=read,
+        metavar="|".join(known),
+        help="How results are printed on stdout.",
+    )
 
 
-as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout, and nothing else.")
+def results(what: str, *old_names: str) -> Decorator:
+    """`--results` for one results tree, with what it is to the command."""
+    return click.option(
+        "--results",
+        cls=Option,
+        old_names=old_names,
+        default="results",
+        show_default=True,
+        metavar="DIR",
+        help=f"Results tree{what}.",
+    )
+
+
+def several_results(what: str) -> Decorator:
+    """`--results` for several results trees, with what they are to the command."""
+    return click.option("--results", multiple=True, callback=values.trees, metavar="DIR", help=f"Results tree{what}")
+
 
 data_dir = click.option(
     "--data-dir",
@@ -96,7 +139,9 @@ data_dir = click.option(
 )
 
 _TRAINING = (
-    click.option("--seed", default=42, show_default=True, metavar="N", help="Seed of the run; of a search: its seed."),
+    click.option(
+        "--seed", default=42, show_default=True, metavar="N", help="Of the run; of a search: its draws and trials."
+    ),
     click.option("--epochs", type=int, metavar="N", help="Epochs.  [default: the problem's]"),
     click.option("--batch-size", type=int, metavar="N", help="Samples in a step.  [default: the problem's]"),
     click.option(
@@ -104,15 +149,15 @@ _TRAINING = (
         default="none",
         show_default=True,
         metavar="NAME",
-        help=f"Of the learning rate: {', '.join(catalog.SCHEDULES)}.",
+        help=f"How the learning rate changes: {', '.join(catalog.SCHEDULES)}.",
     ),
     click.option(
         "--lr-epochs",
-        callback=_numbers(int),
+        callback=values.numbers(int),
         metavar="N,...",
         help="Epochs (from 0) in which the schedule step takes its next factor.",
     ),
-    click.option("--lr-factors", callback=_numbers(float), metavar="X,...", help="These factors."),
+    click.option("--lr-factors", callback=values.numbers(float), metavar="X,...", help="The factors."),
     click.option(
         "--protocol",
         default="deepobs",
@@ -121,17 +166,10 @@ _TRAINING = (
         help=f"Rules of evaluation: {', '.join(catalog.PROTOCOLS)}.",
     ),
     data_dir,
-    click.option("--max-seconds", type=float, callback=_positive, metavar="S", help="Give up runs that take longer."),
     click.option(
-        "--results",
-        "--output",
-        "results",
-        default="results",
-        show_default=True,
-        metavar="DIR",
-        help="Results tree. What is in it is not run again.",
+        "--max-seconds", type=float, callback=values.positive, metavar="S", help="Give up runs that take longer."
     ),
-    as_json,
+    results(": runs are written here, and those that are here are not run again", "--output"),
 )
 
 
@@ -144,7 +182,11 @@ _SEARCHING = (
         help=f"Trials of each candidate: {', '.join(catalog.BUDGETS)}, or their number.",
     ),
     click.option(
-        "--sampler", default="random", show_default=True, metavar="NAME", help="Of settings: random, tpe, qmc, grid."
+        "--sampler",
+        default="random",
+        show_default=True,
+        metavar="NAME",
+        help="How settings are drawn: random, tpe, qmc, grid.",
     ),
     click.option("--reruns", type=int, metavar="N", help="Further seeds of each winner.  [default: the protocol's]"),
     click.option(
@@ -185,7 +227,7 @@ _WORKERS = (
         default=Workers.runs,
         show_default=True,
         metavar="N",
-        help="After so many a process is replaced.",
+        help="Runs after which a process is replaced.",
     ),
     click.option(
         "--retries",

@@ -11,24 +11,31 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from regbench.cli import options, progress, terminal
+from regbench.cli import options, progress, summaries, terminal
 from regbench.cli.codes import DONE
 from regbench.errors import DefinitionError
 from regbench.records import RunSpec, Scalar
 
 if TYPE_CHECKING:
+    from regbench.benchmark.estimate import Cost
     from regbench.benchmark.planning import PlannedRun, PlannedSearch
+
+COLUMNS = (
+    *("number", "phase", "problem", "candidate", "setting", "seed", "epochs", "batch_size", "schedule", "protocol"),
+    *("digest", "found", "seconds"),
+)
 
 
 @click.command()
-@click.argument("problem")
-@click.argument("candidates", nargs=-1, required=True, metavar="CANDIDATE...")
+@options.problem
+@options.candidates
 @options.searching
 @click.option("--workers", default=1, show_default=True, metavar="N", help="Runs at a time, for the estimate.")
 @click.option("--commands", "as_commands", is_flag=True, help="Print a command `regbench run ...` for each run.")
 @click.option("--missing", "only_missing", is_flag=True, help="Print only the runs that are not in the results tree.")
 @options.combination
 @options.training
+@options.formats("table", "json", "csv")
 def plan(
     problem: str,
     candidates: Sequence[str],
@@ -37,18 +44,18 @@ def plan(
     workers: int,
     as_commands: bool,
     only_missing: bool,
-    as_json: bool,
+    form: str,
     data_dir: str | None,
     **others: Any,
 ) -> int:
-    """Print the runs of a search without making them, as JSON lines or as commands, and how long they may take.
+    """Print the runs of a search without making them, as data or as commands, and how long they may take.
 
     The arguments are those of `search`, which finds all that these runs leave in the results tree. Runs of a winner
     with further seeds are known, and printed, when all trials are there. A sampler that learns (tpe) is refused: its
     trials are not known before.
     """
-    if as_commands and as_json:
-        raise DefinitionError("`--commands` and `--json` exclude each other")
+    if as_commands and form != "table":
+        raise DefinitionError("`--commands` and `--format` exclude each other")
     if workers < 0:
         raise DefinitionError(f"`workers` must not be negative. Received: workers={workers}")
     schedule = options.take_schedule(others)
@@ -58,18 +65,21 @@ def plan(
 
         searches = planning.plan(problem, names, schedule=schedule, warn=waiting.warn, **others)
     results, max_seconds = others["results"], others["max_seconds"]
-    if as_json:
+    if form == "json":
         terminal.show_json(_plain(searches, only_missing, max(1, workers)))
         return DONE
-    for search in searches:
-        for run in search.missing() if only_missing else search.runs:
-            click.echo(
-                _command(run.spec, results, data_dir, max_seconds) if as_commands else json.dumps(_plain_run(run))
-            )
+    runs = [run for search in searches for run in (search.missing() if only_missing else search.runs)]
+    if as_commands:
+        for run in runs:
+            click.echo(_command(run.spec, results, data_dir, max_seconds))
+    elif form == "csv":
+        terminal.show_csv(COLUMNS, [_plain_run(run) for run in runs])
+    elif runs:
+        _show(runs)
     for line in _summary(searches, results, max(1, workers)):
         terminal.message(line)
     if as_commands:
-        terminal.message("each command also takes some seconds to load TensorFlow and to compile")
+        terminal.message(_start_of_a_command(searches))
     return DONE
 
 
@@ -101,6 +111,23 @@ def _as_toml(value: Scalar) -> str:
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
+def _show(runs: Sequence["PlannedRun"]) -> None:
+    columns = ["candidate", "phase", "number", "setting", "seed", "there", "seconds"]
+    rows = [
+        (
+            run.spec.candidate,
+            run.phase,
+            run.number,
+            summaries.short_setting(run.spec.setting),
+            run.spec.seed,
+            "yes" if run.is_found else "no",
+            None if run.seconds is None else f"{run.seconds:.1f}",
+        )
+        for run in runs
+    ]
+    terminal.show_table(columns, rows, right=["number", "seed", "seconds"])
+
+
 def _plain_run(run: "PlannedRun") -> dict[str, Any]:
     return {
         "number": run.number,
@@ -127,7 +154,7 @@ def _plain(searches: Sequence["PlannedSearch"], only_missing: bool, workers: int
                 "missing": len(search.missing()),
                 "reruns_to_come": search.reruns_to_come,
                 "seconds": _seconds([search], 1),
-                "estimate": None if search.estimate is None else vars(search.estimate),
+                "estimate": None if search.whole_run is None else _plain_estimate(search.whole_run),
                 "runs": [_plain_run(run) for run in (search.missing() if only_missing else search.runs)],
             }
             for search in searches
@@ -135,6 +162,26 @@ def _plain(searches: Sequence["PlannedSearch"], only_missing: bool, workers: int
         "workers": workers,
         "seconds": _seconds(searches, workers),
     }
+
+
+def _plain_estimate(cost: "Cost") -> dict[str, Any]:
+    pace = cost.pace
+    return {
+        "source": pace.source,
+        "runs": pace.runs,
+        "of_candidate": pace.of_candidate,
+        "this_machine": pace.this_machine,
+        "compile_seconds": pace.speed.compile_seconds,
+        "run_seconds": pace.speed.run_seconds,
+        "epoch_seconds": cost.epoch_seconds,
+        "trained_share": pace.trained_share,
+    }
+
+
+def _seconds(searches: Sequence["PlannedSearch"], workers: int) -> float | None:
+    from regbench.benchmark import planning
+
+    return planning.total_seconds(searches, workers)
 
 
 def _summary(searches: Sequence["PlannedSearch"], results: str, workers: int) -> list[str]:
@@ -148,32 +195,39 @@ def _summary(searches: Sequence["PlannedSearch"], results: str, workers: int) ->
         lines.append(f"{search.candidate}: {len(search.runs)} runs, {known}{later}; {_source(search)}")
     missing = sum(len(search.missing()) for search in searches)
     to_come = sum(search.reruns_to_come for search in searches)
-    seconds = _seconds(searches, workers)
-    time = (
-        "unknown time" if seconds is None else f"about {timedelta(seconds=math.ceil(seconds))} with {workers} at a time"
-    )
     later = f" and {to_come} re-runs of winners that are not known yet" if to_come else ""
-    lines.append(f"to do: {missing} runs{later}, {time}")
+    lines.append(f"to do: {missing} runs{later}, {_time(searches, workers)}")
     return lines
 
 
-def _seconds(searches: Sequence["PlannedSearch"], workers: int) -> float | None:
-    """Of all that is to be done, re-runs included: shared evenly, but no run is shared. None where one is unknown."""
-    total = longest = 0.0
-    for search in searches:
-        count, each = len(search.missing()) + search.reruns_to_come, search.seconds_of_a_run
-        if count and each is None:
-            return None
-        if count and each is not None:
-            total, longest = total + count * each, max(longest, each)
-    return max(total / workers, longest)
+def _time(searches: Sequence["PlannedSearch"], workers: int) -> str:
+    known = [search for search in searches if not search.is_unknown]
+    seconds = _seconds(known, workers)
+    if seconds is None or (searches and not known):
+        return "unknown time"
+    unknown = [search.candidate for search in searches if search.is_unknown]
+    rest = f", and what {', '.join(unknown)} takes" if unknown else ""
+    return f"about {timedelta(seconds=math.ceil(seconds))} with {workers} at a time{rest}"
 
 
 def _source(search: "PlannedSearch") -> str:
-    estimate = search.estimate
-    if estimate is None:
-        return "how long they take is unknown: nothing was measured on this problem with this batch size"
-    whose = "of it" if estimate.of_candidate else "of other candidates"
-    which = " that come with regbench (training steps alone)" if estimate.are_bundled else ""
-    machine = "this" if estimate.this_machine else "another"
-    return f"seconds by {estimate.runs} runs {whose}{which}, made on {machine} machine"
+    if search.whole_run is None:
+        return "time unknown: nothing was measured of its network with this batch size"
+    pace = search.whole_run.pace
+    if pace.source == "runs":
+        whose = "it" if pace.of_candidate else "other candidates"
+        return f"time by {pace.runs} runs of {whose}, made on {'this' if pace.this_machine else 'another'} machine"
+    if pace.source == "record":
+        return "time by what this machine took for its network before"
+    return "time by a table of another machine, scaled by a quick look at the speed of this one"
+
+
+def _start_of_a_command(searches: Sequence["PlannedSearch"]) -> str:
+    """What each command takes besides its run."""
+    costs = [cost for search in searches for cost in search.costs()]
+    if not costs:
+        return "each command also takes some seconds to load TensorFlow and to compile"
+    from regbench.benchmark import estimate
+
+    longest = max(estimate.wall_seconds([cost]) - cost.seconds for cost in costs)
+    return f"each command also takes about {round(longest)} s to load TensorFlow and to compile"

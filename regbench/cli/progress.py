@@ -139,8 +139,8 @@ class SearchBars(Bars):
 
     def _line(self, event: "Event", left: int) -> str:
         line = f"{event.candidate}: {event.phase} {event.done}/{event.total}"
-        found = self._found.get((event.candidate, event.phase))
-        line += f" ({found} in the results already)" if found else ""
+        taken = self._found.get((event.candidate, event.phase))
+        line += f" ({taken} in the results already)" if taken else ""
         if event.candidate in self._best:
             line += f", best {event.result.spec.problem.metric} {terminal.number(self._best[event.candidate])}"
         return line + self._time_left(left)

@@ -1,4 +1,4 @@
-"""What came of data sets, runs and searches: as plain data for JSON, and as text."""
+"""What came of data sets, runs and searches: as plain data for programs, and as text."""
 
 import json
 import math
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from regbench.benchmark.standings import Standing
 
 
-def show_findings(findings: Sequence[Finding], as_json: bool) -> None:
+def show_findings(findings: Sequence[Finding], form: str) -> None:
     """Print how it stands with data sets."""
-    columns = ["data set", "state", "size", "folder", "details"]
-    if as_json:
-        terminal.show_json([_finding(finding) for finding in findings])
+    if form != "table":
+        terminal.show_rows([_finding(finding) for finding in findings], form)
         return
+    columns = ["data set", "state", "size", "folder", "details"]
     rows = [
         (one.dataset, one.state, readable_size(one.size) if one.size else "", one.folder, "; ".join(one.details))
         for one in findings
@@ -39,16 +39,16 @@ def _finding(finding: Finding) -> dict[str, Any]:
     }
 
 
-def show_run(result: RunResult, path: Path | None, was_found: bool, as_json: bool) -> None:
+def show_run(result: RunResult, path: Path | None, was_found: bool, form: str) -> None:
     """Print a run.
 
     Args:
         result: the run.
         path: its file.
         was_found: it lay in the results tree already.
-        as_json: as an object, else as text.
+        form: "json", or "table" for people.
     """
-    if as_json:
+    if form == "json":
         terminal.show_json(_run(result, path, was_found))
         return
     spec, outcome = result.spec, result.outcome.replace("_", " ")
@@ -57,7 +57,7 @@ def show_run(result: RunResult, path: Path | None, was_found: bool, as_json: boo
         f"{spec.problem.name} with {spec.candidate}: {outcome}{reason}",
         f"seed {spec.seed}, protocol {spec.protocol.name}, epochs {spec.epochs}, batch size {spec.batch_size}, "
         f"schedule {spec.schedule.name}, decay {spec.decay.coupling} {terminal.number(spec.decay_strength)}",
-        _setting(spec.setting),
+        short_setting(spec.setting),
     ]
     if result.outcome == Outcome.DIVERGED:
         lines.append("A diverged run counts with its values before training:")
@@ -114,11 +114,11 @@ def _final_values(result: RunResult) -> dict[str, dict[str, float]]:
     return final
 
 
-def show_standings(standings: Sequence["Standing"], as_json: bool) -> None:
-    """Print a ranking, best first; in JSON a number that is not finite becomes null."""
-    if as_json:
-        rows = [{"rank": rank} | json.loads(one.model_dump_json()) for rank, one in enumerate(standings, 1)]
-        terminal.show_json(rows)
+def show_standings(standings: Sequence["Standing"], form: str) -> None:
+    """Print a ranking, best first; for programs a number that is not finite becomes null."""
+    if form != "table":
+        plain = [{"rank": rank} | json.loads(one.model_dump_json()) for rank, one in enumerate(standings, 1)]
+        terminal.show_rows(plain, form)
         return
     metrics = [f"{split} {standings[0].metric}" for split in ("valid", "test")]
     columns = ["#", "candidate", "coupling", "best setting", *metrics, "diverged", "seconds"]
@@ -127,7 +127,7 @@ def show_standings(standings: Sequence["Standing"], as_json: bool) -> None:
             rank,
             one.candidate,
             one.coupling,
-            "no trial completed" if one.setting is None else _setting(one.setting),
+            "no trial completed" if one.setting is None else short_setting(one.setting),
             _mean_and_deviation(one.valid_mean, one.valid_sd),
             _mean_and_deviation(one.test_mean, one.test_sd),
             f"{one.diverged_trials}/{one.trials}",
@@ -156,8 +156,8 @@ def _mean_and_deviation(mean: float | None, deviation: float | None) -> str:
     return terminal.number(mean) + ("" if deviation is None else f" +- {deviation:.2g}")
 
 
-def _setting(setting: Mapping[str, Scalar]) -> str:
-    """Values by name; the optimizer's own go without its prefix."""
+def short_setting(setting: Mapping[str, Scalar]) -> str:
+    """A setting in one line: values by name; the optimizer's own go without its prefix."""
     pairs = (
         (name.removeprefix("optimizer."), terminal.number(value) if isinstance(value, float) else value)
         for name, value in setting.items()

@@ -1,7 +1,9 @@
 """Where output goes: results to stdout; messages and warnings, a line each, to stderr."""
 
+import csv
+import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 from rich.table import Table
@@ -58,6 +60,28 @@ def show_text(text: str) -> None:
 def show_json(data: object) -> None:
     """Print plain data, with finite numbers only, as JSON."""
     show_text(json.dumps(data, indent=2, allow_nan=False))
+
+
+def show_csv(columns: Sequence[str], rows: Sequence[Mapping[str, object]]) -> None:
+    """Print plain data as CSV with a heading; lists and objects as JSON."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        writer.writerow({name: _csv_cell(value) for name, value in row.items()})
+    show_text(text.getvalue().removesuffix("\n"))
+
+
+def _csv_cell(value: object) -> object:
+    return json.dumps(value) if isinstance(value, Mapping | list | tuple) else value
+
+
+def show_rows(rows: Sequence[Mapping[str, object]], form: str) -> None:
+    """Print plain data of which there is at least one row, all with the same keys, as "json" or "csv"."""
+    if form == "json":
+        show_json(rows)
+    else:
+        show_csv(list(rows[0]), rows)
 
 
 def message(text: str) -> None:

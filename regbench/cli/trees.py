@@ -8,8 +8,8 @@ from regbench.cli.codes import DONE
 
 @click.command()
 @click.argument("folder", metavar="DIR")
-@options.as_json
-def lint(folder: str, as_json: bool) -> int:
+@options.formats("table", "json", "csv")
+def lint(folder: str, form: str) -> int:
     """List what is irregular in a results tree, file by file.
 
     DIR may be a tree of any dialect at any level, or a single file; it is not touched. The exit code is 0 whatever is
@@ -20,8 +20,11 @@ def lint(folder: str, as_json: bool) -> int:
 
     with progress.Waiting("reading"):
         findings = look_through(folder)
-    if as_json:
-        found = [{"file": file, "kind": one.kind, "detail": one.detail} for file, one in findings.found]
+    found = [{"file": file, "kind": one.kind, "detail": one.detail} for file, one in findings.found]
+    if form == "csv":
+        terminal.show_csv(["file", "kind", "detail"], found)
+        return DONE
+    if form == "json":
         terminal.show_json(
             {
                 "files": findings.files,

@@ -18,6 +18,7 @@ from regbench.analysis.selection import select
 from regbench.errors import ResultsError, UnknownNameError, printable
 from regbench.records import METRICS
 from regbench.trees import bundled, frames
+from regbench.trees.searches import BY_HAND, INFERRED
 
 LEVEL = 0.05
 """Chance of any false claim on a problem."""
@@ -28,7 +29,7 @@ CONFIDENCE = 0.8
 
 @dataclass(frozen=True)
 class Comparison:
-    """What a comparison found; every frame is computed when it is first asked for.
+    """The frames of a comparison; each is computed when it is first used.
 
     Args:
         runs: `store.frames`: all runs, with `label`, also superseded ones.
@@ -52,7 +53,12 @@ class Comparison:
     @cached_property
     def warnings(self) -> tuple[str, ...]:
         """One line for each thing that a reader must know of before the table."""
-        return *_entries_apart(self.table), *_irregular_sources(self.irregularities)
+        return (
+            *_entries_apart(self.table),
+            *_runs_by_hand(self.runs),
+            *_inferred_searches(self.table),
+            *_irregular_sources(self.irregularities),
+        )
 
     @cached_property
     def trials(self) -> pd.DataFrame:
@@ -62,8 +68,8 @@ class Comparison:
     @cached_property
     def reported(self) -> pd.DataFrame:
         """`entries.reported`, with `comparable` of their entry."""
-        found = reported(self.runs, self.mode, self.metric)
-        return found.merge(self.table[["problem", "label", "comparable"]], on=["problem", "label"])
+        runs = reported(self.runs, self.mode, self.metric)
+        return runs.merge(self.table[["problem", "label", "comparable"]], on=["problem", "label"])
 
     @cached_property
     def reported_on_train(self) -> pd.DataFrame:
@@ -146,6 +152,7 @@ def compare(
     candidates: Sequence[str] = (),
     metric: str | None = None,
     mode: Mode = "final",
+    budget: int | None = None,
 ) -> Comparison:
     """Compare the entries of results trees with each other and with baselines.
 
@@ -156,6 +163,7 @@ def compare(
         candidates: names or labels; all unless given.
         metric: "accuracy" or "loss"; what decides on each problem unless given.
         mode: how winners are chosen: "final", "best" or "most" (`entries.winners`).
+        budget: only searches with so many trials asked for; all unless given.
 
     Raises:
         ResultsError: a tree cannot be read, or nothing is left to compare.
@@ -172,7 +180,7 @@ def compare(
         raise ResultsError(f"{', '.join(map(str, trees)) or 'no results'}: there are no runs to compare")
     own = {problem for one in read[: len(compared)] for problem in one.runs["problem"]}
     wanted = list(problems) or sorted(own or set(runs["problem"]))
-    runs = select(runs, wanted, candidates)
+    runs = select(runs, wanted, candidates, budget)
     shown = reported(runs, mode, metric)
     drawn = curves.summaries(found.curves(shown["run"].tolist()), shown)
     return Comparison(runs, found.irregularities, drawn, mode, metric)
@@ -201,6 +209,20 @@ def _entries_apart(table: pd.DataFrame) -> Iterator[str]:
         for note, alike in rows.groupby("note", sort=True):
             labels = ", ".join(alike["label"])
             yield f"{problem}: {len(alike)} {'entry' if len(alike) == 1 else 'entries'} apart ({labels}): {note}"
+
+
+def _runs_by_hand(runs: pd.DataFrame) -> Iterator[str]:
+    by_hand = runs[runs["search"] == BY_HAND]
+    for (problem, candidate), rows in by_hand.groupby(["problem", "candidate"], sort=True):
+        count = "1 run by hand belongs" if len(rows) == 1 else f"{len(rows)} runs by hand belong"
+        yield f"{problem}: {count} to no search of {candidate}, and count in none"
+
+
+def _inferred_searches(table: pd.DataFrame) -> Iterator[str]:
+    inferred = table[table["search"] == INFERRED]
+    for source, entries in inferred.groupby("source", sort=True):
+        count = "the search of 1 entry is" if len(entries) == 1 else f"the searches of {len(entries)} entries are"
+        yield f"{source}: {count} inferred from the runs: there is no record of sampler and budget"
 
 
 def _irregular_sources(irregularities: pd.DataFrame) -> Iterator[str]:

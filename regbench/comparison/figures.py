@@ -75,7 +75,7 @@ def _figures(comparison: Comparison) -> "dict[str, Callable[[], Figure]]":
 
 
 def _mapped(comparison: Comparison) -> list[str]:
-    """What was tuned together with the learning rate and nothing else, most common first; decay has its own map."""
+    """Hyperparameters tuned with the learning rate alone, most common first; decay has its own map."""
     others = Counter(
         next(name for name in tuned if name != RATE)
         for tuned in comparison.cards["tuned"]

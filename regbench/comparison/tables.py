@@ -11,7 +11,7 @@ JSON_COLUMNS = [
     *("problem", "candidate", "label", "source", "dialect", "coupling", "decay", "setting", "protocol", "schedule"),
     *("epochs", "batch_size", "seeds", "n_seeds", "metric", "split", "goal", "mean", "sd", "low", "high", "iqm"),
     *("iqm_low", "iqm_high", "clean_mean", "clean_sd", "rank", "speed", "trials", "diverged", "unfinished"),
-    *("diverged_seeds", "irregular", "comparable", "note"),
+    *("diverged_seeds", "irregular", "comparable", "note", "budget", "sampler", "study_seed", "search"),
 ]
 COLUMNS = ["#", "candidate", "coupling", "mean", "95 % interval", "clean mean", "seeds", "speed", "diverged"]
 
@@ -61,7 +61,7 @@ def to_latex(table: pd.DataFrame) -> str:
 
 
 def title(entries: pd.DataFrame) -> str:
-    """What the rows of one problem have in common."""
+    """The heading of a problem: its name, split, metric and goal."""
     first = entries.iloc[0]
     return f"{first['problem']}: {first['split']} {first['metric']} ({first['goal']})"
 

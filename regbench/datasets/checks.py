@@ -1,4 +1,4 @@
-"""What is there of the data sets, and whether it is what was published."""
+"""Checks of data sets: which files are there, and whether they are the published ones."""
 
 import hashlib
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ from regbench.errors import DataError
 
 
 class State(StrEnum):
-    """How it stands with the files of a data set."""
+    """The state of the files of a data set."""
 
     BUILT_IN = "built in"
     MISSING = "missing"
@@ -29,7 +29,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """How it stands with one data set.
+    """The state of one data set, with its folder, size and details.
 
     Attributes:
         dataset: its name.
@@ -89,14 +89,14 @@ def _look(dataset: Dataset, data_dir: Path | None) -> Finding:
         searched = "; ".join(str(place) for place, _ in survey(dataset, data_dir))
         own = () if any(file.download for file in dataset.files) else (bring_your_own(dataset),)
         return Finding(dataset.name, State.MISSING, details=(f"searched: {searched}", *own))
-    found = [(file, path) for file in dataset.files if (path := find_file(folder, file))]
-    size = sum(_size(path) for _, path in found)
+    present = [(file, path) for file in dataset.files if (path := find_file(folder, file))]
+    size = sum(_size(path) for _, path in present)
     if missing:
         lacking = f"lacks {', '.join(file.name for file in missing)}"
         return Finding(dataset.name, State.INCOMPLETE, folder, size, (lacking,))
     wrong = tuple(
         f"{path}: must hold {file.size} bytes. Received: {path.stat().st_size}"
-        for file, path in found
+        for file, path in present
         if path.suffix != ".gz" and file.size and path.stat().st_size != file.size
     )
     return Finding(dataset.name, State.DAMAGED if wrong else State.PRESENT, folder, size, wrong)
@@ -122,7 +122,7 @@ def _examine(dataset: Dataset, data_dir: Path | None) -> Finding:
         State.UNVERIFIABLE: "well-formed; there is no published checksum to compare with",
     }
     details = [
-        f"{sentence}: {', '.join(file.name for file, found in states.items() if found is state)}"
+        f"{sentence}: {', '.join(file.name for file, verdict in states.items() if verdict is state)}"
         for state, sentence in others.items()
         if state in states.values()
     ]

@@ -1,4 +1,4 @@
-"""What a data set is: its record in the registry and the arrays it gives."""
+"""Records of data sets: the entry in the registry and the arrays in memory."""
 
 from __future__ import annotations
 

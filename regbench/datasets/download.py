@@ -27,7 +27,7 @@ def download(record: Download, part: Path, progress: Progress | None = None) -> 
         progress: called after every block.
 
     Raises:
-        DataError: no address gave the file, or what came is not what was published; then `part` is removed.
+        DataError: no address gave the file, or the file is not the published one; then `part` is removed.
     """
     failures = []
     for url in record.urls:

@@ -1,4 +1,4 @@
-"""Where the files of a data set lie."""
+"""The folders in which the files of data sets lie."""
 
 import os
 from pathlib import Path
@@ -78,5 +78,5 @@ def locate(dataset: Dataset, data_dir: Path | None = None) -> Path:
 
 
 def bring_your_own(dataset: Dataset) -> str:
-    """What a user must do whose data nobody publishes."""
+    """The hint for data that nobody publishes."""
     return f"Nobody publishes them: bring your own ({', '.join(file.name for file in dataset.files)})"

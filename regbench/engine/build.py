@@ -77,36 +77,61 @@ def build_optimizer(spec: RunSpec) -> keras.optimizers.Optimizer:
     for name in ("use_ema", "loss_scale_factor"):
         if getattr(optimizer, name):
             raise DefinitionError(f"candidate {spec.candidate}: optimizer.{name}: has no meaning here; must not be set")
-    coupling = spec.decay.coupling
-    if coupling not in (Coupling.NONE, Coupling.L2) and spec.decay_strength != 0:
+    if is_decoupled(spec):
+        coupling: Any = spec.decay.coupling.value
         optimizer = optimizers.DecoupledDecay(
-            optimizer, spec.decay_strength, coupling=coupling.value, apply_to=decays(spec.problem)
+            optimizer, spec.decay_strength, coupling=coupling, apply_to=decays(spec.problem)
         )
     return optimizer
 
 
-def baked_arguments(spec: RunSpec) -> dict[str, Any]:
-    """The optimizer's name and arguments without those that a compiled step reads from variables."""
-    tunable = optimizers.tunable_variables(_instance("optimizer", spec.optimizer, OPTIMIZERS))
-    return _without("", spec.optimizer, set(tunable))
+def is_decoupled(spec: RunSpec) -> bool:
+    """Whether the optimizer is wrapped in a decay of the weights."""
+    return spec.decay.coupling not in (Coupling.NONE, Coupling.L2) and spec.decay_strength != 0
 
 
-def build_regularizer(spec: RunSpec) -> Callable[[Any], Any] | dict[str, Callable[[Any], Any]] | None:
+def build_regularizer(spec: RunSpec) -> Any:
     """The candidate's regularizer: a function from a kernel to its penalty, or one a layer; None where it has none."""
     part = spec.regularizer
     if part is None or part.name != PER_LAYER:
         return part and _instance("regularizer", part, REGULARIZERS)
+    layers = {}
     for layer, of_layer in part.arguments.items():
         if not isinstance(of_layer, Part):
             raise DefinitionError(f"regularizer.{layer}: must be a regularizer, with a name. Received: {of_layer!r}")
-    return {layer: _instance(f"regularizer.{layer}", inner, REGULARIZERS) for layer, inner in part.arguments.items()}
+        layers[layer] = _instance(f"regularizer.{layer}", of_layer, REGULARIZERS)
+    return layers
+
+
+def constants(part: Part, instance: Any) -> dict[str, Any]:
+    """What of a part a compiled step must be made for: all but the numbers that its instance holds under their names.
+
+    A compiled step reads those from variables (see `traced`). An argument that went elsewhere, such as into a global
+    variable, is not among them.
+    """
+    kept: dict[str, Any] = {}
+    for name, value in part.arguments.items():
+        held = instance.get(name) if isinstance(instance, dict) else _attribute(instance, name)
+        if isinstance(value, Part):
+            kept[name] = constants(value, held)
+        elif not (_is_variable(held, instance) or (type(held) is float and held == value)):
+            kept[name] = value
+    return {"name": part.name, "arguments": kept}
+
+
+def _is_variable(held: Any, instance: Any) -> bool:
+    """Whether an argument is in a variable that every run sets: the learning rate."""
+    return isinstance(held, keras.Variable) and isinstance(instance, keras.optimizers.Optimizer)
+
+
+def _attribute(instance: Any, name: str) -> Any:
+    attributes = getattr(instance, "__dict__", {})
+    return attributes.get(name, attributes.get(f"_{name}"))
 
 
 def decays(problem: Problem) -> Callable[[Any], bool]:
     """Whether a trainable variable is one that decay and L2 act on."""
-    if problem.l2_on == "convolution_kernels":
-        return lambda variable: len(variable.shape) > 2
-    return lambda variable: len(variable.shape) >= 2
+    return optimizers.is_convolution_kernel if problem.l2_on == "convolution_kernels" else optimizers.is_kernel
 
 
 def _instance(key: str, part: Part, known: dict[str, type]) -> Any:
@@ -132,15 +157,6 @@ def _instance(key: str, part: Part, known: dict[str, type]) -> Any:
         return target(**arguments)
     except (TypeError, ValueError) as error:
         raise DefinitionError(f"{key}: {part.name}: {' '.join(str(error).split())}") from error
-
-
-def _without(prefix: str, part: Part, tunable: set[str]) -> dict[str, Any]:
-    kept = {
-        name: _without(f"{prefix}{name}.", value, tunable) if isinstance(value, Part) else value
-        for name, value in part.arguments.items()
-        if f"{prefix}{name}" not in tunable
-    }
-    return {"name": part.name, "arguments": kept}
 
 
 def _find_class(key: str, name: str, known: dict[str, type]) -> Any:

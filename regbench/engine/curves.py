@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from regbench.engine.evaluate import Evaluation
+from regbench.records import ABSURD_LOSS_FACTOR
 
-ABSURD = 1e6
-"""A loss more than so many times the loss before training (or 1, if that is larger) counts as diverged."""
+if TYPE_CHECKING:
+    from regbench.engine.evaluate import Evaluation
 
 
 class Curves:
@@ -19,14 +20,14 @@ class Curves:
         diverged_epoch: the epoch (counting from 1) in which a loss was not finite or absurd; None as long as none was.
     """
 
-    def __init__(self, before_training: dict[str, Evaluation]) -> None:
+    def __init__(self, before_training: "dict[str, Evaluation]") -> None:
         """Begin with the evaluation of every split before training."""
         self._evaluations = [before_training]
         self.minibatch_losses: list[float] = []
         self.diverged_epoch: int | None = None
-        self._limit = ABSURD * max(1.0, *(split.loss + split.penalty for split in before_training.values()))
+        self._limit = ABSURD_LOSS_FACTOR * max(1.0, *(split.loss + split.penalty for split in before_training.values()))
 
-    def add_epoch(self, step_losses: np.ndarray, evaluation: dict[str, Evaluation]) -> None:
+    def add_epoch(self, step_losses: np.ndarray, evaluation: "dict[str, Evaluation]") -> None:
         """Record the loss of every step of an epoch and the evaluation of every split after it."""
         self.minibatch_losses.extend(step_losses.tolist())
         self._evaluations.append(evaluation)
@@ -34,7 +35,7 @@ class Curves:
         if not all(math.isfinite(loss) and loss <= self._limit for loss in losses):
             self.diverged_epoch = len(self._evaluations) - 1
 
-    def values(self, name: str, of: Callable[[Evaluation], float | None], epochs: int) -> dict[str, list[float]]:
+    def values(self, name: str, of: "Callable[[Evaluation], float]", epochs: int) -> dict[str, list[float]]:
         """One curve a split, named `<split>_<name>`.
 
         After a divergence the curves hold the values before training, from the epoch of the divergence to the last of

@@ -1,7 +1,12 @@
-"""The only place that sets global state: threads, seeds, devices; and tells what a run ran on."""
+"""The only place that sets global state: threads, seeds, devices; and tells what a run ran on.
+
+Nothing happens when it is imported. `prepare` loads TensorFlow as a run needs it; whoever loads Keras or TensorFlow in
+another module calls it before that, once or more often.
+"""
 
 import atexit
 import contextlib
+import functools
 import gc
 import os
 import platform
@@ -17,10 +22,34 @@ from regbench.engine.cores import available_cores
 from regbench.errors import DefinitionError
 from regbench.records import Scalar
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-if os.environ.setdefault("KERAS_BACKEND", "tensorflow") != "tensorflow":
-    backend = os.environ["KERAS_BACKEND"]
-    raise DefinitionError(f"KERAS_BACKEND in the environment must be tensorflow, or not be set. Received: {backend}")
+_LOG_NOISE = re.compile(rb"I[0-9]{4} |WARNING: All log messages before absl::InitializeLog")
+
+
+@functools.cache
+def prepare() -> None:
+    """Load TensorFlow without the lines that it logs meanwhile, and settle how it computes.
+
+    Raises:
+        DefinitionError: the environment asks for another backend of Keras.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    backend = os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    if backend != "tensorflow":
+        raise DefinitionError(
+            f"KERAS_BACKEND in the environment must be tensorflow, or not be set. Received: {backend}"
+        )
+    with _without_log_noise():
+        import keras  # noqa: F401
+        import tensorflow as tf
+    tf.get_logger().setLevel("ERROR")  # it warns of every new setting that a step has to be compiled for
+    atexit.register(gc.freeze)  # the last search for garbage takes two seconds with all that TensorFlow has loaded
+    # On GPUs TensorFlow multiplies float32 matrices with 10 bits of mantissa by default; losses that are compared with
+    # published ones need all 23.
+    tf.config.experimental.enable_tensor_float_32_execution(False)
+    # Take the memory of a GPU as needed, not all at once, so that several workers can share it.
+    for gpu in tf.config.list_physical_devices("GPU"):
+        with contextlib.suppress(RuntimeError):  # whoever called us has used the GPU already, and settled it
+            tf.config.experimental.set_memory_growth(gpu, True)
 
 
 @contextlib.contextmanager
@@ -41,26 +70,6 @@ def _without_log_noise() -> Iterator[None]:
             os.write(2, b"".join(line for line in written if not _LOG_NOISE.match(line)))
 
 
-_LOG_NOISE = re.compile(rb"I[0-9]{4} |WARNING: All log messages before absl::InitializeLog")
-
-with _without_log_noise():
-    import keras
-    import tensorflow as tf
-    from keras.src.random import seed_generator  # Keras has no public way to say where its seeds come from
-
-tf.get_logger().setLevel("ERROR")  # it warns of every new hyperparameter that a step has to be compiled for
-atexit.register(gc.freeze)  # the last search for garbage takes two seconds with all that TensorFlow has loaded
-
-# On GPUs TensorFlow multiplies float32 matrices with 10 bits of mantissa by default; losses that are compared with
-# published ones need all 23.
-tf.config.experimental.enable_tensor_float_32_execution(False)
-
-# Take the memory of a GPU as needed, not all at once, so that several workers can share it.
-for _gpu in tf.config.list_physical_devices("GPU"):
-    with contextlib.suppress(RuntimeError):  # whoever imports us has used the GPU already, and settled it
-        tf.config.experimental.set_memory_growth(_gpu, True)
-
-
 @contextlib.contextmanager
 def seeded(seed: int) -> Iterator[None]:
     """Seed Python, NumPy, TensorFlow and, inside the block, what Keras draws: initial weights, the seeds of dropout.
@@ -68,6 +77,9 @@ def seeded(seed: int) -> Iterator[None]:
     Keras takes the seed of each initializer from Python's global generator. On a worker other threads draw from that
     too, at any moment; so inside the block Keras has a generator of its own, with which it draws the same.
     """
+    import keras
+    from keras.src.random import seed_generator  # Keras has no public way to say where its seeds come from
+
     keras.utils.set_random_seed(seed)
     shared = seed_generator.python_random
     seed_generator.python_random = random.Random(seed)  # noqa: S311  nothing here is secret
@@ -79,16 +91,22 @@ def seeded(seed: int) -> Iterator[None]:
 
 def is_lack_of_memory(error: Exception) -> bool:
     """Whether TensorFlow found no room for a tensor."""
+    import tensorflow as tf
+
     return isinstance(error, tf.errors.ResourceExhaustedError)
 
 
 def has_gpu() -> bool:
     """Whether TensorFlow sees a GPU."""
+    import tensorflow as tf
+
     return bool(tf.config.list_physical_devices("GPU"))
 
 
 def describe(concurrent_runs: int) -> dict[str, Scalar]:
     """Versions, device, threads and peak memory (MiB, of this process so far), for the record of a run."""
+    import tensorflow as tf
+
     gpus = tf.config.list_physical_devices("GPU")
     return {
         "regbench": version("regbench"),
@@ -105,6 +123,8 @@ def describe(concurrent_runs: int) -> dict[str, Scalar]:
 
 
 def _threads() -> int:
+    import tensorflow as tf
+
     given = os.environ.get("TF_NUM_INTRAOP_THREADS", "")  # TensorFlow passes by what is no number
     from_environment = int(given) if given.isdecimal() else 0
     return tf.config.threading.get_intra_op_parallelism_threads() or from_environment or available_cores()

@@ -69,7 +69,8 @@ class Evaluator:
         """Compile for arguments of these shapes."""
         nothing = chunks.inputs, chunks.targets, tf.constant(0), seed
         # Called without the search for the trace that fits, which takes as long as evaluating a small problem.
-        self._values[augmented] = self._functions[augmented].get_concrete_function(*nothing)
+        with self._objective.regularizer_trace.symbols():
+            self._values[augmented] = self._functions[augmented].get_concrete_function(*nothing)
         self._values[augmented](*nothing)
 
     def evaluate(self, chunks: Chunks, augmented: bool, seed: tf.Tensor) -> dict[str, Evaluation]:

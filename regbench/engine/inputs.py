@@ -13,7 +13,7 @@ import math
 
 import tensorflow as tf
 
-from regbench.datasets.dataset import Augmentation, Preprocessing
+from regbench.records import Augmentation, Preprocessing
 
 PADDING = 2
 BRIGHTNESS = 63.0 / 255.0

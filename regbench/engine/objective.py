@@ -10,10 +10,14 @@ import tensorflow as tf
 from regbench.datasets import Dataset
 from regbench.engine import environment
 from regbench.engine.inputs import DRAWS, augment, preprocess
+from regbench.engine.reading import Reading
+from regbench.engine.traced import Trace
 from regbench.errors import DefinitionError
+from regbench.optimizers import is_convolution_kernel, is_kernel
 from regbench.records import Coupling, RunSpec
 
 Penalty = Callable[[Any], Any]
+Regularizer = Penalty | Mapping[str, Penalty] | None
 
 
 class Objective:
@@ -32,11 +36,12 @@ class Objective:
         spec: RunSpec,
         dataset: Dataset,
         model: keras.Model,
-        regularizer: Penalty | Mapping[str, Penalty] | None,
+        regularizer: Regularizer,
         decays: Callable[[Any], bool],
     ) -> None:
         """Find the kernels; the factor of the L2 term is a variable, so that runs may differ in it."""
         self.model = model
+        self.regularizer_trace = Trace(regularizer)
         self.has_accuracy = spec.problem.has_accuracy
         self.is_augmented = dataset.augmentation != "none"
         # XLA's convolutions on a CPU are slow to compile and half as fast as TensorFlow's own.
@@ -47,12 +52,13 @@ class Objective:
         self._has_l2 = has_l2(spec)
         self._l2 = tf.Variable(0.0, trainable=False, name="l2")
 
-    def start(self, spec: RunSpec, model: keras.Model) -> None:
-        """Take over the weights of `model` and the spec's L2 factor."""
+    def start(self, spec: RunSpec, model: keras.Model, regularizer: Reading) -> None:
+        """Take over the weights of `model`, the spec's L2 factor and the numbers of its regularizer."""
         for variable, fresh in zip(self.model.variables, model.variables, strict=True):
             variable.assign(fresh)
         if self._has_l2:
             self._l2.assign(spec.decay_strength)
+        self.regularizer_trace.assign(regularizer)
 
     def prepare(self, inputs: tf.Tensor, augmented: bool, seed: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
         """From stored inputs (n, ...) to what the network takes; augmented with draws that depend on seed and step."""
@@ -62,11 +68,11 @@ class Objective:
         return self._augment_and_preprocess(inputs, draws)
 
     # XLA also where it does not compile the rest: a score of operations, each of which would pass over all pixels.
-    @tf.function(jit_compile=True)
+    @tf.function(jit_compile=True)  # type: ignore[untyped-decorator]
     def _augment_and_preprocess(self, inputs: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
         return self._preprocess(augment(inputs, self._dataset.augmentation, draws))
 
-    @tf.function(jit_compile=True)
+    @tf.function(jit_compile=True)  # type: ignore[untyped-decorator]
     def _preprocess(self, inputs: tf.Tensor) -> tf.Tensor:
         return preprocess(inputs, self._dataset.preprocessing)
 
@@ -94,7 +100,7 @@ class Objective:
 
     def kernels(self) -> dict[str, np.ndarray]:
         """The kernels as they are now, by layer."""
-        return {_layer(kernel): kernel.numpy() for kernel in self.model.trainable_variables if len(kernel.shape) >= 2}
+        return {_layer(kernel): kernel.numpy() for kernel in self.model.trainable_variables if is_kernel(kernel)}
 
 
 def has_l2(spec: RunSpec) -> bool:
@@ -102,9 +108,7 @@ def has_l2(spec: RunSpec) -> bool:
     return spec.decay.coupling == Coupling.L2 and spec.decay_strength != 0
 
 
-def regularized(
-    regularizer: Penalty | Mapping[str, Penalty] | None, model: keras.Model
-) -> list[tuple[Penalty, keras.Variable]]:
+def regularized(regularizer: Regularizer, model: keras.Model) -> list[tuple[Penalty, keras.Variable]]:
     """The kernels that are regularized, each with what gives its penalty.
 
     Raises:
@@ -112,7 +116,7 @@ def regularized(
     """
     if not isinstance(regularizer, Mapping):
         return [(regularizer, v) for v in model.trainable_variables if regularizer and is_regularized(regularizer, v)]
-    kernels = {_layer(variable): variable for variable in model.trainable_variables if len(variable.shape) >= 2}
+    kernels = {_layer(variable): variable for variable in model.trainable_variables if is_kernel(variable)}
     for layer in regularizer:
         if layer not in kernels:
             raise DefinitionError(
@@ -128,16 +132,15 @@ def _layer(variable: keras.Variable) -> str:
 
 def is_regularized(regularizer: Callable[[Any], Any], variable: keras.Variable) -> bool:
     """Whether a variable is of the kernels that a regularizer is meant for (its `default_kernels`, else all)."""
-    rank = len(variable.shape)
     match getattr(regularizer, "default_kernels", "both"):
         case "dense":
-            return rank == 2
+            return is_kernel(variable) and not is_convolution_kernel(variable)
         case "convolution":
-            return rank > 2
+            return is_convolution_kernel(variable)
         case _:
-            return rank >= 2
+            return is_kernel(variable)
 
 
 def has_convolutions(model: keras.Model) -> bool:
     """Whether any layer convolves."""
-    return any(len(variable.shape) > 2 for variable in model.trainable_variables)
+    return any(is_convolution_kernel(variable) for variable in model.trainable_variables)

@@ -1,42 +1,87 @@
 """A network, its optimizer and its data, compiled; used again by runs that differ only in what variables hold."""
 
 import json
+from collections.abc import Callable, Iterator
+from typing import Any, Generic, TypeVar
 
+import keras
 import numpy as np
 import tensorflow as tf
 
 from regbench.engine import environment
-from regbench.engine.build import baked_arguments, build_model, build_optimizer, build_regularizer, decays
+from regbench.engine.build import build_model, build_optimizer, build_regularizer, constants, decays, is_decoupled
 from regbench.engine.evaluate import Evaluation, Evaluator
-from regbench.engine.objective import Objective, has_l2
+from regbench.engine.objective import Objective, Regularizer, has_l2
+from regbench.engine.reading import Reading, read
 from regbench.engine.splits import Batches, Samples, Splits, dataset_of, evaluated
 from regbench.engine.train import Training
 from regbench.records import Kernel, RunSpec
 
 KEPT = 4
-"""How many programs a process keeps; each holds a network, its optimizer and the data of its problem."""
+"""How many programs a process keeps, each with a network and the data of its problem; and how many trainings each."""
 
-_programs: dict[str, "Program"] = {}
+HELD = {
+    "candidate": "a name",
+    "seed": "variables hold the initial weights and the state of dropout; orders and augmentation seeds are arguments",
+    "epochs": "the number of calls",
+    "schedule": "acts on the learning rate, which is a variable",
+    "regularizer": "its numbers have slots; all else of it is in its structure and in `constants`",
+    "optimizer": "is part of the training's key, with its numbers in slots",
+    "decay": "an L2 term is in the key, but for its factor, a variable; any other coupling belongs to the optimizer",
+}
+"""What of a run's identity is not in the key of its program as it stands, and why. All else is."""
+
+Item = TypeVar("Item")
+
+
+class Kept(Generic[Item]):
+    """The `KEPT` compiled things that were used last."""
+
+    def __init__(self) -> None:
+        """Keep nothing yet."""
+        self._items: list[tuple[str, Item]] = []  # in order of use
+
+    def __iter__(self) -> Iterator[Item]:
+        """In order of use."""
+        return iter([item for _, item in self._items])
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._items.clear()
+
+    def take(self, key: str, fits: Callable[[Item], bool], make: Callable[[], Item]) -> Item:
+        """The item made under this key that fits, else a new one: guards make several of one key."""
+        found = next((pair for pair in reversed(self._items) if pair[0] == key and fits(pair[1])), None)
+        if found is None:
+            found = key, make()
+        else:
+            self._items.remove(found)
+        self._items = [*self._items, found][-KEPT:]
+        return found[1]
+
+
+_programs: Kept["Program"] = Kept()
 
 
 class Program:
     """What is compiled for a network, and the samples it trains on."""
 
-    def __init__(self, spec: RunSpec, splits: Splits) -> None:
+    def __init__(self, spec: RunSpec, splits: Splits, regularizer: Regularizer) -> None:
         """Build the network and lay out the data; nothing is compiled before the first call."""
         dataset = dataset_of(spec.problem)
         model = build_model(spec.problem, dataset)
-        self.objective = Objective(spec, dataset, model, build_regularizer(spec), decays(spec.problem))
+        self.objective = Objective(spec, dataset, model, regularizer, decays(spec.problem))
         self.evaluator = Evaluator(self.objective, spec.batch_size)
         self.train = Samples(tf.constant(splits.train.inputs), tf.constant(splits.train.targets))
-        self._trainings: dict[str, Training] = {}
+        self.trainings: Kept[Training] = Kept()
 
-    def training(self, spec: RunSpec) -> Training:
-        """The training with the spec's optimizer: the last one, where only variables differ, else a new one."""
-        key = json.dumps([baked_arguments(spec), spec.decay.coupling, spec.decay_strength != 0], sort_keys=True)
-        if key not in self._trainings:
-            self._trainings = {key: Training(self.objective, build_optimizer(spec))}
-        return self._trainings[key]
+    def training(self, spec: RunSpec, optimizer: keras.optimizers.Optimizer, reading: Reading) -> Training:
+        """A training whose compiled step can take the numbers of the optimizer, which is built and of this reading."""
+        return self.trainings.take(
+            training_key(spec, optimizer),
+            lambda training: training.trace.fits(reading),
+            lambda: Training(self.objective, optimizer),
+        )
 
 
 class PreparedRun:
@@ -45,11 +90,20 @@ class PreparedRun:
     def __init__(self, spec: RunSpec, splits: Splits) -> None:
         """Take a program that an earlier run left, or make one; then set every variable that a run may change."""
         self._spec = spec
-        self._program = program = _program_for(spec, splits)
+        regularizer = build_regularizer(spec)
+        penalty = read(regularizer)
+        self._program = program = _programs.take(
+            program_key(spec, splits, regularizer),
+            lambda program: program.objective.regularizer_trace.fits(penalty),
+            lambda: Program(spec, splits, regularizer),
+        )
         with environment.seeded(spec.seed):
-            program.objective.start(spec, build_model(spec.problem, dataset_of(spec.problem)))
-        self._training = program.training(spec)
-        self._training.start(build_optimizer(spec))
+            program.objective.start(spec, build_model(spec.problem, dataset_of(spec.problem)), penalty)
+        optimizer = build_optimizer(spec)
+        optimizer.build(program.objective.model.trainable_variables)
+        step = read(optimizer)
+        self._training = program.training(spec, optimizer, step)
+        self._training.start(optimizer, step)
         self._order = Batches(splits.train, spec.batch_size, spec.seed, spec.protocol.reshuffle)
         first_epoch = self._order.epoch(0)
         self._first_batches = tf.constant(first_epoch)
@@ -105,20 +159,34 @@ class PreparedRun:
         return tf.constant(state.astype(np.int32))
 
 
-def _program_for(spec: RunSpec, splits: Splits) -> Program:
-    key = json.dumps(
-        {
-            "problem": spec.problem.model_dump(mode="json"),
-            "regularizer": spec.regularizer and spec.regularizer.model_dump(mode="json"),
-            "l2": has_l2(spec),
-            "protocol": spec.protocol.model_dump(mode="json"),
-            "batch_size": spec.batch_size,
+def program_key(spec: RunSpec, splits: Splits, regularizer: Regularizer) -> str:
+    """What a network, its objective and its evaluation are compiled for, besides the structure of the regularizer.
+
+    It is the identity of the run without what is `HELD`: a key that specs get later makes other programs by itself.
+    """
+    identity = {name: value for name, value in spec.identity().items() if name not in HELD}
+    return _canonical(
+        identity
+        | {
             "data": splits.digest,
-        },
-        sort_keys=True,
+            "regularizer": spec.regularizer and constants(spec.regularizer, regularizer),
+            "l2": _without_strength(spec) if has_l2(spec) else None,
+        }
     )
-    program = _programs.pop(key, None) or Program(spec, splits)
-    _programs[key] = program  # now the last in order of use
-    while len(_programs) > KEPT:
-        del _programs[next(iter(_programs))]
-    return program
+
+
+def training_key(spec: RunSpec, optimizer: keras.optimizers.Optimizer) -> str:
+    """What a program's training step is compiled for, besides the structure of the optimizer."""
+    decay = _without_strength(spec)
+    # A decoupled decay is a wrapper of the optimizer that the candidate names.
+    named = optimizer.inner_optimizer if is_decoupled(spec) else optimizer
+    return _canonical({"optimizer": constants(spec.optimizer, named), "decay": decay})
+
+
+def _without_strength(spec: RunSpec) -> dict[str, Any]:
+    """The decay, but for its factor, which is a variable or has a slot; whether there is any is not held there."""
+    return spec.decay.model_dump(mode="json", exclude={"strength"}) | {"acts": spec.decay_strength != 0}
+
+
+def _canonical(key: dict[str, Any]) -> str:
+    return json.dumps(key, sort_keys=True)

@@ -4,12 +4,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
 from regbench.engine import environment
 from regbench.engine.curves import Curves
-from regbench.engine.program import PreparedRun
 from regbench.engine.splits import load_splits
 from regbench.records import MINIBATCH, Coupling, Outcome, RunResult, RunSpec, Timings, learning_rate_factor
 
@@ -37,6 +37,9 @@ def run(
         DefinitionError: the spec names something that does not exist or does not fit.
         DataError: the data cannot be read.
     """
+    environment.prepare()
+    from regbench.engine.program import PreparedRun  # what it imports loads TensorFlow
+
     clock = Clock()
     splits = load_splits(spec.problem.dataset, spec.protocol, data_dir, spec.problem.selection)
     prepared = PreparedRun(spec, splits)
@@ -110,7 +113,7 @@ def _outcome(curves: Curves, timed_out: bool, max_seconds: float | None) -> tupl
 def _curves(spec: RunSpec, curves: Curves) -> dict[str, list[float]]:
     by_name = curves.values("losses", lambda split: split.loss + split.penalty, spec.epochs)
     if spec.problem.has_accuracy:
-        by_name |= curves.values("accuracies", lambda split: split.accuracy, spec.epochs)
+        by_name |= curves.values("accuracies", lambda split: cast(float, split.accuracy), spec.epochs)
     return by_name | {MINIBATCH: curves.minibatch_losses}
 
 

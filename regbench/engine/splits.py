@@ -66,12 +66,13 @@ def load_splits(dataset: str, protocol: Protocol, data_dir: Path | None, selecti
         _check_classes(splits.train, datasets.get(dataset))
     if selection is None:
         return splits
-    chosen = {"train": _selected(splits.train, "training", selection.classes, selection.train_per_class)}
-    for name, words in (("valid", "validation"), ("test", "test")):
-        samples = getattr(splits, name)
-        if samples is not None:
-            chosen[name] = _selected(samples, words, selection.classes, selection.test_per_class)
-    return replace(splits, **chosen)
+    classes, valid = selection.classes, splits.valid
+    return replace(
+        splits,
+        train=_selected(splits.train, "training", classes, selection.train_per_class),
+        valid=None if valid is None else _selected(valid, "validation", classes, selection.test_per_class),
+        test=_selected(splits.test, "test", classes, selection.test_per_class),
+    )
 
 
 def _check_classes(train: Samples, dataset: Dataset) -> None:

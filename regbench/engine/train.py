@@ -5,32 +5,34 @@ import numpy as np
 import tensorflow as tf
 
 from regbench.engine.objective import Objective
+from regbench.engine.reading import Reading
 from regbench.engine.splits import Samples
+from regbench.engine.traced import Trace
 
 
 class Training:
     """Minimises an objective with an optimizer.
 
-    What the compiled step reads from variables (weights, learning rate, tunable hyperparameters) may change between
-    runs; what Keras bakes into it as Python numbers may not.
+    The compiled step reads weights, learning rate and the numbers of the optimizer from variables.
 
     Attributes:
+        trace: says which other numbers of the optimizer the compiled step can take.
         learning_rate: with which the present run started.
     """
 
     def __init__(self, objective: Objective, optimizer: keras.optimizers.Optimizer) -> None:
-        """Build the optimizer; nothing is compiled before the first call."""
+        """Take an optimizer that is built for the objective's network; nothing is compiled before the first call."""
         self._objective = objective
         self._optimizer = optimizer
-        optimizer.build(objective.model.trainable_variables)
+        self.trace = Trace(optimizer)
         self._function = objective.compile(self._take_steps)
         # XLA also where it does not compile the rest: penalty and update pass over all weights, and many times if each
         # of their operations does so by itself.
         self._update = tf.function(self._add_penalty_and_apply, jit_compile=True)
 
-    def start(self, optimizer: keras.optimizers.Optimizer) -> None:
-        """Take over the fresh state and the hyperparameters of `optimizer`, not yet built and of the same class."""
-        optimizer.build(self._objective.model.trainable_variables)
+    def start(self, optimizer: keras.optimizers.Optimizer, reading: Reading) -> None:
+        """Take over the fresh state and the numbers of an optimizer that is built and whose reading the trace fits."""
+        self.trace.assign(reading)
         for variable, fresh in zip(self._optimizer.variables, optimizer.variables, strict=True):
             variable.assign(fresh)
         self.learning_rate = self._learning_rate_now = float(optimizer.learning_rate)
@@ -40,7 +42,8 @@ class Training:
         self._steps = tf.constant(len(batches))
         nothing = train.inputs, train.targets, batches, tf.constant(0), seed
         # Called without the search for the trace that fits, which takes as long as an epoch of a small problem.
-        self._epoch = self._function.get_concrete_function(*nothing)
+        with self._objective.regularizer_trace.symbols(), self.trace.symbols():
+            self._epoch = self._function.get_concrete_function(*nothing)
         self._epoch(*nothing)
 
     def epoch(self, train: Samples, batches: tf.Tensor, seed: tf.Tensor, learning_rate_factor: float) -> np.ndarray:

@@ -34,7 +34,7 @@ def machine(
     *,
     retries: int = RETRIES,
     finish: bool = False,
-    say: Callable[[str], None] = lambda _: None,
+    warn: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Machine]:
     """What computes runs.
 
@@ -43,7 +43,7 @@ def machine(
         conditions: what each run is told besides its spec; `concurrent_runs` is known here.
         retries: how often a run is tried again that the machine lost.
         finish: let the first Ctrl-C finish what runs; else it stops at once.
-        say: called with a line where something has to be waited for.
+        warn: called with a line where something has to be waited for.
 
     Raises:
         DefinitionError: the workers are not what they must be, or cannot be reached.
@@ -57,7 +57,7 @@ def machine(
             return
         from regbench.execution import cluster
 
-        with cluster.connected(workers, say) as there:
+        with cluster.connected(workers, warn) as there:
             yield Machine(
                 there.client.get_executor(pure=False),
                 there.size,

@@ -92,12 +92,12 @@ class Cluster:
 
 
 @contextmanager
-def connected(workers: Workers, say: Callable[[str], None]) -> Iterator[Cluster]:
+def connected(workers: Workers, warn: Callable[[str], None]) -> Iterator[Cluster]:
     """The cluster that was asked for, with at least one worker.
 
     Args:
         workers: what was asked for.
-        say: called with a line where it has to be waited for.
+        warn: called with a line where it has to be waited for.
 
     Raises:
         DefinitionError: it cannot be reached, or started, or computes with another regbench.
@@ -105,7 +105,7 @@ def connected(workers: Workers, say: Callable[[str], None]) -> Iterator[Cluster]
     import dask
     from distributed import Client
 
-    with dask.config.set(_SETTINGS), _without_log(), _started(workers, say) as (address, size, workers_of_it):
+    with dask.config.set(_SETTINGS), _without_log(), _started(workers, warn) as (address, size, workers_of_it):
         try:
             if isinstance(address, str):
                 _check_address(address)
@@ -120,7 +120,7 @@ def connected(workers: Workers, say: Callable[[str], None]) -> Iterator[Cluster]
                     client.register_worker_callbacks(_prepare_local_worker)
             else:
                 if not cluster.capacity():
-                    say(f"no worker of {workers.cluster} is there yet; waiting for the first")
+                    warn(f"no worker of {workers.cluster} is there yet; waiting for the first")
                     with _connection():
                         client.wait_for_workers(1)
                 _check_versions(cluster)
@@ -131,7 +131,7 @@ def connected(workers: Workers, say: Callable[[str], None]) -> Iterator[Cluster]
 
 
 @contextmanager
-def _started(workers: Workers, say: Callable[[str], None]) -> Iterator[tuple[Any, int, Workers]]:
+def _started(workers: Workers, warn: Callable[[str], None]) -> Iterator[tuple[Any, int, Workers]]:
     """A cluster of our own or the address of one, its size, and what its workers are told."""
     if workers.cluster is None:
         threads = workers.threads or max(1, available_cores() // workers.count)
@@ -143,7 +143,7 @@ def _started(workers: Workers, say: Callable[[str], None]) -> Iterator[tuple[Any
 
         path = Path(workers.cluster.removeprefix(SLURM))
         jobs = read_jobs(path)
-        with slurm_cluster(jobs, path, workers.threads, say) as cluster:
+        with slurm_cluster(jobs, path, workers.threads, warn) as cluster:
             yield cluster, jobs.jobs * jobs.workers_per_job, workers
     else:
         yield workers.cluster, ROUND, workers

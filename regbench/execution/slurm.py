@@ -25,7 +25,7 @@ PATIENCE = 5
 
 @contextmanager
 def slurm_cluster(
-    jobs: Jobs, path: Path, threads: int | None = None, say: Callable[[str], None] = lambda _: None
+    jobs: Jobs, path: Path, threads: int | None = None, warn: Callable[[str], None] = lambda _: None
 ) -> Iterator[Any]:
     """The `dask_jobqueue.SLURMCluster` of a file, from its first worker on; its jobs end with the context.
 
@@ -33,7 +33,7 @@ def slurm_cluster(
         jobs: what the file says.
         path: the file, for messages.
         threads: of each run; the cores of a worker where not given.
-        say: called with a line where it has to be waited for.
+        warn: called with a line where it has to be waited for.
 
     Raises:
         DefinitionError: SLURM or dask-jobqueue is not there, SLURM refuses the jobs, or all of them end before a worker
@@ -42,7 +42,7 @@ def slurm_cluster(
     options = job_options(jobs, path, threads)
     _check_this_machine(jobs, path)
     with new_cluster(options) as cluster:
-        keeper = Keeper(cluster, jobs, say)
+        keeper = Keeper(cluster, jobs, warn)
         try:
             keeper.submit(jobs.jobs)
         except RuntimeError as error:
@@ -88,10 +88,10 @@ def new_cluster(options: dict[str, Any]) -> Any:
 class Keeper:
     """Keeps as many jobs as there should be."""
 
-    def __init__(self, cluster: Any, jobs: Jobs, say: Callable[[str], None]) -> None:
+    def __init__(self, cluster: Any, jobs: Jobs, warn: Callable[[str], None]) -> None:
         """Begin without jobs."""
         self._cluster = cluster
-        self._say = say
+        self._warn = warn
         self._jobs = jobs
         self._productive: set[str] = set()
         self._fruitless = 0
@@ -141,7 +141,7 @@ class Keeper:
         Raises:
             DefinitionError: all jobs ended before.
         """
-        self._say(f"{path}: {self._jobs.jobs} jobs are submitted; waiting for the first worker")
+        self._warn(f"{path}: {self._jobs.jobs} jobs are submitted; waiting for the first worker")
         checked = time.monotonic()
         while not self._cluster.scheduler_info["workers"]:
             time.sleep(0.1)
@@ -157,7 +157,7 @@ class Keeper:
             try:
                 self._replace()
             except Exception as error:  # noqa: BLE001  SLURM refused, or Dask changed its tables meanwhile
-                self._say(f"an ended job could not be replaced; trying again: {_last_line(error)}")
+                self._warn(f"an ended job could not be replaced; trying again: {_last_line(error)}")
 
     def _replace(self) -> None:
         """Submit a job for each that ended."""
@@ -168,7 +168,7 @@ class Keeper:
         if self._fruitless <= self._jobs.jobs + PATIENCE:
             self._cluster.sync(self._exchange, list(ended), len(ended))
         elif len(ended) == len(self._cluster.workers):
-            self._say("no job is left, and new ones end before a worker comes; the search ends")
+            self._warn("no job is left, and new ones end before a worker comes; the search ends")
             self._cluster.sync(self._cluster.scheduler.close)
             self._cluster.shutdown_scheduler = False  # Dask would try for 30 seconds to reach it
             self._ended.set()
@@ -189,7 +189,7 @@ class Keeper:
         try:
             there = subprocess.run(listing, capture_output=True, text=True, timeout=60, check=True).stdout.split()
         except (OSError, subprocess.SubprocessError) as error:
-            self._say(f"SLURM does not say which jobs there are: {_last_line(error)}")
+            self._warn(f"SLURM does not say which jobs there are: {_last_line(error)}")
             return {}
         return {name: job for name, job in known.items() if job.job_id not in there}
 

@@ -75,15 +75,15 @@ def export(
     _check_packages(paths)
     if "parquet" in paths:
         paths["curves"] = targets.beside(paths["parquet"], ".curves.parquet")
-    tell = warn or (lambda _: None)
-    results = _read(tree, problems, candidates, tell)
+    warn = warn or (lambda _: None)
+    results = _read(tree, problems, candidates, warn)
     files = [path for name, path in paths.items() if name != "tensorboard"]
     targets.check(files, [paths["tensorboard"]] if "tensorboard" in paths else [], tree)
     measured = replace(results, runs=results.runs[results.runs["run"] >= 0].drop(columns="label"))
     exported = Exported(list(paths.values()), len(measured.runs), [], {})
     if "optuna" in paths:
         with targets.new_file(paths["optuna"]) as file:
-            summaries, no_trials = studies.write(results, file, tell)
+            summaries, no_trials = studies.write(results, file, warn)
         exported = replace(exported, studies=summaries, no_trials=no_trials)
     if "tensorboard" in paths:
         from regbench.exporting import events

@@ -12,6 +12,7 @@ import pandas as pd
 
 from regbench import catalog
 from regbench.analysis import stability
+from regbench.benchmark.searches import Search
 from regbench.comparison import Comparison
 from regbench.figures import entries
 from regbench.figures.entries import SPREAD, Entries
@@ -53,16 +54,16 @@ def figures(size: Size, trees: Sequence[Path] = ()) -> list[PaperFigure]:
     if len(given) or entries.is_foreign(runs).any():
         return _of(Entries(trees, sorted(runs["problem"].unique()), None), ["Nothing was trained for these figures."])
     searches = _searches(size)
-    problems = list(dict.fromkeys(search.problem.name for search in searches))
+    problems = list(dict.fromkeys(one.search.task.problem.name for one in searches))
     first = searches[0]
     departures = [
-        f"The learning rate has {first.budget} values from {LOWEST:g} to {HIGHEST:g}, equally spaced in the logarithm; "
-        "the source has 36.",
-        f"Seeds of the winner: {first.reruns + 1}; the source has 10.",
+        f"The learning rate has {first.search.budget} values from {LOWEST:g} to {HIGHEST:g}, equally spaced in the "
+        "logarithm; the source has 36.",
+        f"Seeds of the winner: {first.search.further_seeds + 1}; the source has 10.",
     ]
     if size != Size.FULL:
         if size == Size.QUICK:
-            departures.append(f"{first.epochs} epochs; the source has 100 on quadratic_deep.")
+            departures.append(f"{first.search.task.epochs} epochs; the source has 100 on quadratic_deep.")
         departures.append("The problems digits_* are ours: the source has no results on them.")
     return _of(Entries(trees, problems, None, searches), departures)
 
@@ -77,7 +78,17 @@ def _searches(size: Size) -> list[FigureSearch]:
     epochs = {problem.name: 20 if size == Size.QUICK else problem.epochs for problem in problems}
     protocol = catalog.protocol("deepobs-1.1")
     return [
-        FigureSearch(problem, one, points, reruns, epochs[problem.name], protocol, "grid")
+        FigureSearch(
+            Search.of(
+                problem,
+                one,
+                budget=points,
+                sampler="grid",
+                reruns=reruns,
+                epochs=epochs[problem.name],
+                protocol=protocol,
+            )
+        )
         for problem in problems
         for one in _candidates()
     ]

@@ -37,7 +37,7 @@ class Effect:
         return mean_interval(self.differences, LEVEL)
 
     def sentence(self, what: str, unit: str = "points") -> str:
-        """What came out, whatever it is."""
+        """A sentence with the mean difference and its interval; `what` names the quantity."""
         seeds = "1 seed" if len(self.seeds) == 1 else f"{len(self.seeds)} seeds"
         return f"{what}, {unit} over {seeds}: {self.described()}."
 

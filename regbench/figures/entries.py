@@ -1,4 +1,4 @@
-"""What figures show of searches: those that they declare, and those that lie in trees of other sources."""
+"""The entries that figures of searches show: of declared searches, and of trees from other sources."""
 
 import json
 from collections.abc import Callable, Collection, Sequence
@@ -14,6 +14,7 @@ from regbench.figures.searches import FigureSearch
 from regbench.records import METRICS, SPLITS
 from regbench.trees import frames
 from regbench.trees.dialects import DIALECTS
+from regbench.trees.searches import BY_HAND, runs_of
 
 OURS = DIALECTS[0]
 SPREAD = "middle half of the seeds; line: their mean"
@@ -30,18 +31,19 @@ def read(trees: Sequence[Path]) -> frames.Results:
 
 
 def is_foreign(runs: pd.DataFrame) -> pd.Series:
-    """Which runs regbench did not write."""
+    """A mask of the runs that regbench did not write."""
     return runs["dialect"] != OURS
 
 
 def searched(runs: pd.DataFrame) -> pd.DataFrame:
     """The runs of entries of which several settings were tried."""
+    runs = runs[runs["search"] != BY_HAND]
     settings = runs.groupby(entries.ENTRY, observed=True, dropna=False)["setting"].transform("nunique")
     return runs[settings > 1]
 
 
 class Entries:
-    """What several figures of a paper show.
+    """The entries that several figures of a paper share, read and compared once.
 
     Args:
         trees: results trees; the runs of `searches` are written into the first one.
@@ -57,7 +59,7 @@ class Entries:
         candidates: Collection[str] | None,
         searches: Sequence[FigureSearch] | None = None,
     ) -> None:
-        """Read nothing yet."""
+        """Keep the arguments; trees are read when a figure is drawn."""
         self.problems = list(problems)
         self._trees, self._candidates, self._searches = trees, candidates, searches
         self._comparison: Comparison | None = None
@@ -73,17 +75,20 @@ class Entries:
             kept = results.runs["problem"].isin(self.problems)
             if self._candidates is not None:
                 kept &= results.runs["candidate"].isin(self._candidates)
+            shown_runs = results.runs[kept]
             if self._searches is not None:
-                declared = results.runs["digest"].isin({run.digest for run in self.runs(find)})
-                kept = declared | (kept & is_foreign(results.runs))
-            runs = entries.with_labels(searched(results.runs[kept]).reset_index(drop=True))
+                manifests = [search.manifest(find) for search in self._searches]
+                each_once = results.runs.drop_duplicates(["source", "file"])
+                declared = runs_of(each_once, manifests)
+                shown_runs = pd.concat([declared, shown_runs[is_foreign(shown_runs)]], ignore_index=True)
+            runs = entries.with_labels(searched(shown_runs).reset_index(drop=True))
             shown = entries.reported(runs)
             summaries = curves.summaries(results.curves(shown["run"].tolist()), shown)
             self._comparison = Comparison(runs, results.irregularities, summaries, "final", None)
         return self._comparison
 
     def drawn(self, draw: Callable[[Comparison], Drawing], find: Find) -> Drawing:
-        """What is drawn of the comparison, with the runs that it shows."""
+        """The drawing of the comparison, with the runs that it shows."""
         comparison = self.comparison(find)
         return replace(draw(comparison), runs=comparison.runs)
 
@@ -95,18 +100,18 @@ def learning_curves(comparison: Comparison) -> pd.DataFrame:
     are left out where others' do not.
     """
     shown = comparison.reported[comparison.reported["comparable"]]
-    found = curves.comparable(comparison.summaries, shown).merge(shown[["problem", "label"]].drop_duplicates())
-    return found.assign(low=found["q25"], high=found["q75"])
+    summaries = curves.comparable(comparison.summaries, shown).merge(shown[["problem", "label"]].drop_duplicates())
+    return summaries.assign(low=summaries["q25"], high=summaries["q75"])
 
 
-def curve_numbers(found: pd.DataFrame) -> pd.DataFrame:
-    """What a figure of learning curves shows."""
+def curve_numbers(summaries: pd.DataFrame) -> pd.DataFrame:
+    """The numbers of a figure of learning curves: a row an epoch of a curve."""
     columns = ["problem", "label", "candidate", "coupling", "source", "setting"]
-    return found[[*columns, "metric", "epoch", "n", "mean", "sd", "low", "high"]]
+    return summaries[[*columns, "metric", "epoch", "n", "mean", "sd", "low", "high"]]
 
 
 def cautions(comparison: Comparison) -> list[str]:
-    """What must be known before curves and values of entries are compared."""
+    """Sentences on what limits the comparison of curves and values of entries."""
     table = comparison.table
     shown = table[table["comparable"]]
     mixed = shown.groupby("problem")["loss_has_penalty"].transform("nunique") > 1
@@ -134,9 +139,9 @@ def result_table(comparison: Comparison) -> pd.DataFrame:
     for split in SPLITS:
         for metric in METRICS:
             shown = entries.reported(comparison.runs, "final", metric, split)
-            found = shown.groupby(["problem", "label"])["value"].agg(["mean", "std"])
+            moments = shown.groupby(["problem", "label"])["value"].agg(["mean", "std"])
             names = {"mean": f"{split}_{metric}_mean", "std": f"{split}_{metric}_sd"}
-            table = table.merge(found.rename(columns=names).reset_index(), on=["problem", "label"], how="left")
+            table = table.merge(moments.rename(columns=names).reset_index(), on=["problem", "label"], how="left")
     return table.dropna(axis="columns", how="all")
 
 

@@ -43,7 +43,9 @@ def fit(results: Sequence[RunResult]) -> dict[str, FittedPrior]:
 def _fit_layer(kernels: Sequence[np.ndarray], rank: int) -> FittedPrior:
     from sklearn.model_selection import KFold
 
-    import regbench.engine.environment  # noqa: F401  it loads TensorFlow without its log lines
+    from regbench.engine import environment
+
+    environment.prepare()
     from regbench.regularizers import KernelPrior
 
     correlated, independent = np.empty(len(kernels)), np.empty(len(kernels))

@@ -1,14 +1,15 @@
 """Making figures: what is missing is trained, and what was trained is drawn."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
 from regbench import datasets, figures
+from regbench.benchmark.estimate import Estimator, Programs, programs_of
 from regbench.errors import DataError, ResultsError
 from regbench.figures import output
-from regbench.figures.estimate import Speed
 from regbench.figures.plan import PaperFigure, Run, Size, available_results
 from regbench.figures.runs import FigureRuns
 from regbench.records import RunResult
@@ -20,7 +21,7 @@ class Job:
 
     Args:
         paper: its paper.
-        figure: what it is.
+        figure: its declaration.
         missing: how many runs have to be trained.
         present: how many are there.
         time: what training the missing ones will take, about.
@@ -36,18 +37,21 @@ class Job:
 
 
 def jobs_for(papers: Sequence[str], size: Size, results: FigureRuns, data_dir: Path | None = None) -> list[Job]:
-    """What there is to do for the figures of papers. Runs that several figures need count with the first of them."""
+    """The figures of papers as jobs. Runs that several figures need count with the first of them."""
     jobs = []
     counted: set[str] = set()
+    compiled: set[Programs] = set()
     for paper in papers:
         for figure in figures.of_paper(paper, size, results.trees):
             runs = results.runs(figure)
             new = [run for run in runs if run.digest not in counted]
             counted |= {run.digest for run in new}
             missing = [run for run in new if results.find(run) is None]
-            time = Speed(available_results(runs, results.find)).total(missing)
+            estimator = Estimator(available_results(runs, results.find))
+            seconds = estimator.seconds([run.spec for run in missing], after=compiled)
+            compiled |= {programs_of(run.spec) for run in missing}
             obstacle = _obstacle({run.problem.dataset for run in runs}, data_dir)
-            jobs.append(Job(paper, figure, len(missing), len(new) - len(missing), time, obstacle))
+            jobs.append(Job(paper, figure, len(missing), len(new) - len(missing), _rounded(seconds), obstacle))
     return jobs
 
 
@@ -93,21 +97,28 @@ class _Progress:
         self, figure: PaperFigure, missing: Sequence[Run], results: FigureRuns, report: Callable[[str], None]
     ) -> None:
         self._figure, self._left, self._total, self._report = figure, list(missing), len(missing), report
-        self._speed = Speed(available_results(results.runs(figure), results.find))
+        self._estimator = Estimator(available_results(results.runs(figure), results.find))
+        self._compiled: set[Programs] = set()
 
     def __call__(self, result: RunResult) -> None:
-        self._speed.learn(result)
+        self._estimator.learn(result)
+        self._compiled.add(programs_of(result.spec))
         digest = result.spec.digest()
         self._left = [run for run in self._left if run.digest != digest]
         spec, done = result.spec, self._total - len(self._left)
+        seconds = self._estimator.seconds([run.spec for run in self._left], after=self._compiled)
         self._report(
             f"{self._figure.name}: {done} of {self._total} runs ({spec.candidate} on {spec.problem.name}, "
-            f"seed {spec.seed}), about {self._speed.total(self._left)} left"
+            f"seed {spec.seed}), about {_rounded(seconds)} left"
         )
 
 
+def _rounded(seconds: float) -> timedelta:
+    return timedelta(seconds=math.ceil(seconds))
+
+
 def _obstacle(names: set[str], data_dir: Path | None) -> str:
-    """Why data are not there; empty where they are."""
+    """The message on data files that are missing; empty where none is."""
     for name in sorted(names):
         if datasets.get(name).files:
             try:

@@ -13,6 +13,7 @@ import pandas as pd
 
 from regbench import catalog
 from regbench.analysis import stability
+from regbench.benchmark.searches import Search
 from regbench.comparison import Comparison
 from regbench.figures import entries
 from regbench.figures.effects import Effect
@@ -58,7 +59,7 @@ PUBLISHED = {
 
 @dataclass(frozen=True)
 class _Plan:
-    """What is searched of one problem where no tree of others is given."""
+    """The search on one problem where no tree of others is given."""
 
     problem: Problem
     budget: str | int
@@ -73,12 +74,12 @@ def figures(size: Size, trees: Sequence[Path] = ()) -> list[PaperFigure]:
     runs = entries.searched(entries.read(trees).runs)
     with_powers = runs[runs["candidate"].isin(powered)]
     if entries.is_foreign(with_powers).any():
-        found = []
+        paper_figures = []
         for problem in sorted(with_powers["problem"].unique()):
             couplings = runs[(runs["problem"] == problem) & runs["candidate"].isin(wanted)]["coupling"]
             shown = Entries(trees, [problem], wanted)
-            found += _of(problem, shown, couplings.nunique() > 1, ["Nothing was trained for this figure."])
-        return found
+            paper_figures += _of(problem, shown, couplings.nunique() > 1, ["Nothing was trained for this figure."])
+        return paper_figures
     return [figure for plan in _plans(size) for figure in _searched(plan, trees, wanted)]
 
 
@@ -102,7 +103,9 @@ def _searched(plan: _Plan, trees: Sequence[Path], wanted: Sequence[str]) -> list
     problem, protocol = plan.problem, catalog.protocol("deepobs")
     names = [*(DECAYED if problem.l2 else POWERS), *BASELINES]
     searches = [
-        FigureSearch(problem, catalog.candidate(name), plan.budget, plan.reruns, plan.epochs, protocol)
+        FigureSearch(
+            Search.of(problem, name, budget=plan.budget, reruns=plan.reruns, epochs=plan.epochs, protocol=protocol)
+        )
         for name in names
     ]
     departures = [
@@ -132,7 +135,7 @@ def _of(problem: str, shown: Entries, has_couplings: bool, departures: Sequence[
             partial(shown.drawn, draw),
         )
 
-    found = [
+    paper_figures = [
         of(
             "curves",
             "the best setting of each variant beside the baselines",
@@ -156,7 +159,7 @@ def _of(problem: str, shown: Entries, has_couplings: bool, departures: Sequence[
         ),
     ]
     if has_couplings:
-        found.append(
+        paper_figures.append(
             of(
                 "decay",
                 "decoupled decay beside L2",
@@ -164,7 +167,7 @@ def _of(problem: str, shown: Entries, has_couplings: bool, departures: Sequence[
                 _draw_couplings,
             )
         )
-    return found
+    return paper_figures
 
 
 def _draw_curves(comparison: Comparison, problem: str) -> Drawing:
@@ -185,7 +188,7 @@ def _cautions(comparison: Comparison) -> list[str]:
 
 
 def _left_out(comparison: Comparison) -> list[str]:
-    """What a reader would look for in vain."""
+    """Sentences on curves and baselines that are missing."""
     sentences = []
     curves = comparison.summaries
     validated = curves["label"][curves["metric"] == "valid_loss"]

@@ -146,7 +146,9 @@ def _runs(one: Candidate, steps: int, size: Size) -> list[Run]:
 @cache
 def _least() -> float:
     """The least loss of the convex function."""
-    import regbench.engine.environment  # noqa: F401  it loads TensorFlow without its log lines
+    from regbench.engine import environment
+
+    environment.prepare()
     from regbench.models.convex_quadratic import minimum
 
     arguments = catalog.problem("convex_quadratic").model.arguments

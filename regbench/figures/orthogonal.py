@@ -125,7 +125,7 @@ def largest_singular_value(run: RunResult) -> float:
 
 
 def _findings(results: Mapping[Key, list[RunResult]]) -> list[str]:
-    """What each form does to the deviation and to the accuracy, at each factor."""
+    """A sentence on deviation and accuracy for each form and factor."""
     plain = results["", 0.0]
     sentences = []
     for form in dict.fromkeys(form for form, _ in results if form):

@@ -40,7 +40,7 @@ def write(
 
 
 def caption_of(figure: PaperFigure, drawing: Drawing, results: Sequence[RunResult], size: Size, command: str) -> str:
-    """What stands below a figure."""
+    """The caption of a figure as text."""
     shown = _of_results(results) if drawing.runs is None else _of_frame(drawing.runs)
     lines = [
         f"{figure.title}" + (f" [{QUICK}]" if size == Size.QUICK else ""),
@@ -56,7 +56,7 @@ def caption_of(figure: PaperFigure, drawing: Drawing, results: Sequence[RunResul
 
 
 class _Shown(NamedTuple):
-    """What a caption tells of one run."""
+    """The facts of one run that a caption counts."""
 
     seed: int
     outcome: str

@@ -1,4 +1,4 @@
-"""What a figure is: the runs that it needs, as data, and how it is drawn from them."""
+"""The declaration of a figure: the runs that it needs, as data, and how it is drawn from them."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -11,9 +11,11 @@ import pandas as pd
 from regbench.benchmark.tasks import Task
 from regbench.records import (
     Candidate,
+    Origin,
     Part,
     Problem,
     Protocol,
+    Role,
     RunResult,
     RunSpec,
     Scalar,
@@ -34,6 +36,7 @@ class Size(StrEnum):
 
 
 CONSTANT = Schedule()
+BY_HAND = Origin(role=Role.BY_HAND)
 KERAS_FIT = Protocol(
     name="keras-fit",
     summary="as Keras's fit: no validation split, reshuffled every epoch, every test sample evaluated",
@@ -55,6 +58,7 @@ class Run:
         setting: values of the candidate by dotted name; a candidate without ranges needs none.
         keep_kernels: the trained kernels are needed too.
         with_steps: the losses of the steps are needed too.
+        origin: what goes on record of what made it; by hand unless given.
         is_settled: False where something in it depends on runs that are not there yet; it is then only counted.
     """
 
@@ -69,17 +73,18 @@ class Run:
     keep_kernels: bool = False
     with_steps: bool = False
     is_settled: bool = True
+    origin: Origin = BY_HAND
 
     @cached_property
     def spec(self) -> RunSpec:
-        """What it is in a results tree."""
+        """The spec of the run in a results tree."""
         batch_size = self.batch_size or self.problem.batch_size
         task = Task(self.problem, self.candidate, self.protocol, self.schedule, self.epochs, batch_size)
         return task.spec(self.setting, self.seed)
 
     @cached_property
     def digest(self) -> str:
-        """What identifies it there."""
+        """The digest of the spec."""
         return self.spec.digest()
 
 
@@ -94,7 +99,7 @@ class Drawing:
     Args:
         figure: the picture.
         numbers: what it shows, a row a point.
-        findings: sentences on what came out.
+        findings: sentences on the results.
         runs: what it shows where that are not just the figure's own runs: rows of `store.frames.RUNS`.
     """
 
@@ -150,5 +155,5 @@ def reduced(problem: Problem, train_per_class: int, test_per_class: int | None =
 
 
 def available_results(runs: Iterable[Run], find: Find) -> list[RunResult]:
-    """The results of runs that are all there."""
+    """The results of those of the runs that are there."""
     return [result for run in runs if (result := find(run)) is not None]

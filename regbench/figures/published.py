@@ -1,4 +1,4 @@
-"""Whether what was found agrees with what a source has published."""
+"""Agreement of results with published figures."""
 
 from typing import Any, NamedTuple
 
@@ -29,7 +29,7 @@ class Published(NamedTuple):
 
 
 def agreement(row: dict[Any, Any], published: Published) -> str:
-    """What to say of a row of `ranking.ranked_entries` beside the published result."""
+    """A sentence on how a row of `ranking.ranked_entries` agrees with the published result."""
     at = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in published.setting.items())
     seeds = "nine seeds, without the tuning seed" if published.without_tuning_seed else f"{SEEDS} seeds"
     quoted = f"Published: {published.mean} \N{PLUS-MINUS SIGN} {published.sd} at {at} ({seeds})"

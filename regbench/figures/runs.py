@@ -25,7 +25,7 @@ class FigureRuns:
     def __init__(
         self, trees: Sequence[Path], data_dir: Path | None = None, warn: Callable[[str], None] | None = None
     ) -> None:
-        """Read nothing yet."""
+        """Open the trees; no run is read yet."""
         self.trees = list(trees)
         self._folders = [Folder(tree, warn) for tree in trees]
         self._data_dir = data_dir
@@ -71,11 +71,12 @@ class FigureRuns:
             report(result)
 
         for keep_kernels, with_steps in product((True, False), (True, False)):
-            wanted = (keep_kernels, with_steps)
-            specs = [run.spec for run in runs if (run.keep_kernels, run.with_steps) == wanted]
-            if specs:
+            kind = (keep_kernels, with_steps)
+            wanted = [run for run in runs if (run.keep_kernels, run.with_steps) == kind]
+            if wanted:
                 benchmark.run_all(
-                    specs,
+                    [run.spec for run in wanted],
+                    origins=[run.origin for run in wanted],
                     results=tree,
                     data_dir=self._data_dir,
                     keep_kernels=keep_kernels,

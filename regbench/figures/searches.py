@@ -1,69 +1,77 @@
-"""A search as runs of a figure: its trials, then its winner with further seeds, as `benchmark.search` makes them."""
+"""A search as runs of a figure: what `benchmark.search` makes is found here, and the other way round."""
 
 from dataclasses import dataclass
-from typing import Literal
 
-from regbench import catalog
+from regbench.benchmark.searches import Search
 from regbench.figures.plan import Find, Run, available_results
-from regbench.records import TUNING_SEED, Candidate, Problem, Protocol, RunResult
+from regbench.records import Manifest, Origin, Role, RunResult, RunSpec
 from regbench.tuning import tune
 
 
 @dataclass(frozen=True)
 class FigureSearch:
-    """One candidate on one problem; what is in the results tree of a search is found there, and the other way round.
+    """The runs of one search, by the results that are there.
 
     Args:
-        problem: a test problem.
-        candidate: whose values are searched.
-        budget: name or number of trials.
-        reruns: further seeds of the winner.
-        epochs: of every run.
-        protocol: says by which split the winner is chosen.
-        sampler: "random", the published points of the budget, or "grid".
+        search: its trials must be known in advance.
     """
 
-    problem: Problem
-    candidate: Candidate
-    budget: str | int
-    reruns: int
-    epochs: int
-    protocol: Protocol
-    sampler: Literal["random", "grid"] = "random"
+    search: Search
 
     def trials(self) -> list[Run]:
         """The runs with the tuning seed, at the points of the budget."""
-        trials = catalog.budget_trials(self.budget)
-        study = tune.Study(self.candidate, self.problem.goal, self.sampler, TUNING_SEED, trials)
-        return [self._run(study.ask(number), TUNING_SEED) for number in range(study.trials)]
+        return [
+            self._run(spec, self.search.origin(Role.TRIAL, number)) for number, spec in enumerate(self.search.trials)
+        ]
 
     def winner(self, find: Find) -> RunResult | None:
         """The best trial; None while trials are missing, or where all diverged."""
-        trials = self.trials()
-        results = available_results(trials, find)
-        position = tune.best(results, self.problem.goal) if len(results) == len(trials) else None
+        results = available_results(self.trials(), find)
+        position = self._winner(results)
         return None if position is None else results[position]
 
     def again(self, find: Find) -> list[Run]:
         """The winner's runs with further seeds; not settled while trials are missing, none where all diverged."""
-        trials, winner = self.trials(), self.winner(find)
-        if winner is None and len(available_results(trials, find)) == len(trials):
+        winner = self.winner(find)
+        if winner is None and len(available_results(self.trials(), find)) == len(self.search.trials):
             return []
-        setting = trials[0].setting if winner is None else winner.spec.setting
-        seeds = range(TUNING_SEED + 1, TUNING_SEED + 1 + self.reruns)
-        return [self._run(setting, seed, is_settled=winner is not None) for seed in seeds]
+        reruns = self.search.reruns([self.search.trials[0] if winner is None else winner.spec])
+        return [
+            self._run(spec, self.search.origin(Role.RERUN, number), is_settled=winner is not None)
+            for number, spec in enumerate(reruns)
+        ]
 
     def runs(self, find: Find) -> list[Run]:
-        """All of them."""
+        """All runs of the search: trials and re-runs of the winner."""
         return [*self.trials(), *self.again(find)]
 
-    def _run(self, setting: tune.Setting, seed: int, is_settled: bool = True) -> Run:
+    def manifest(self, find: Find) -> Manifest:
+        """What is on record of the search once its runs are there."""
+        return self.search.manifest().model_copy(
+            update={
+                "trials": tuple(spec.digest() for spec in self.search.trials),
+                "winner": self._winner(available_results(self.trials(), find)),
+                "again": tuple(run.digest for run in self.again(find) if run.is_settled),
+            }
+        )
+
+    def _winner(self, results: list[RunResult]) -> int | None:
+        """The number of the best trial, where all are there."""
+        if len(results) < len(self.search.trials):
+            return None
+        return tune.best(results, self.search.task.problem.goal)
+
+    def _run(self, spec: RunSpec, origin: Origin, is_settled: bool = True) -> Run:
+        task = self.search.task
         return Run(
-            self.problem,
-            self.candidate,
-            seed,
-            self.epochs,
-            protocol=self.protocol,
-            setting=dict(setting),
+            task.problem,
+            task.candidate,
+            spec.seed,
+            task.epochs,
+            batch_size=task.batch_size,
+            schedule=task.schedule,
+            protocol=task.protocol,
+            setting=dict(spec.setting),
             is_settled=is_settled,
+            origin=origin,
         )

@@ -41,7 +41,7 @@ BOTH = [
 
 
 def figures(size: Size) -> list[PaperFigure]:
-    """The same five figures for each data set."""
+    """Five figures for each data set."""
     return [*_of("digits", _digits(size), STAND_IN), *_of("mnist", _mnist(size), STAND_IN), *_silhouettes(size)]
 
 

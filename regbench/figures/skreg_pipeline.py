@@ -27,7 +27,7 @@ WITH_VALIDATION = KERAS_FIT.model_copy(
 
 @dataclass(frozen=True)
 class Pipeline:
-    """Both phases on one data set.
+    """The two phases of the experiment on one data set.
 
     Args:
         first: the problem of phase 1, the classes that the prior is learned on.
@@ -78,7 +78,7 @@ class Pipeline:
         return {key: self._phase_2(*key, priors, TUNING_SEED, self.tuning_seeds) for key in keys}
 
     def best_alpha(self, find: Find, method: str) -> float | None:
-        """The one with the best mean validation accuracy, the least of equals; None while runs are missing."""
+        """The alpha with the best mean validation accuracy, the least of equals; None while runs are missing."""
         if method == "none":
             return 0.0
         means = {}

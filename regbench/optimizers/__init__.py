@@ -6,7 +6,7 @@ Wrappers nest. Heavy-ball momentum on signed powers of the normalized gradient, 
     optimizer = DecoupledDecay(Normalized(SignedPower(momentum, power=0.7)), strength=2e-3)
 
 The outermost wrapper sees the gradient first. `OptimizerWrapper` says how wrappers go together with gradient
-accumulation, loss scaling, moving averages and clipping; `Tunable` how a hyperparameter changes in a compiled step.
+accumulation, loss scaling, moving averages and clipping.
 """
 
 from regbench.optimizers.adabelief import AdaBelief
@@ -19,8 +19,7 @@ from regbench.optimizers.normalized import Normalized
 from regbench.optimizers.norms import register_norm
 from regbench.optimizers.radam import RAdam
 from regbench.optimizers.signed_power import SignedPower
-from regbench.optimizers.tunable import Tunable, tunable_variables
-from regbench.optimizers.wrapper import OptimizerWrapper
+from regbench.optimizers.wrapper import OptimizerWrapper, is_convolution_kernel, is_kernel
 
 __all__ = [
     "AMSBound",
@@ -33,7 +32,7 @@ __all__ = [
     "OptimizerWrapper",
     "RAdam",
     "SignedPower",
-    "Tunable",
+    "is_convolution_kernel",
+    "is_kernel",
     "register_norm",
-    "tunable_variables",
 ]

@@ -8,7 +8,7 @@ import keras
 from keras import ops
 
 from regbench.optimizers.gradients import densified
-from regbench.optimizers.moments import bias_correction, check_decay_rates, step_number
+from regbench.optimizers.moments import bias_correction, check_decay_rates, log_rate, step_number
 
 
 @keras.saving.register_keras_serializable(package="regbench")
@@ -55,6 +55,7 @@ class AdaBelief(keras.optimizers.Optimizer):
             raise ValueError(f"`epsilon` must be positive. Received: epsilon={epsilon}")
         self.beta_1 = beta_1
         self.beta_2 = beta_2
+        self._log_beta_1, self._log_beta_2 = log_rate(beta_1), log_rate(beta_2)
         self.epsilon = epsilon
 
     def build(self, variables: list[Any]) -> None:
@@ -77,8 +78,8 @@ class AdaBelief(keras.optimizers.Optimizer):
         squared_deviation = ops.square(gradient - momentum)
         self.assign_add(deviation, (1 - self.beta_2) * (squared_deviation - deviation) + self.epsilon)
         # w_t = w_{t-1} - lr mhat_t / (sqrt(shat_t) + epsilon)
-        step_size = ops.cast(learning_rate / bias_correction(self.beta_1, step), variable.dtype)
-        corrected_deviation = deviation / ops.cast(bias_correction(self.beta_2, step), variable.dtype)
+        step_size = ops.cast(learning_rate / bias_correction(self._log_beta_1, step), variable.dtype)
+        corrected_deviation = deviation / ops.cast(bias_correction(self._log_beta_2, step), variable.dtype)
         self.assign_sub(variable, step_size * momentum / (ops.sqrt(corrected_deviation) + self.epsilon))
 
     def get_config(self) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import keras
 from keras import ops
 
 from regbench.optimizers.gradients import densified
-from regbench.optimizers.moments import bias_correction, check_decay_rates, step_number
+from regbench.optimizers.moments import bias_correction, check_decay_rates, log_rate, step_number
 
 
 @keras.saving.register_keras_serializable(package="regbench")
@@ -63,6 +63,7 @@ class AdaBound(keras.optimizers.Optimizer):
             raise ValueError(f"`epsilon` must be non-negative. Received: epsilon={epsilon}")
         self.beta_1 = beta_1
         self.beta_2 = beta_2
+        self._log_beta_1, self._log_beta_2 = log_rate(beta_1), log_rate(beta_2)
         self.final_learning_rate = final_learning_rate
         self.gamma = gamma
         self.epsilon = epsilon
@@ -87,7 +88,7 @@ class AdaBound(keras.optimizers.Optimizer):
         # v_t = beta_2 v_{t-1} + (1 - beta_2) g_t**2
         self.assign_add(velocity, (1 - self.beta_2) * (ops.square(gradient) - velocity))
         # eta_t = clip(lr_t sqrt(1 - beta_2**t) / (1 - beta_1**t) / (sqrt(v_t) + epsilon), lower_t, upper_t)
-        correction = ops.sqrt(bias_correction(self.beta_2, step)) / bias_correction(self.beta_1, step)
+        correction = ops.sqrt(bias_correction(self._log_beta_2, step)) / bias_correction(self._log_beta_1, step)
         rate = ops.cast(learning_rate * correction, variable.dtype)
         lower, upper = self._bounds(learning_rate, step)
         eta = ops.clip(

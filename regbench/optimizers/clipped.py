@@ -9,7 +9,6 @@ from keras import ops
 
 from regbench.optimizers.gradients import densified
 from regbench.optimizers.norms import check_norm, gradient_norm
-from regbench.optimizers.tunable import Tunable
 from regbench.optimizers.wrapper import OptimizerWrapper, Selection
 
 
@@ -30,7 +29,7 @@ class Clipped(OptimizerWrapper):
     Args:
         inner_optimizer: The optimizer that gets the clipped gradient.
         norm: Name of the norm; see `Normalized` and `register_norm`.
-        threshold: Positive, may be infinite. May be changed between steps: `optimizer.threshold = 0.1`.
+        threshold: Positive, may be infinite.
         apply_to: `"all"` (default), `"kernels"` or a function of a variable; see `OptimizerWrapper`.
         name: Name of the optimizer.
         **kwargs: See `OptimizerWrapper`.
@@ -44,8 +43,6 @@ class Clipped(OptimizerWrapper):
         From Pascanu et al.: the norm is that of one variable, not of all together.
     """
 
-    threshold = Tunable(lambda threshold: threshold > 0, must_be="positive")
-
     def __init__(
         self,
         inner_optimizer: keras.optimizers.Optimizer | str | dict[str, Any],
@@ -58,7 +55,9 @@ class Clipped(OptimizerWrapper):
         super().__init__(inner_optimizer, apply_to=apply_to, name=name, **kwargs)
         check_norm(norm)
         self.norm = norm
-        self.threshold = threshold
+        if not threshold > 0:
+            raise ValueError(f"`threshold` must be positive. Received: threshold={threshold}")
+        self.threshold = float(threshold)
 
     def transform(self, gradient: Any, variable: Any) -> Any:
         """Returns the clipped gradient."""
@@ -71,4 +70,4 @@ class Clipped(OptimizerWrapper):
 
     def get_config(self) -> dict[str, Any]:
         """The arguments."""
-        return super().get_config() | {"norm": self.norm}
+        return super().get_config() | {"norm": self.norm, "threshold": self.threshold}

@@ -7,7 +7,6 @@ from typing import Any, Literal
 import keras
 from keras import ops
 
-from regbench.optimizers.tunable import Tunable
 from regbench.optimizers.wrapper import OptimizerWrapper, Selection
 
 COUPLINGS = ("decoupled", "decoupled_momentum", "decoupled_constant")
@@ -39,7 +38,7 @@ class DecoupledDecay(OptimizerWrapper):
 
     Args:
         inner_optimizer: The optimizer whose steps are preceded by the decay.
-        strength: Non-negative. May be changed between steps: `optimizer.strength = 1e-4`.
+        strength: Non-negative.
         coupling: `"decoupled"`, `"decoupled_momentum"` or `"decoupled_constant"`.
         apply_to: `"kernels"` (default), `"all"` or a function of a variable; see `OptimizerWrapper`.
         name: Name of the optimizer.
@@ -53,8 +52,6 @@ class DecoupledDecay(OptimizerWrapper):
     Departure:
         Keras's own `weight_decay` decays every variable; here, by default, kernels only.
     """
-
-    strength = Tunable(lambda strength: 0 <= strength < float("inf"), must_be="non-negative and finite")
 
     def __init__(
         self,
@@ -73,7 +70,9 @@ class DecoupledDecay(OptimizerWrapper):
             raise ValueError(
                 f'Momentum must be below 1 with coupling="decoupled_momentum". Received: momentum={momentum}'
             )
-        self.strength = strength
+        if not 0 <= strength < float("inf"):
+            raise ValueError(f"`strength` must be non-negative and finite. Received: strength={strength}")
+        self.strength = float(strength)
         self.coupling = coupling
 
     def before_step(self, variable: Any, learning_rate: Any) -> None:
@@ -91,7 +90,7 @@ class DecoupledDecay(OptimizerWrapper):
 
     def get_config(self) -> dict[str, Any]:
         """The arguments."""
-        return super().get_config() | {"coupling": self.coupling}
+        return super().get_config() | {"strength": self.strength, "coupling": self.coupling}
 
 
 def _innermost_momentum(optimizer: Any) -> float:

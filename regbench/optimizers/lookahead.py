@@ -7,7 +7,6 @@ from typing import Any
 import keras
 from keras import ops
 
-from regbench.optimizers.tunable import Tunable
 from regbench.optimizers.wrapper import OptimizerWrapper, Selection
 
 
@@ -26,8 +25,8 @@ class Lookahead(OptimizerWrapper):
 
     Args:
         inner_optimizer: The optimizer of the fast weights; its own state (momentum) goes on across a synchronisation.
-        sync_period: k, a positive integer. May be changed between steps: `optimizer.sync_period = 10`.
-        slow_step_size: alpha, in (0, 1]. May be changed between steps: `optimizer.slow_step_size = 0.8`.
+        sync_period: k, a positive integer.
+        slow_step_size: alpha, in (0, 1].
         apply_to: `"all"` (default), `"kernels"` or a function of a variable; see `OptimizerWrapper`.
         name: Name of the optimizer.
         **kwargs: See `OptimizerWrapper`.
@@ -41,11 +40,6 @@ class Lookahead(OptimizerWrapper):
         `sync_period` steps; as in the common implementations, nothing is swapped for an evaluation in between.
     """
 
-    sync_period = Tunable(
-        lambda period: period >= 1 and period == int(period), must_be="a positive integer", dtype="int"
-    )
-    slow_step_size = Tunable(lambda alpha: 0 < alpha <= 1, must_be="in (0, 1]")
-
     def __init__(
         self,
         inner_optimizer: keras.optimizers.Optimizer | str | dict[str, Any],
@@ -56,8 +50,18 @@ class Lookahead(OptimizerWrapper):
         **kwargs: Any,
     ) -> None:
         super().__init__(inner_optimizer, apply_to=apply_to, name=name, **kwargs)
-        self.sync_period = sync_period
-        self.slow_step_size = slow_step_size
+        if not (sync_period >= 1 and sync_period == int(sync_period)):
+            raise ValueError(f"`sync_period` must be a positive integer. Received: sync_period={sync_period}")
+        if not 0 < slow_step_size <= 1:
+            raise ValueError(f"`slow_step_size` must be in (0, 1]. Received: slow_step_size={slow_step_size}")
+        # A float like all hyperparameters: a compiled step can then take another one where floats are its inputs.
+        self._sync_period = float(sync_period)
+        self.slow_step_size = float(slow_step_size)
+
+    @property
+    def sync_period(self) -> int:
+        """The number of steps between two synchronisations."""
+        return int(self._sync_period)
 
     def build(self, variables: list[Any]) -> None:
         """Creates the slow weights."""
@@ -78,9 +82,13 @@ class Lookahead(OptimizerWrapper):
         slow_variable = self._slow_weights[self._get_variable_index(variable)]
         slow, fast = ops.convert_to_tensor(slow_variable), ops.convert_to_tensor(variable)
         alpha = ops.cast(self.slow_step_size, variable.dtype)
-        is_due = ops.equal((self.iterations + 1) % self.sync_period, 0)
+        is_due = ops.equal((self.iterations + 1) % ops.cast(self._sync_period, self.iterations.dtype), 0)
         # slow <- slow + alpha * (w - slow), in the form that is exact for alpha = 1
         synchronised = (1 - alpha) * slow + alpha * fast
         # w <- slow
         self.assign(slow_variable, ops.where(is_due, synchronised, slow))
         self.assign(variable, ops.where(is_due, synchronised, fast))
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments."""
+        return super().get_config() | {"sync_period": self.sync_period, "slow_step_size": self.slow_step_size}

@@ -21,9 +21,14 @@ def step_number(iterations: Any) -> Any:
     return ops.cast(iterations + 1, keras.backend.result_type(keras.config.floatx(), "float32"))
 
 
-def bias_correction(beta: float, step: Any) -> Any:
+def log_rate(beta: float) -> float:
+    """log(beta), the form in which `bias_correction` takes a decay rate; computed once, in double precision."""
+    return math.log(beta) if beta > 0 else -math.inf
+
+
+def bias_correction(log_beta: float, step: Any) -> Any:
     """1 - beta**t, what an average that started at 0 still lacks after t steps is beta**t.
 
     Written as -expm1(t log beta): the plain difference loses four of seven digits at beta = 0.999, t = 1.
     """
-    return -ops.expm1(step * (math.log(beta) if beta > 0 else -math.inf))
+    return -ops.expm1(step * log_beta)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import keras
 from keras import ops
 
 from regbench.optimizers.gradients import densified
-from regbench.optimizers.moments import bias_correction, check_decay_rates, step_number
+from regbench.optimizers.moments import bias_correction, check_decay_rates, log_rate, step_number
 
 
 @keras.saving.register_keras_serializable(package="regbench")
@@ -62,6 +61,7 @@ class RAdam(keras.optimizers.Optimizer):
             raise ValueError(f"`sma_threshold` must be at least 4. Received: sma_threshold={sma_threshold}")
         self.beta_1 = beta_1
         self.beta_2 = beta_2
+        self._log_beta_1, self._log_beta_2 = log_rate(beta_1), log_rate(beta_2)
         self.epsilon = epsilon
         self.sma_threshold = sma_threshold
 
@@ -84,7 +84,7 @@ class RAdam(keras.optimizers.Optimizer):
         # v_t = beta_2 v_{t-1} + (1 - beta_2) g_t**2
         self.assign_add(velocity, (1 - self.beta_2) * (ops.square(gradient) - velocity))
         # w_t = w_{t-1} - lr / (1 - beta_1**t) * (m_t r_t l_t or m_t)
-        step_size = ops.cast(learning_rate / bias_correction(self.beta_1, step), variable.dtype)
+        step_size = ops.cast(learning_rate / bias_correction(self._log_beta_1, step), variable.dtype)
         self.assign_sub(variable, step_size * self._direction(momentum, velocity, step))
 
     def _direction(self, momentum: Any, velocity: Any, step: Any) -> Any:
@@ -92,13 +92,13 @@ class RAdam(keras.optimizers.Optimizer):
         rho_inf = 2 / (1 - self.beta_2) - 1
         if rho_inf <= self.sma_threshold:
             return momentum
-        rho = _sma_length(self.beta_2, step)
+        rho = _sma_length(self.beta_2, self._log_beta_2, step)
         is_tractable = rho > self.sma_threshold
         # r_t = sqrt((rho_t - 4) (rho_t - 2) rho_inf / ((rho_inf - 4) (rho_inf - 2) rho_t))
         variance_ratio = (rho - 4) * (rho - 2) / rho * (rho_inf / ((rho_inf - 4) * (rho_inf - 2)))
         rectification = ops.sqrt(ops.where(is_tractable, variance_ratio, 1.0))
         # l_t = sqrt(1 - beta_2**t) / (sqrt(v_t) + epsilon)
-        numerator = ops.cast(rectification * ops.sqrt(bias_correction(self.beta_2, step)), momentum.dtype)
+        numerator = ops.cast(rectification * ops.sqrt(bias_correction(self._log_beta_2, step)), momentum.dtype)
         adaptive = numerator * momentum / (ops.sqrt(velocity) + self.epsilon)
         return ops.where(is_tractable, adaptive, ops.convert_to_tensor(momentum))
 
@@ -112,14 +112,14 @@ class RAdam(keras.optimizers.Optimizer):
         }
 
 
-def _sma_length(beta: float, step: Any) -> Any:
+def _sma_length(beta: float, log_beta: float, step: Any) -> Any:
     """rho_t = rho_inf - 2 t beta**t / (1 - beta**t), the length of the approximating simple moving average.
 
     With a = -log(beta), x = a t: rho_t = rho_inf - 2/a + 2/a h(x), h(x) = 1 - x / (exp(x) - 1). The terms that
     nearly cancel (1999 - 1994 at beta = 0.999, t = 5) are so brought together in double precision, and h has a series:
     h(x) = x/2 - x**2/12 + x**4/720 - x**6/30240 + ...
     """
-    a = -math.log(beta)
+    a = -log_beta
     x = a * step
     square = ops.square(x)
     series = x / 2 - square / 12 * (1 - square / 60 * (1 - square / 42))

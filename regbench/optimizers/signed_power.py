@@ -8,7 +8,6 @@ import keras
 from keras import ops
 
 from regbench.optimizers.gradients import densified
-from regbench.optimizers.tunable import Tunable
 from regbench.optimizers.wrapper import OptimizerWrapper, Selection
 
 
@@ -41,8 +40,6 @@ class SignedPower(OptimizerWrapper):
         The author finds kernels by their name, which misses those that a layer calls otherwise; here the rank decides.
     """
 
-    power = Tunable(lambda power: 0 < power <= 1, must_be="in (0, 1]")
-
     def __init__(
         self,
         inner_optimizer: keras.optimizers.Optimizer | str | dict[str, Any],
@@ -52,10 +49,16 @@ class SignedPower(OptimizerWrapper):
         **kwargs: Any,
     ) -> None:
         super().__init__(inner_optimizer, apply_to=apply_to, name=name, **kwargs)
-        self.power = power
+        if not 0 < power <= 1:
+            raise ValueError(f"`power` must be in (0, 1]. Received: power={power}")
+        self.power = float(power)
 
     def transform(self, gradient: Any, variable: Any) -> Any:
         """Returns f(g)."""
         gradient = densified(gradient, variable)
         # f(g) = sign(g) * |g|**power
         return ops.sign(gradient) * ops.power(ops.abs(gradient), ops.cast(self.power, gradient.dtype))
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments."""
+        return super().get_config() | {"power": self.power}

@@ -7,8 +7,6 @@ from typing import Any, Literal, Self
 
 import keras
 
-from regbench.optimizers.tunable import declared_tunables, tunable_variables
-
 Selection = Literal["all", "kernels"] | Callable[[Any], bool]
 
 
@@ -85,7 +83,7 @@ class OptimizerWrapper(keras.optimizers.Optimizer):
     def _selects(self, variable: Any) -> bool:
         if callable(self.apply_to):
             return bool(self.apply_to(variable))
-        return self.apply_to == "all" or len(variable.shape) >= 2
+        return self.apply_to == "all" or is_kernel(variable)
 
     def _backend_update_step(self, grads: list[Any], trainable_variables: list[Any], learning_rate: Any) -> None:
         # The one hook that Keras runs once a step for all variables, after accumulation, clipping and unscaling.
@@ -118,11 +116,6 @@ class OptimizerWrapper(keras.optimizers.Optimizer):
         return super().variables + self.inner_optimizer.variables
 
     @property
-    def tunable_variables(self) -> dict[str, keras.Variable]:
-        """See `regbench.optimizers.tunable_variables`."""
-        return tunable_variables(self)
-
-    @property
     def learning_rate(self) -> Any:
         """The learning rate of the inner optimizer."""
         return self.inner_optimizer.learning_rate
@@ -147,13 +140,12 @@ class OptimizerWrapper(keras.optimizers.Optimizer):
         self.inner_optimizer.set_weights(weights[own:])
 
     def get_config(self) -> dict[str, Any]:
-        """The wrapper's arguments; hyperparameters with the values that they have now."""
+        """The wrapper's arguments."""
         config = super().get_config()
         del config["learning_rate"], config["weight_decay"]
         return config | {
             "inner_optimizer": keras.saving.serialize_keras_object(self.inner_optimizer),
             "apply_to": _serialized_selection(self.apply_to),
-            **{name: tunable.number(self) for name, tunable in declared_tunables(type(self)).items()},
         }
 
     @classmethod
@@ -165,6 +157,16 @@ class OptimizerWrapper(keras.optimizers.Optimizer):
             if isinstance(config.get(name), dict)
         }
         return cls(**(config | nested))
+
+
+def is_kernel(variable: Any) -> bool:
+    """Whether a variable has rank 2 or more, as neither biases nor the parameters of a normalization have."""
+    return len(variable.shape) >= 2
+
+
+def is_convolution_kernel(variable: Any) -> bool:
+    """Whether a variable has rank 3 or more."""
+    return len(variable.shape) > 2
 
 
 def _check_inner_optimizer(inner_optimizer: Any) -> None:

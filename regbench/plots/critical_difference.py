@@ -23,43 +23,45 @@ class Bar(NamedTuple):
     last: int
 
 
-def bars_of(found: AverageRanks) -> list[Bar]:
+def bars_of(average: AverageRanks) -> list[Bar]:
     """The bars beside the rows, from left to right."""
-    row = {label: index for index, label in enumerate(found.ranks.index)}
-    return sorted(Bar(min(rows), max(rows)) for rows in ([row[label] for label in group] for group in found.groups))
+    row = {label: index for index, label in enumerate(average.ranks.index)}
+    return sorted(Bar(min(rows), max(rows)) for rows in ([row[label] for label in group] for group in average.groups))
 
 
-def critical_difference(found: AverageRanks) -> Figure:
+def critical_difference(average: AverageRanks) -> Figure:
     """Draw average ranks as rows, the best on top, with a bar beside all that cannot be told apart.
 
     It shows what the diagram of Demsar 2006 shows, turned by a right angle: so many entries keep their labels.
 
     Args:
-        found: `across.average_ranks`.
+        average: `across.average_ranks`.
 
     Raises:
         NothingToDrawError: there are no two entries with ranks on a common problem.
     """
-    if len(found.ranks) < 2 or not found.n_problems:
+    if len(average.ranks) < 2 or not average.n_problems:
         raise NothingToDrawError("There is no critical-difference diagram: no problem has results of two entries.")
-    texts = [f"{text}   {rank:.2f}" for text, rank in zip(shown(found.ranks.index).values(), found.ranks, strict=True)]
-    bars = bars_of(found)
+    texts = [
+        f"{text}   {rank:.2f}" for text, rank in zip(shown(average.ranks.index).values(), average.ranks, strict=True)
+    ]
+    bars = bars_of(average)
     beside = max(BAR_INCHES * len(bars), 1.0)
     rows = len(texts) + 1.6
     with style():
         label = max(inches(text, 8) for text in texts)
         figure = Figure(figsize=(label + 3.4 + beside, ROW_INCHES * rows + 0.9))
         left, right = figure.subplots(1, 2, sharey=True, width_ratios=[3.2, beside])
-        _draw_ranks(left, found)
+        _draw_ranks(left, average)
         left.set_yticks(range(len(texts)), texts, fontsize=8)
         left.set_ylim(len(texts) - 0.4, -2.0)
         _draw_bars(right, bars)
     return figure
 
 
-def _draw_ranks(axes: Axes, found: AverageRanks) -> None:
-    ranks = found.ranks.to_numpy()
-    best, difference = float(ranks[0]), found.critical_difference
+def _draw_ranks(axes: Axes, average: AverageRanks) -> None:
+    ranks = average.ranks.to_numpy()
+    best, difference = float(ranks[0]), average.critical_difference
     end = max(float(ranks[-1]), best + difference if np.isfinite(difference) else 0.0)
     room = 0.04 * (end - best) or 0.5
     Scale(False, best - room, end + room).apply(axes, "x")
@@ -68,7 +70,7 @@ def _draw_ranks(axes: Axes, found: AverageRanks) -> None:
         axes.plot([best, best + difference], [-1, -1], color="0.2", linewidth=1.6, marker="|", markersize=7)
         text = f"critical difference {number(round(difference, 2))}"
         axes.text(best, -1.35, text, ha="left", va="bottom", fontsize=8)
-    problems = f"{found.n_problems} problem{'s' * (found.n_problems != 1)}"
+    problems = f"{average.n_problems} problem{'s' * (average.n_problems != 1)}"
     axes.set_xlabel(f"average rank over {problems} (1 = best)")
 
 

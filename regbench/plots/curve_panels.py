@@ -104,7 +104,7 @@ def _draw(axes: Axes, curves: pd.DataFrame, panel: CurvePanel, vertical: Scale, 
 
 
 def _signs(spread: str, curves: pd.DataFrame, panels: Sequence[CurvePanel]) -> list[tuple[Line2D, str]]:
-    """What the legend says beyond names."""
+    """Legend entries for the levels, for the band and for curves that end."""
     levels = dict.fromkeys(label for panel in panels for label in panel.levels)
     signs = [(Line2D([], [], color="0.3", linewidth=1, linestyle=(0, (3, 2))), label) for label in levels]
     if spread:

@@ -31,12 +31,12 @@ class CouplingPanels(NamedTuple):
 
 
 def panels_of(table: pd.DataFrame) -> list[CouplingPanels]:
-    """What is drawn of `ranking.ranked_entries`: problems in which an entry has a finite mean.
+    """The panels for the rows of `ranking.ranked_entries`: problems in which an entry has a finite mean.
 
     Entries whose metric is not that of the ranked ones have no place on the axis and are left out. Each row gets
     `place`: "inside", "beyond" (worse than what the axis shows) or "nowhere" (no finite mean).
     """
-    found = []
+    problems = []
     for problem, rows in table.groupby("problem", sort=False, observed=True):
         usable = rows[rows["mean"].abs() < LARGEST]
         if usable.empty:
@@ -53,8 +53,8 @@ def panels_of(table: pd.DataFrame) -> list[CouplingPanels]:
         rows = rows.assign(place=place, worth=worth.where(place != "nowhere"))
         rows = rows.sort_values("worth", ascending=False, na_position="last", kind="stable").drop(columns="worth")
         couplings = {name: rows[rows["coupling"] == name] for name in in_order(rows["coupling"].unique())}
-        found.append(CouplingPanels(str(problem), f"{split} {metric}", maximize, scale, couplings))
-    return found
+        problems.append(CouplingPanels(str(problem), f"{split} {metric}", maximize, scale, couplings))
+    return problems
 
 
 def ranked_dots(table: pd.DataFrame, *, level: float = 0.95) -> Figure:
@@ -166,7 +166,7 @@ def _dot(colour: str, is_open: bool) -> dict[str, Any]:
 
 
 def _legend(problems: Sequence[CouplingPanels], level: float) -> list[tuple[Artist, str]]:
-    """What the signs that occur mean."""
+    """Legend entries for the signs that occur."""
     rows = pd.concat([rows for one in problems for rows in one.couplings.values()])
     inside = rows[rows["place"] == "inside"]
     signs: list[tuple[Artist, str]] = [

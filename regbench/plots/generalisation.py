@@ -59,11 +59,11 @@ def ranking_of(panels: Sequence[GeneralisationPanel]) -> list[str]:
 
 
 def scales_for(panel: GeneralisationPanel) -> tuple[Scale, Scale]:
-    """What the axes show: training and test values of the runs that are not far worse than the others."""
-    found = [scale_of_better(panel.ended[split], panel.maximize) for split in ("train", "test")]
+    """The axes of training and of test values, limited to runs that are not far worse than the others."""
+    scales = [scale_of_better(panel.ended[split], panel.maximize) for split in ("train", "test")]
     if panel.metric == "accuracy":
-        found = [within_unit(scale) for scale in found]
-    return found[0], found[1]
+        scales = [within_unit(scale) for scale in scales]
+    return scales[0], scales[1]
 
 
 def gaps_of(xs: Scale, ys: Scale) -> np.ndarray:
@@ -142,7 +142,7 @@ def _cross(colour: str) -> dict[str, object]:
 
 
 def _signs(panels: Sequence[GeneralisationPanel]) -> list[tuple[Artist, str]]:
-    """What the legend says beyond names."""
+    """Legend entries for the lines of equal gap and for diverged runs."""
     signs: list[tuple[Artist, str]] = []
     views = [scales_for(panel) for panel in panels]
     if any(max(xs.low, ys.low) < min(xs.high, ys.high) for xs, ys in views):

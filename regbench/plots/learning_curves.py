@@ -29,7 +29,7 @@ class Column(NamedTuple):
 
     @property
     def metrics(self) -> list[str]:
-        """What is drawn, from top to bottom: the training loss, and the accuracy or else the loss on the test set."""
+        """The metrics that are drawn, top to bottom: training loss, and test accuracy or else test loss."""
         there = [metric for metric in CURVE_LABELS if metric in set(self.curves["metric"])]
         return [metric for metric in there if metric != "test_loss" or "test_accuracy" not in there]
 
@@ -61,7 +61,7 @@ def ranking_of(columns: Sequence[Column]) -> list[str]:
 
 
 def scale_for(curves: pd.DataFrame, metric: str, names: Sequence[str]) -> Scale:
-    """What the axis shows of a metric: that which matters of the named entries, if any of them has it.
+    """The axis of a metric, limited to the values of the named entries that matter, if any of them has it.
 
     Losses that fall by a factor of ten: all, up to ten times the highest value before training; a curve that explodes
     leaves the panel at its top. Other losses, and accuracies: where curves are after the first tenth of the training,
@@ -150,7 +150,7 @@ def _draw(panels: Sequence[Axes], column: Column, shared: pd.DataFrame, look: Ma
 
 
 def _signs(spread: str, columns: Sequence[Column]) -> list[tuple[Line2D, str]]:
-    """What the legend says beyond names."""
+    """Legend entries for the band and for curves that end."""
     signs = []
     if spread:
         signs.append((Line2D([], [], color="0.5", alpha=0.25, linewidth=7), f"band: {spread}"))

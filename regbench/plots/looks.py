@@ -68,6 +68,6 @@ def ordered(present: Sequence[str], first: Sequence[str]) -> list[str]:
 
 
 def handle(look: Look, lines: bool = True) -> Line2D:
-    """What stands before an entry's name in a legend."""
+    """The legend handle of an entry."""
     line = look.of_line() if lines else {"linestyle": "none"}
     return Line2D([], [], **{**line, **look.of_marker()})

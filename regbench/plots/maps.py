@@ -183,7 +183,7 @@ def _draw_cells(axes: Axes, one: Map, colours: ScalarMappable, scales: tuple[Sca
 
 
 def _edges(values: np.ndarray, log: bool) -> np.ndarray:
-    """Where the cells around sorted values begin and end: half-way to the neighbours."""
+    """The edges of the cells around sorted values: half-way to the neighbours."""
     at = np.log(values) if log else values
     between = (at[1:] + at[:-1]) / 2
     ends = np.concatenate([[2 * at[0] - between[0]], between, [2 * at[-1] - between[-1]]])

@@ -18,7 +18,7 @@ from regbench.plots.text import shown
 
 
 class GridPanel(NamedTuple):
-    """What one panel shows."""
+    """The problem and the metric of one panel."""
 
     problem: str
     metric: str
@@ -72,7 +72,7 @@ def _draw(axes: Axes, panel: GridPanel, curves: pd.DataFrame, look: dict[str, Lo
 
 
 def _signs(spread: str, summaries: pd.DataFrame) -> list[tuple[Line2D, str]]:
-    """What the legend says beyond names."""
+    """Legend entries for the band and for curves that end."""
     signs = [(Line2D([], [], color="0.5", alpha=0.25, linewidth=7), f"band: {spread}")] if spread else []
     if (summaries["mean"].isna() | (summaries["mean"].abs() >= LARGEST)).any():
         signs.append((Line2D([], [], **lines.BROKEN, color="0.2"), "no longer finite"))

@@ -1,4 +1,4 @@
-"""What figures of several panels share: where panels are, the legend below them, what they say of decay."""
+"""Layout that figures of several panels share: positions, titles, the legend below."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -27,7 +27,7 @@ def places(sizes: Sequence[int], widest: int = WIDEST, flow: bool = False) -> li
     Each group begins a row, and a large group's rows are about as full; with `flow`, a group that fits beside the one
     before it does not begin a row.
     """
-    found: list[tuple[int, int]] = []
+    positions: list[tuple[int, int]] = []
     row, used = 0, 0
     for size in sizes:
         if flow and used > 0 and used + size <= widest:
@@ -36,10 +36,10 @@ def places(sizes: Sequence[int], widest: int = WIDEST, flow: bool = False) -> li
             used = 0
         rows = math.ceil(size / widest)
         width = math.ceil(size / rows)
-        found += [(row + index // width, used + index % width) for index in range(size)]
+        positions += [(row + index // width, used + index % width) for index in range(size)]
         row += rows
         used = used + width if rows == 1 else widest
-    return found
+    return positions
 
 
 def extent(cells: Sequence[tuple[int, int]]) -> tuple[int, int]:

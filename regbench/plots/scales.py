@@ -22,13 +22,13 @@ def number(value: float, _: object = None) -> str:
 
 
 def finite(values: Iterable[float]) -> np.ndarray:
-    """Those of the values that can be drawn where they are."""
+    """The finite values below `LARGEST`, which can be drawn in their place."""
     array = np.asarray(list(values), dtype=float)
     return array[np.abs(array) < LARGEST]
 
 
 class Scale(NamedTuple):
-    """What an axis shows: from `low` to `high`, as ratios if `log`."""
+    """The range of an axis, from `low` to `high`, and whether it is logarithmic."""
 
     log: bool
     low: float

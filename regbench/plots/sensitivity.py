@@ -36,15 +36,15 @@ class SensitivityPanel(NamedTuple):
 
 def panels_of(frame: pd.DataFrame) -> list[SensitivityPanel]:
     """A panel for each problem (and kind of score, should it have two) in which a trial has a finite value."""
-    found = []
+    panels = []
     for (problem, decided_by, goal), rows in frame.groupby(
         ["problem", "decided_by", "goal"], sort=False, observed=True
     ):
         diverged = (rows["outcome"] == "diverged") | (rows["value"].abs() >= LARGEST)
         known = rows[~diverged & rows["value"].notna()]
         if not known.empty:
-            found.append(SensitivityPanel(str(problem), spoken(decided_by), goal == "maximize", known, rows[diverged]))
-    return found
+            panels.append(SensitivityPanel(str(problem), spoken(decided_by), goal == "maximize", known, rows[diverged]))
+    return panels
 
 
 def envelope(trials: pd.DataFrame, edges: np.ndarray, maximize: bool) -> pd.DataFrame:
@@ -152,7 +152,7 @@ def _cross(colour: str) -> dict[str, object]:
 
 
 def _signs(panels: Sequence[SensitivityPanel]) -> list[tuple[Artist, str]]:
-    """What the legend says beyond names."""
+    """Legend entries for the lines and for diverged trials."""
     signs: list[tuple[Artist, str]] = [(Line2D([], [], linestyle="none"), "lines: the best trials nearby")]
     if any(len(panel.diverged) for panel in panels):
         signs.append((Line2D([], [], **_cross("0.2")), "diverged (rows in the order given here)"))

@@ -33,7 +33,7 @@ def shortened(text: str, limit: int) -> str:
 
 
 def shown(names: Iterable[str], limit: int = 60) -> dict[str, str]:
-    """What a figure writes for each name: plain, short, and different for different names."""
+    """A text for each name that figures show: plain, short, and different for different names."""
     texts: dict[str, str] = {}
     taken: set[str] = set()
     for name in dict.fromkeys(names):

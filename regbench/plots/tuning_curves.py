@@ -155,7 +155,7 @@ def _mark(is_supported: bool) -> dict[str, object]:
 
 
 def _signs(panels: Sequence[TuningPanel], look: Mapping[str, Look], confidence: float) -> list[tuple[Artist, str]]:
-    """What the legend says beyond names."""
+    """Legend entries for the bands and for changes of the leader."""
     whose = "" if len(look) <= BANDS else " of the best in the panel"
     signs: list[tuple[Artist, str]] = [
         (Line2D([], [], color="0.5", alpha=0.25, linewidth=7), f"{100 * confidence:g} % band{whose}")

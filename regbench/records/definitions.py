@@ -223,12 +223,12 @@ class Candidate(Record):
 
     def searched(self) -> dict[str, Searched]:
         """The searched values by dotted name (`optimizer.learning_rate`), in the order in which they are drawn."""
-        found = dict(searched_in("optimizer", self.optimizer))
+        values = dict(searched_in("optimizer", self.optimizer))
         if self.regularizer is not None:
-            found |= dict(searched_in("regularizer", self.regularizer))
+            values |= dict(searched_in("regularizer", self.regularizer))
         if isinstance(self.decay.strength, Range):
-            found["decay.strength"] = self.decay.strength
-        return found
+            values["decay.strength"] = self.decay.strength
+        return values
 
 
 def searched_in(prefix: str, part: Part) -> Iterator[tuple[str, Searched]]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Self, cast
 
 from pydantic import Field, model_validator
 
-from regbench.records.definitions import Coupling, Decay, Part, Problem, Protocol, Record, Scalar, Schedule, searched_in
+from regbench.records.definitions import Decay, Part, Problem, Protocol, Record, Scalar, Schedule, searched_in
 from regbench.records.searches import Origin
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Measured = Annotated[float, Field(allow_inf_nan=True)]  # a loss may overflow; a definition may not
 
-_ALWAYS_TOLD = {
+ALWAYS_TOLD = {
     "problem": ("l2_on",),
     "decay": ("coupling", "strength"),
     "schedule": ("name", "epochs", "factors"),
@@ -76,11 +76,6 @@ class RunSpec(Record):
         """The factor of L2 or decay; a number in every run."""
         return cast(float, self.decay.strength)
 
-    @property
-    def acting_coupling(self) -> Coupling:
-        """Where decay acts: the coupling that was asked for, none where its strength is 0 (a problem without L2)."""
-        return self.decay.coupling if self.decay_strength else Coupling.NONE
-
     def identity(self) -> dict[str, Any]:
         """What tells this run from others, as plain JSON data: nothing that cannot change a curve."""
         identity = self.model_dump(
@@ -103,7 +98,7 @@ class RunSpec(Record):
         )
         # A key at its default is left out, so that keys that records get later change no digest of older results.
         for name in ("problem", "protocol", "decay", "schedule"):
-            identity[name] = _without_defaults(identity[name], getattr(self, name), _ALWAYS_TOLD.get(name, ()))
+            identity[name] = without_defaults(identity[name], getattr(self, name), ALWAYS_TOLD.get(name, ()))
         return identity
 
     def digest(self) -> str:
@@ -117,7 +112,8 @@ class RunSpec(Record):
         return digest_of(identity)
 
 
-def _without_defaults(identity: dict[str, Any], record: Record, told: Collection[str]) -> dict[str, Any]:
+def without_defaults(identity: dict[str, Any], record: Record, told: Collection[str]) -> dict[str, Any]:
+    """The keys of a record's plain form less those at their default, but for those that are always told."""
     fields = type(record).model_fields
     return {
         key: value

@@ -20,11 +20,12 @@ def as_matrix(kernel: Any) -> Any:
     return ops.reshape(kernel, (-1, kernel.shape[-1]))
 
 
-def euclidean_norm(tensor: Any) -> Any:
-    """The root of the sum of squares; at zero its gradient is zero, where that of a plain root would be NaN."""
+def euclidean_norm(tensor: Any, factor: float = 1.0) -> Any:
+    """`factor` times the root of the sum of squares; the gradient at zero is zero, where a root alone has NaN."""
     square = ops.sum(ops.square(tensor))
     is_zero = ops.equal(square, 0)
-    return ops.where(is_zero, 0.0, ops.sqrt(ops.where(is_zero, 1.0, square)))
+    # XLA moves a constant factor between the cases; if it is there already, one in a variable rounds in the same way.
+    return ops.where(is_zero, 0.0, factor * ops.sqrt(ops.where(is_zero, 1.0, square)))
 
 
 def spectral_norm(matrix: Any, iterations: int = 9) -> Any:

@@ -57,6 +57,12 @@ class Orthogonal(Penalty):
             raise ValueError(f"`form` must be one of {list(FORMS)}. Received: form={form!r}")
         self.form = form
 
+    def scaled(self, kernel: Any) -> Any:
+        """Returns the penalty."""
+        if self.form == "norm":
+            return euclidean_norm(_deviation(as_matrix(kernel)), self.factor)
+        return super().scaled(kernel)
+
     def unscaled(self, kernel: Any) -> Any:
         """Returns the deviation from orthonormal columns."""
         matrix = as_matrix(kernel)

@@ -34,6 +34,10 @@ class Penalty(keras.regularizers.Regularizer):
         """Returns the penalty of a kernel, a scalar."""
         kernel = ops.convert_to_tensor(x)
         kernel = ops.cast(kernel, keras.backend.result_type(kernel.dtype, "float32"))
+        return self.scaled(kernel)
+
+    def scaled(self, kernel: Any) -> Any:
+        """Returns the penalty, a scalar."""
         return self.factor * self.unscaled(kernel)
 
     def get_config(self) -> dict[str, Any]:

@@ -19,7 +19,7 @@ MAP_CAPTION = (
 
 
 class Caption(NamedTuple):
-    """In which section of the page a figure stands, its title, and what it shows by which rules."""
+    """The section of the page that a figure belongs to, its title, and the text below it."""
 
     section: str
     title: str
@@ -118,7 +118,7 @@ def figures(comparison: "Comparison") -> Iterator[PageFigure]:
 
 
 def caption_of(name: str) -> Caption:
-    """What a figure shows, by the name that `comparison.figures.draw` gives it."""
+    """The caption of a figure, by the name that `comparison.figures.draw` gives it."""
     if name in CAPTIONS:
         return CAPTIONS[name]
     title = name.replace("_", " ")

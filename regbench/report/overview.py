@@ -1,4 +1,4 @@
-"""What was compared: sources, problems, and by which rules."""
+"""The first section of a page: sources, problems, and the rules of the comparison."""
 
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -34,7 +34,7 @@ DEPARTURES = (
 
 
 class Overview(NamedTuple):
-    """What was compared, in numbers and tables."""
+    """Counts of runs and entries, the rules, and the tables of sources and problems."""
 
     runs: int
     entries: int
@@ -45,7 +45,7 @@ class Overview(NamedTuple):
 
 
 def overview(comparison: "Comparison") -> Overview:
-    """What was compared, and how each problem came out."""
+    """Build the overview of a comparison."""
     return Overview(
         runs=len(comparison.runs),
         entries=len(comparison.table),
@@ -57,7 +57,7 @@ def overview(comparison: "Comparison") -> Overview:
 
 
 def rules(entries: pd.DataFrame) -> str:
-    """By which rules entries were run, each rule once."""
+    """The protocols, schedules, epochs and batch sizes of entries as text, each value once."""
     words = {
         "protocol": "protocol {}",
         "schedule": "learning rate {}",
@@ -66,7 +66,7 @@ def rules(entries: pd.DataFrame) -> str:
     }
     schedules = entries["schedule"].replace("none", "constant")
     values = {name: sorted(set(entries.assign(schedule=schedules)[name])) for name in words}
-    return ", ".join(words[name].format(" or ".join(map(str, found))) for name, found in values.items())
+    return ", ".join(words[name].format(" or ".join(map(str, texts))) for name, texts in values.items())
 
 
 def _sources(comparison: "Comparison") -> Table:
@@ -113,11 +113,11 @@ def _problems(comparison: "Comparison") -> Table:
 
 def _claimed(claims: pd.DataFrame) -> str:
     """How many others the best is claimed to beat, by the protocols that are compared."""
-    found = claims.groupby("better", sort=False)["claimed"].agg(["sum", "size"])
-    return "; ".join(f"{label} beats {row['sum']} of {row['size']}" for label, row in found.iterrows())
+    wins = claims.groupby("better", sort=False)["claimed"].agg(["sum", "size"])
+    return "; ".join(f"{label} beats {row['sum']} of {row['size']}" for label, row in wins.iterrows())
 
 
 def title(entries: pd.DataFrame) -> str:
-    """What decides on a problem, in words."""
+    """The metric by which the entries of a problem are ranked, and its direction, in words."""
     first = entries.iloc[0]
     return spoken(f"{first['split']} {first['metric']}, {DIRECTIONS[first['goal']]}")

@@ -82,7 +82,7 @@ def _templates() -> Environment:
 
 
 def _shown(value: Any) -> Any:
-    """What cannot be printed (control characters, marks that turn text around) as its code."""
+    """The text with escapes in place of control characters and of marks that turn text around."""
     return value if isinstance(value, Markup) or not isinstance(value, str) else printable(value)
 
 

@@ -23,14 +23,14 @@ def paper_figures(folder: Path, page: Path) -> list[LinkedFigure]:
         folder: it need not exist.
         page: the page that links to them.
     """
-    found = []
+    linked = []
     for caption in sorted(folder.glob("*/*/*.txt")):
         picture = caption.with_suffix(".svg")
         if picture.is_file():
             title, _, _ = caption.read_text(encoding="utf-8", errors="replace").partition("\n")
             size, paper = caption.parts[-3:-1]
-            found.append(LinkedFigure(size, paper, title, _link(picture, page), _link(caption, page)))
-    return found
+            linked.append(LinkedFigure(size, paper, title, _link(picture, page), _link(caption, page)))
+    return linked
 
 
 def _link(file: Path, page: Path) -> str:

@@ -1,4 +1,4 @@
-"""Where a report comes from: how it was called, with which versions, and of which runs."""
+"""The provenance of a report: its command line, the versions, and a digest of the runs."""
 
 import hashlib
 import platform

@@ -1,4 +1,4 @@
-"""What came out: the ranked table of each problem, what can be claimed, and what holds across problems."""
+"""The results of a page: ranked table and claims of each problem, and average ranks across problems."""
 
 import math
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ class ProblemSection(NamedTuple):
 
 
 class ClaimList(NamedTuple):
-    """What the seeds support: sentences for the best of each problem, and all pairs by problem."""
+    """Claims as sentences, supported (`claimed`) and not (`open`), and a table of all pairs for each problem."""
 
     claimed: Sequence[str]
     open: Sequence[str]
@@ -43,7 +43,7 @@ class ClaimList(NamedTuple):
 
 
 class Across(NamedTuple):
-    """What holds over all problems."""
+    """Average ranks over all problems, the critical difference, and a sentence on both."""
 
     sentence: str
     critical_difference: str
@@ -95,19 +95,19 @@ def _diverged(row: dict[Any, Any]) -> str:
 
 
 def _apart(entries: pd.DataFrame) -> list[tuple[str, list[str]]]:
-    """Why entries are not ranked, and which."""
+    """The entries without a rank, grouped by the reason: (reason, labels)."""
     left = entries[~entries["comparable"]]
     return [(str(note), list(rows["label"])) for note, rows in left.groupby("note", sort=True)]
 
 
 def claims(comparison: "Comparison", level: float) -> ClaimList:
-    """The sentences, and a row for each pair of entries of a problem."""
-    found = comparison.claims
-    claimed = found["claimed"].astype(bool)
+    """Build the claims of a comparison at a level of significance."""
+    of_the_best = comparison.claims
+    claimed = of_the_best["claimed"].astype(bool)
     pairs = analysis.with_probabilities(analysis.claims(comparison.reported, level, "all"), comparison.reported)
     return ClaimList(
-        list(found.loc[claimed, "sentence"]),
-        list(found.loc[~claimed, "sentence"]),
+        list(of_the_best.loc[claimed, "sentence"]),
+        list(of_the_best.loc[~claimed, "sentence"]),
         [(str(problem), _pairs(rows)) for problem, rows in pairs.groupby("problem", sort=True)],
     )
 

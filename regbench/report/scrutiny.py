@@ -1,4 +1,4 @@
-"""What to hold against the results: fairness, strength of the baselines, tuning budgets, ridges, irregular files."""
+"""Checks of the results: fairness, strength of the baselines, tuning budgets, ridges, irregular files."""
 
 import math
 from collections import defaultdict
@@ -92,7 +92,7 @@ def strength(comparison: "Comparison") -> Table:
 
 
 def tuning(comparison: "Comparison") -> Tuning:
-    """Where the order of two entries changes with the number of trials."""
+    """The numbers of trials at which the order of two entries changes."""
     flips = comparison.flips
     supported = flips["supported"].astype(bool)
     rows = [
@@ -129,10 +129,10 @@ def ridges(comparison: "Comparison") -> Ridges:
 
 
 def irregular(comparison: "Comparison") -> Table:
-    """What was irregular in which source, and how it was treated; an example of each."""
-    found = pd.concat([comparison.irregularities, _of_bundled(comparison)], ignore_index=True)
+    """A table of irregularities: a row a source and kind, with the rule of treatment and an example."""
+    irregularities = pd.concat([comparison.irregularities, _of_bundled(comparison)], ignore_index=True)
     rows = []
-    for (source, kind), files in found.groupby(["source", "kind"], sort=True):
+    for (source, kind), files in irregularities.groupby(["source", "kind"], sort=True):
         example = files.sort_values(["file", "detail"]).iloc[0]
         text = f"{example['file']}: {example['detail']}" if example["detail"] else str(example["file"])
         rows.append(Row([name(source), Cell(spoken(kind)), figure(len(files), 9), name(KINDS[kind]), name(text)]))
@@ -140,7 +140,7 @@ def irregular(comparison: "Comparison") -> Table:
 
 
 def _of_bundled(comparison: "Comparison") -> pd.DataFrame:
-    """The kinds that are marked at the runs of sources of which no files were read."""
+    """The irregularities that are noted with the runs of bundled sources, whose files are not read."""
     runs = comparison.runs
     runs = runs[~runs["source"].isin(comparison.irregularities["source"]) & (runs["irregular"] != "")]
     marked = runs[["file", "source"]].assign(kind=runs["irregular"].str.split(","), detail="").explode("kind")

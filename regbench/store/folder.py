@@ -32,7 +32,7 @@ class Folder:
         """Touch nothing yet."""
         self.path = Path(results_path)
         self.warnings: list[str] = []
-        self._tell = warn
+        self._report_warning = warn
 
     def check_writable(self) -> None:
         """Make sure early that runs can be written, creating the folder where it is missing.
@@ -103,7 +103,7 @@ class Folder:
             if result is None or result.outcome == Outcome.FAILED:
                 continue
             if result.spec.digest() != digest:
-                self._warn(path, "it holds another run than its name and folder say")
+                self._skip(path, "it holds another run than its name and folder say")
             elif result.outcome != Outcome.TIMED_OUT:
                 return path, result
             else:
@@ -135,28 +135,28 @@ class Folder:
         except OSError as error:
             is_stray_file = isinstance(error, NotADirectoryError) and folder != self.path
             if not (is_stray_file or isinstance(error, FileNotFoundError)):
-                self._warn(folder, f"it cannot be listed: {_came(error)}")
+                self._skip(folder, f"it cannot be listed: {_came(error)}")
             return []
 
     def _read(self, path: Path, minibatch: bool) -> RunResult | None:
         try:
             return deepobs.read(read_bytes(path), minibatch=minibatch)
         except UnreadableFileError as error:
-            self._warn(path, f"it cannot be read: {error.detail}")
+            self._skip(path, f"it cannot be read: {error.detail}")
         except ResultsError as error:
-            self._warn(path, str(error))
+            self._skip(path, str(error))
         return None
 
-    def _warn(self, path: Path, reason: str) -> None:
-        self.tell(f"{path}: skipped: {reason}")
+    def _skip(self, path: Path, reason: str) -> None:
+        self.warn(f"{path}: skipped: {reason}")
 
-    def tell(self, text: str) -> None:
+    def warn(self, text: str) -> None:
         """Warn of something, once."""
         line = " ".join(text.split())
         if line not in self.warnings:
             self.warnings.append(line)
-            if self._tell is not None:
-                self._tell(line)
+            if self._report_warning is not None:
+                self._report_warning(line)
 
 
 def _write_new(folder: Path, seed: int, suffix: str, data: bytes) -> Path:

@@ -64,6 +64,11 @@ def run_name(seed: int, moment: datetime, suffix: str) -> str:
     return f"{seed_prefix(seed)}{moment:%Y-%m-%d-%H-%M-%S}{suffix}"
 
 
+def moment_of_run(path: PurePath) -> str:
+    """When the run of a file was written, as its name says; later moments are greater."""
+    return path.stem.rpartition("__")[2]
+
+
 def format_float(value: float) -> str:
     """A number as DeepOBS prints it: scientific, at most 10 decimals, trailing zeros cut (`1.e-03`)."""
     mantissa, exponent = f"{value:.10e}".split("e")

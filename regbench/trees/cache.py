@@ -1,4 +1,4 @@
-"""What was read from result files before, kept in the user's cache folder: safe to delete, and never an error.
+"""A cache of the content of result files in the user's cache folder: safe to delete, and never an error.
 
 A file is known by its path, its size and the time of its last change; an entry holds for the code that wrote it. Where
 the cache cannot be read or written, files are read again.
@@ -44,14 +44,14 @@ def cache_file() -> Path:
 
 
 class Recalled(NamedTuple):
-    """What is known of the files of a tree as they are now, by path; whether nothing else is kept of this tree."""
+    """The cached contents of a tree's unchanged files, by path; whether the cache holds nothing else of this tree."""
 
     contents: dict[str, Any]
     is_current: bool
 
 
 def recall(root: str, files: Iterable[FoundFile]) -> Recalled:
-    """Ask the cache."""
+    """Read the cached contents of files that have not changed."""
     stamps = {file.path: _stamp(file) for file in files}
 
     def read(database: sqlite3.Connection) -> Recalled:
@@ -69,7 +69,7 @@ def recall(root: str, files: Iterable[FoundFile]) -> Recalled:
 
 
 def remember(root: str, files: Iterable[FoundFile], contents: Mapping[str, Any]) -> None:
-    """Keep what was read from files, and forget the files of the tree that are gone.
+    """Cache the contents of files, and drop the files of the tree that are gone.
 
     Args:
         root: of the tree.

@@ -72,7 +72,7 @@ def _without_minibatch(data: bytes, rest: bytes, losses: slice) -> Content | Non
 
 
 def _load(data: bytes) -> tuple[Any, list[str]]:
-    """What JSON says, and the keys that stand in it twice."""
+    """The parsed JSON, and the keys that stand in it twice."""
     if len(data) > LARGEST_REST:
         rest = f"{len(data)} bytes besides the minibatch losses"
         raise NoRunError("too_large", f"{rest}; at most {LARGEST_REST} are read")

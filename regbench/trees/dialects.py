@@ -1,4 +1,4 @@
-"""What was run, by the keys of the four dialects of result files and of regbench's own.
+"""The definition of a run, from the keys of the four dialects of result files and of regbench's own.
 
 | | 1.1 | 1.2 | crowded_valley | nonlinear | regbench |
 |--|--|--|--|--|--|
@@ -69,7 +69,7 @@ _PUBLISHED = {
 
 
 class RunDefinition(NamedTuple):
-    """What was run, in the words of `frames.RUNS`; `hyperparameters` without the strength of the decay."""
+    """The definition of a run in the words of `frames.RUNS`; `hyperparameters` lack the strength of the decay."""
 
     dialect: str
     optimizer: str
@@ -82,7 +82,7 @@ class RunDefinition(NamedTuple):
 
 
 def our_definition(table: Mapping[str, Any], ours: Mapping[str, Any]) -> RunDefinition:
-    """What was run, by a file of ours and the object `regbench` in it.
+    """Read the definition from a file of ours and the object `regbench` in it.
 
     Raises:
         NoRunError: a key is missing or does not fit; so do all functions here.
@@ -116,7 +116,7 @@ def our_definition(table: Mapping[str, Any], ours: Mapping[str, Any]) -> RunDefi
 def foreign_definition(
     table: Mapping[str, Any], problem: str, facts: ProblemFacts | None, epochs: int
 ) -> RunDefinition:
-    """What was run, by a file of others.
+    """Read the definition from a file of others.
 
     Args:
         table: the object in the file.
@@ -190,7 +190,7 @@ def _candidate(optimizer: str, hyperparameters: Mapping[str, Any]) -> str:
 
 
 def _decay(optimizer: str, hyperparameters: Mapping[str, Any], l2: float | None) -> tuple[str, float]:
-    """Which decay acts; unknown where the problem's own L2 is not known, or where several may act at once."""
+    """Coupling and strength of the decay; unknown where the problem's own L2 is, or where several may act at once."""
     decoupled = read_number_if_any(hyperparameters, _DECOUPLED_STRENGTH)
     if l2 is None or hyperparameters.get("weight_decay") or (l2 and decoupled):
         return UNKNOWN, math.nan

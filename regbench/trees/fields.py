@@ -42,12 +42,12 @@ def read_number(table: Mapping[str, Any], key: str) -> float:
     """The finite number under a key."""
     number = _value(table, key, int | float, "a number")
     try:
-        found = float(number)
+        as_float = float(number)
     except OverflowError:
-        found = math.inf
-    if not math.isfinite(found):
+        as_float = math.inf
+    if not math.isfinite(as_float):
         raise NoRunError("not_a_result", f"`{key}` must be a finite number. Received: {shown(number)}")
-    return found
+    return as_float
 
 
 def read_number_if_any(table: Mapping[str, Any], key: str) -> float | None:

@@ -176,13 +176,16 @@ def _run_frame(runs: Sequence[TreeRun], source: str) -> pd.DataFrame:
 
 
 def _irregularity_frame(tree: Tree, source: str) -> pd.DataFrame:
-    found = [*tree.others, *((one.file, irregularity) for one in tree.runs for irregularity in one.run.irregular)]
-    found.sort()
+    irregularities = [
+        *tree.others,
+        *((one.file, irregularity) for one in tree.runs for irregularity in one.run.irregular),
+    ]
+    irregularities.sort()
     columns = {
-        "file": [file for file, _ in found],
-        "kind": [irregularity.kind for _, irregularity in found],
-        "detail": [irregularity.detail for _, irregularity in found],
-        "source": [source] * len(found),
+        "file": [file for file, _ in irregularities],
+        "kind": [irregularity.kind for _, irregularity in irregularities],
+        "detail": [irregularity.detail for _, irregularity in irregularities],
+        "source": [source] * len(irregularities),
     }
     return frame(IRREGULARITIES, columns)
 

@@ -1,4 +1,4 @@
-"""What is irregular in results trees: the kinds, what each means, and the rule by which it is treated.
+"""Kinds of irregularities in results trees: the meaning of each, and the rule by which it is treated.
 
 A file of which no run can be read has one of `NO_RUN`; the run of any other file counts, marked with its kinds.
 """
@@ -46,6 +46,6 @@ class NoRunError(Exception):
     """There is no run in a file; `irregularity` says why."""
 
     def __init__(self, kind: str, detail: str) -> None:
-        """Keep both."""
+        """Keep kind and detail as an irregularity."""
         super().__init__(kind, detail)
         self.irregularity = Irregularity(kind, detail)

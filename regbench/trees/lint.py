@@ -1,4 +1,4 @@
-"""What is irregular in a results tree, file by file and in numbers."""
+"""The irregularities of a results tree, file by file and counted."""
 
 import os
 from collections import Counter
@@ -9,7 +9,7 @@ from regbench.trees.tree import read_tree
 
 
 class Findings(NamedTuple):
-    """What `lint` found.
+    """The irregularities of a tree, and how many files and runs it has.
 
     Args:
         files: how many there are.
@@ -29,12 +29,15 @@ class Findings(NamedTuple):
 def lint(path: str | os.PathLike[str], *, cache: bool = True) -> Findings:
     """Look for what is irregular in a tree; arguments and errors as for `frames.load`."""
     tree = read_tree(path, cache=cache)
-    found = [*tree.others, *((one.file, irregularity) for one in tree.runs for irregularity in one.run.irregular)]
-    counted = Counter(irregularity.kind for _, irregularity in found)
+    irregularities = [
+        *tree.others,
+        *((one.file, irregularity) for one in tree.runs for irregularity in one.run.irregular),
+    ]
+    counted = Counter(irregularity.kind for _, irregularity in irregularities)
     return Findings(
         files=tree.files,
         runs=len(tree.runs),
         superseded=sum(one.superseded for one in tree.runs),
         counts={kind: counted[kind] for kind in KINDS if kind in counted},
-        found=sorted(found),
+        found=sorted(irregularities),
     )

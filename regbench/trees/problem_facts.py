@@ -1,4 +1,4 @@
-"""What is known of test problems beyond what result files say."""
+"""Facts of test problems that result files do not hold."""
 
 from typing import NamedTuple
 
@@ -6,7 +6,7 @@ from regbench import catalog
 
 
 class ProblemFacts(NamedTuple):
-    """What decides on a problem, its own L2 factor, and the test metric that counts as converged."""
+    """The metric and goal of a problem, its own L2 factor, and the test metric that counts as converged."""
 
     metric: str
     goal: str
@@ -36,7 +36,7 @@ class KnownProblems:
         self._found: dict[str, ProblemFacts | None] = {}
 
     def find(self, name: str) -> ProblemFacts | None:
-        """What is known of a problem; None where there is nothing.
+        """The facts of a problem; None where it is not known.
 
         Raises:
             DefinitionError: the problem's file does not hold together.

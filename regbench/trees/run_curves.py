@@ -94,13 +94,13 @@ def infer_ending(curves: RunCurves, epochs: int) -> Ending:
 
 def final_and_best(curves: RunCurves) -> dict[str, float]:
     """`final_<metric>` and `best_<metric>` of each curve: the last value, and the least loss or greatest accuracy."""
-    found = {}
+    values = {}
     for metric, curve in curves.values.items():
         best = min if metric.endswith("loss") else max
         numbers = [value for value in curve if not math.isnan(value)] if metric in curves.not_finite else curve
-        found[f"final_{metric}"] = curve[-1]
-        found[f"best_{metric}"] = best(numbers, default=math.nan)
-    return found
+        values[f"final_{metric}"] = curve[-1]
+        values[f"best_{metric}"] = best(numbers, default=math.nan)
+    return values
 
 
 def first_reaching(curve: Sequence[float], performance: float, goal: str) -> int | None:
@@ -137,8 +137,8 @@ def _are_finite(curve: Curve) -> bool:
 
 def _first_absurd(loss: Curve, limit: float) -> int:
     """The first epoch in which a loss is not finite or absurd; its length where there is none."""
-    found = (epoch for epoch, value in enumerate(loss) if epoch > 0 and not (math.isfinite(value) and value <= limit))
-    return next(found, len(loss))
+    absurd = (epoch for epoch, value in enumerate(loss) if epoch > 0 and not (math.isfinite(value) and value <= limit))
+    return next(absurd, len(loss))
 
 
 def _flat_from(loss: Curve) -> int:

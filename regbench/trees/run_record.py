@@ -18,7 +18,7 @@ from regbench.trees.settings import UNKNOWN, setting_text
 
 @dataclass(slots=True)
 class ReadRun:
-    """What one result file says; the fields are columns of `frames.RUNS`, where their meaning stands.
+    """The content of one result file; the fields are columns of `frames.RUNS`, documented there.
 
     `setting_key` is the setting with rounded numbers. `metric` and `goal` are None where nothing says what decides.
     `values`: `final_...` and `best_...`. `setting_digest`: of our files, "" for others. `facts`: what was known of the
@@ -61,7 +61,7 @@ class ReadRun:
 
 
 class _Target(NamedTuple):
-    """What decides on a problem, and what counts as converged."""
+    """The metric and goal of a problem, and the value that counts as converged."""
 
     metric: str | None
     goal: str | None
@@ -175,7 +175,7 @@ def _our_ending(ours: Mapping[str, Any]) -> Ending:
 
 
 def _target(facts: ProblemFacts | None, ours: Mapping[str, Any]) -> _Target:
-    """From what is known of the problem, else from a file of ours."""
+    """The target by the facts of the problem, else by a file of ours."""
     if facts is not None:
         return _Target(facts.metric, facts.goal, facts.convergence)
     if not ours:

@@ -1,4 +1,4 @@
-"""Which files of a tree may hold runs, and what else lies in it.
+"""Scanning a tree for files that may hold runs, and for all others.
 
 Every regular file named `*.json` is a candidate, whatever the depth. Hidden files and folders (their names begin with a
 dot) are not read. A link to a file is followed, a link to a folder is not: so a tree ends, and ends where the user sees
@@ -51,14 +51,14 @@ def scan(path: str | os.PathLike[str]) -> Scan:
         raise ResultsError(f"{shown}: it cannot be read as results: {error.strerror or error}") from error
     except ValueError as error:
         raise ResultsError(f"{shown}: it is no path: {error}") from error
-    found = Scan(root, [], [], [])
+    result = Scan(root, [], [], [])
     folders = [root]
     while folders:
-        folders += _scan_folder(folders.pop(), found)
-    found.files.sort()
-    found.manifests.sort()
-    found.others.sort()
-    return found
+        folders += _scan_folder(folders.pop(), result)
+    result.files.sort()
+    result.manifests.sort()
+    result.others.sort()
+    return result
 
 
 def _scan_file(path: str) -> Scan:
@@ -67,10 +67,10 @@ def _scan_file(path: str) -> Scan:
     return Scan(folder, [FoundFile(path, printable(name), status.st_size, status.st_mtime_ns)], [], [])
 
 
-def _scan_folder(folder: str, found: Scan) -> list[str]:
+def _scan_folder(folder: str, result: Scan) -> list[str]:
     """Add what is in a folder; gives the folders in it."""
     inner = []
-    start = len(found.root.rstrip("/")) + 1
+    start = len(result.root.rstrip("/")) + 1
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
@@ -79,21 +79,21 @@ def _scan_folder(folder: str, found: Scan) -> list[str]:
                     continue
                 if entry.name.startswith("."):
                     detail = "a hidden folder" if entry.is_dir(follow_symlinks=False) else "a hidden file"
-                    found.others.append((file, Irregularity("stray_file", detail)))
+                    result.others.append((file, Irregularity("stray_file", detail)))
                 elif entry.is_dir(follow_symlinks=False):
                     inner.append(entry.path)
                 elif _is_linked_folder(entry):
-                    found.others.append((f"{file}/", Irregularity("linked_folder", "")))
+                    result.others.append((f"{file}/", Irregularity("linked_folder", "")))
                 elif entry.name.endswith(RUN_SUFFIX):
-                    _add_file(entry, file, found.files, found.others)
+                    _add_file(entry, file, result.files, result.others)
                 elif entry.name.endswith(MANIFEST_SUFFIX):
-                    _add_file(entry, file, found.manifests, found.others)
+                    _add_file(entry, file, result.manifests, result.others)
                 else:
                     is_note = entry.name.endswith(FAILURE_SUFFIX)
-                    found.others.append((file, Irregularity("failed_run" if is_note else "stray_file", "")))
+                    result.others.append((file, Irregularity("failed_run" if is_note else "stray_file", "")))
     except OSError as error:
         file = printable(folder[start:]) or "."
-        found.others.append((f"{file}/", Irregularity("unreadable", error.strerror or str(error))))
+        result.others.append((f"{file}/", Irregularity("unreadable", error.strerror or str(error))))
     return inner
 
 

@@ -1,4 +1,4 @@
-"""Which learning-rate schedule the lists `lr_sched_epochs` and `lr_sched_factors` of a result file spell out."""
+"""Names of the learning-rate schedules that `lr_sched_epochs` and `lr_sched_factors` of a result file list."""
 
 import hashlib
 import json

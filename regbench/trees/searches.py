@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from regbench.records import Manifest, Role
+from regbench.records import Coupling, Manifest, Role
 
 INFERRED = ""
 BY_HAND = Role.BY_HAND.value
@@ -58,6 +58,9 @@ def runs_of(runs: pd.DataFrame, manifests: Sequence[Manifest]) -> pd.DataFrame:
     counted = counted.sort_values(["is_late", "moment"], ascending=[False, True], kind="stable")
     counted = counted.drop_duplicates("digest", keep="last").drop(columns=["is_late", *SEARCH_COLUMNS])
     found = members.merge(counted, on="digest", how="inner", sort=False)
+    # Where the strength of a decay is searched, one of 0 is a trial like any other.
+    acting = found["coupling"].where(found["coupling"] != Coupling.NONE.value)
+    found["coupling"] = acting.groupby(found["search"]).transform("first").fillna(Coupling.NONE.value)
     return found.assign(superseded=False)[list(runs.columns)].astype(runs.dtypes)
 
 

@@ -52,7 +52,7 @@ def _plain(value: Any, levels: int = _DEEPEST) -> Any:
 
 
 def _rounded(value: Any) -> Any:
-    """The same with rounded numbers."""
+    """The value with rounded numbers."""
     if isinstance(value, float):
         return _plain(float(f"{value:.{_DIGITS}e}"))
     if isinstance(value, dict):

@@ -66,22 +66,24 @@ def read_tree(path: str | os.PathLike[str], *, cache: bool = True) -> Tree:
         ResultsError: there is no such folder or file, or it cannot be listed.
         DefinitionError: the file of one of its problems does not hold together.
     """
-    found = scan(path)
-    runs, others = _read_files(found, cache)
-    searches, damaged = _read_manifests(found)
+    scanned = scan(path)
+    runs, others = _read_files(scanned, cache)
+    searches, damaged = _read_manifests(scanned)
     others += damaged
     _settle_metrics(runs)
     _mark_groups(runs)
-    return Tree(found.root, runs, sorted([*found.others, *others]), len(found.files) + len(found.others), searches)
+    return Tree(
+        scanned.root, runs, sorted([*scanned.others, *others]), len(scanned.files) + len(scanned.others), searches
+    )
 
 
-def _read_files(found: Scan, cache: bool) -> tuple[list[TreeRun], list[tuple[str, Irregularity]]]:
+def _read_files(scanned: Scan, cache: bool) -> tuple[list[TreeRun], list[tuple[str, Irregularity]]]:
     known_problems = KnownProblems()
-    recalled = result_cache.recall(found.root, found.files) if cache else result_cache.Recalled({}, True)
+    recalled = result_cache.recall(scanned.root, scanned.files) if cache else result_cache.Recalled({}, True)
     fresh: dict[str, Any] = {}
     runs: list[TreeRun] = []
     others: list[tuple[str, Irregularity]] = []
-    for file in found.files:
+    for file in scanned.files:
         answer = _unpack(recalled.contents.get(file.path), known_problems)
         if answer is None:
             answer = _read_file(file, known_problems)
@@ -92,7 +94,7 @@ def _read_files(found: Scan, cache: bool) -> tuple[list[TreeRun], list[tuple[str
         else:
             others.append((file.file, answer))
     if cache and (fresh or not recalled.is_current):
-        result_cache.remember(found.root, found.files, fresh)
+        result_cache.remember(scanned.root, scanned.files, fresh)
     return runs, others
 
 
@@ -124,7 +126,7 @@ def _pack(answer: ReadRun | Irregularity) -> list[Any]:
 
 
 def _unpack(packed: list[Any] | None, known: KnownProblems) -> ReadRun | Irregularity | None:
-    """What was packed; None where more is known of the problem by now, or something else."""
+    """Restore a packed run or irregularity; None where the facts of its problem have changed since."""
     if packed is None:
         return None
     if len(packed) == len(Irregularity._fields):
@@ -160,7 +162,8 @@ def _mark_groups(runs: Iterable[TreeRun]) -> None:
     for one in runs:
         run = one.run
         entry = (run.problem, run.candidate, run.coupling, run.protocol, run.schedule, run.epochs, run.batch_size)
-        settings[*entry, run.setting_key].append(one)
+        # Where it is on record what made a run, it is also told which runs are of one setting, to the last bit.
+        settings[*entry, run.setting_digest if run.role else run.setting_key].append(one)
     for members in settings.values():
         if len(members) > 1:
             _unify(members)

@@ -93,9 +93,7 @@ def test_seeds_needed_are_those_for_the_level_that_is_left_of_all_tests(claims_o
     for row in rows.to_dict("records"):
         distance = abs(means[row["better"]] - means[row["worse"]])
         expected = next(n for n in range(2, 1000) if power(n, distance) >= 0.8)
-        # The power is averaged over 200 points of the variance, which may move a narrow crossing by one seed; were the
-        # shown pairs alone counted, it would be 10 % fewer.
-        assert abs(row["seeds_needed"] - expected) <= (1 if expected > 20 else 0), (row["better"], row["worse"])
+        assert row["seeds_needed"] == expected, (row["better"], row["worse"])
         assert f"(would need about {row['seeds_needed']:.0f} seeds each;" in row["sentence"]
 
 

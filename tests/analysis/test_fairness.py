@@ -297,7 +297,7 @@ def test_a_baseline_without_spread_cannot_be_judged(make_study, ours):
 def test_the_strength_of_a_baseline_does_not_depend_on_the_sign_of_its_losses(make_study, goal, better, offset):
     def table(values, **common):
         runs = make_study("sgd", {0.1: values[0]}, again=values[1:], metric="loss", goal=goal, **common)
-        return ranking.table(runs)
+        return ranking.ranked_entries(runs)
 
     # Means differ by 3 in favour of ours. Variances by hand: of 0, 1, 2 it is 1; of 0, 2, 4, 6 it is 20/3.
     ours = [offset + better * 3 - 1 + value for value in (0, 1, 2)]

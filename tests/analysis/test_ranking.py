@@ -49,9 +49,11 @@ def test_a_row_holds_what_the_seeds_say(make_study):
 def test_the_speed_is_the_mean_over_seeds_as_deepobs_counts(make_study):
     runs = make_study("sgd", {0.1: 0.7}, again=[0.6, 0.7])
     # Of 100 epochs: reached after 4 and before training, and never.
-    assert only(ranking.table(runs.assign(epochs_to_convergence=[4.0, 0.0, 101.0])))["speed"] == pytest.approx(105 / 3)
+    assert only(ranking.ranked_entries(runs.assign(epochs_to_convergence=[4.0, 0.0, 101.0])))["speed"] == pytest.approx(
+        105 / 3
+    )
     # Of a seed that nothing is known of there is no mean.
-    assert np.isnan(only(ranking.table(runs.assign(epochs_to_convergence=[4.0, 0.0, np.nan])))["speed"])
+    assert np.isnan(only(ranking.ranked_entries(runs.assign(epochs_to_convergence=[4.0, 0.0, np.nan])))["speed"])
 
 
 def test_the_columns_are_those_that_are_promised(make_study, make_runs):

@@ -1,11 +1,13 @@
 """Two searches on one results tree at the same time, and what happens to the tree meanwhile."""
 
 import shutil
+import sys
 import threading
+import types
 
 import pytest
 
-from regbench.benchmark import completion
+from regbench.benchmark import completion, machine_speed
 from regbench.errors import ResultsError
 from regbench.execution import InProcess, Machine
 from regbench.store import run_locks
@@ -139,3 +141,21 @@ def test_folder_that_becomes_a_file_ends_the_search_with_one_line(complete, spec
 
     with pytest.raises(ResultsError, match="the run cannot be written here"):
         complete(specs, before=replace_by_a_file)
+
+
+def test_start_of_the_process_is_put_on_record_once(specs, complete, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    now = iter([100.0, 112.0, 200.0])  # the first run is there after 12 seconds, of which it took one
+    monkeypatch.setattr(completion, "time", types.SimpleNamespace(perf_counter=lambda: next(now)))
+    monkeypatch.delitem(sys.modules, "tensorflow", raising=False)
+    complete(specs[:2], before=lambda spec: monkeypatch.setitem(sys.modules, "tensorflow", types.ModuleType("tf")))
+    assert machine_speed.recorded().start_seconds == 11.0
+    complete(specs)
+    assert machine_speed.recorded().start_seconds == 11.0
+
+
+def test_start_is_not_known_where_others_compute(specs, complete, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delitem(sys.modules, "tensorflow", raising=False)
+    complete(specs)
+    assert machine_speed.recorded().start_seconds is None

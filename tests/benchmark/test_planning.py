@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import re
 import shlex
 import subprocess
 import sys
@@ -11,10 +12,11 @@ from pathlib import Path
 import pytest
 
 from regbench import catalog
-from regbench.benchmark import planning
+from regbench.benchmark import machine_speed, planning
+from regbench.benchmark.estimate import WRITING, network
 from regbench.cli import main
 from regbench.errors import DefinitionError
-from regbench.records import Outcome
+from regbench.records import Outcome, Timings
 from regbench.store.folder import Folder
 
 HEAD = 'summary = "s"\nsource = "s"\n'
@@ -23,9 +25,10 @@ CURVES = {f"{split}_{what}": 0.5 for split in ("train", "valid", "test") for wha
 
 
 @pytest.fixture
-def workspace(tmp_path, monkeypatch):
-    """A working directory, which does not stay on the module path; no data from the environment."""
+def workspace(tmp_path, tmp_path_factory, monkeypatch):
+    """A working directory, which does not stay on the module path; no data or cache from the environment."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.delenv("REGBENCH_DATA", raising=False)
     return tmp_path
@@ -46,12 +49,15 @@ def regbench(workspace, capfd):
 
 @pytest.fixture
 def planned(regbench):
-    """The lines of a plan that succeeds."""
+    """The lines of a plan that succeeds; unless they are commands, each holds a run as JSON."""
 
     def run(arguments):
-        code, lines, _ = regbench(f"plan {arguments}")
+        is_plain = "--commands" not in arguments
+        code, lines, _ = regbench(f"plan {arguments}{' --format json' if is_plain else ''}")
         assert code == 0
-        return lines
+        if not is_plain:
+            return lines
+        return [json.dumps(run) for search in json.loads("\n".join(lines))["searches"] for run in search["runs"]]
 
     return run
 
@@ -117,7 +123,7 @@ def test_commands_make_the_runs_that_the_search_looks_for_with_every_candidate(r
         "quadratic_deep lookahead_radam power_nesterov_l2 --sampler qmc --budget 5",
         "quadratic_deep nag lookahead_momentum --budget one_shot",
         "quadratic_deep sgd --budget one_shot --sampler tpe",
-        f"quadratic_deep sgd --budget 2 --output 'a b/it'\"'\"'s $HOME' --max-seconds 12.5 {STEPS}",
+        f"quadratic_deep sgd --budget 2 --results 'a b/it'\"'\"'s $HOME' --max-seconds 12.5 {STEPS}",
     ],
 )
 def test_commands_make_the_runs_that_the_search_looks_for_with_its_options(arguments, regbench, planned, machine):
@@ -174,12 +180,12 @@ def test_sampler_that_learns_is_refused(workspace):
         planning.plan("quadratic_deep", ["sgd"], sampler="tpe", budget=2)
 
 
-def test_nothing_is_computed_or_written_and_tensorflow_is_not_loaded(workspace):
+def test_nothing_is_computed_or_written_and_nothing_heavy_is_loaded(workspace):
     program = """
 import sys
 from regbench.cli import main
 assert main(["plan", "mnist_mlp", "sgd", "--commands"]) == 0
-print(sorted({"tensorflow", "keras", "matplotlib"} & set(sys.modules)), file=sys.stderr)
+print(sorted({"tensorflow", "keras", "matplotlib", "pandas"} & set(sys.modules)), file=sys.stderr)
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stderr.endswith("[]\n")
@@ -253,12 +259,28 @@ def test_setting_that_is_drawn_twice_is_missing_once(planned):
 # How long it takes
 
 
-def measured(spec, make_result, seconds, compiling=0.0, is_here=True, outcome=Outcome.COMPLETED):
-    """A run in the tree that took so many seconds in all, and compiled for some of them."""
-    result = make_result(spec, outcome=outcome, seconds=seconds, **CURVES)
-    timings = result.timings.model_copy(update={"compile_seconds": compiling})
+START = 6.0
+SPEED = machine_speed.Speed(compile_seconds=1.0, run_seconds=1.0, sample_seconds=1.0)
+
+
+@pytest.fixture
+def known_start(monkeypatch):
+    monkeypatch.setattr(machine_speed, "start_seconds", lambda: START)
+
+
+def measured(
+    spec, make_result, seconds, compiling=0.0, besides=0.0, is_here=True, outcome=Outcome.COMPLETED, **changes
+):
+    """A run in the tree whose epochs took so many seconds in all, besides what it compiled and did."""
+    timings = Timings(
+        compile_seconds=compiling,
+        training_seconds=seconds,
+        evaluation_seconds=0.0,
+        total_seconds=compiling + besides + seconds,
+    )
     name = platform.platform() if is_here else "another machine"
-    write_run(spec, result, timings=timings, environment={"platform": name})
+    result = make_result(spec, outcome=outcome, **CURVES)
+    write_run(spec, result, timings=timings, environment={"platform": name}, **changes)
 
 
 def estimate(arguments="quadratic_deep sgd", **options):
@@ -267,64 +289,55 @@ def estimate(arguments="quadratic_deep sgd", **options):
     return search
 
 
-def test_estimate_is_the_median_of_what_runs_of_the_candidate_took_by_epoch(workspace, make_task, make_result):
-    for number, epochs in enumerate((1, 4, 10)):
-        spec = make_task("quadratic_deep", "sgd", epochs=epochs).spec({"optimizer.learning_rate": 0.1 + number}, 42)
-        measured(spec, make_result, seconds=3.0 + 2.0 * epochs, compiling=3.0)
-    measured(
-        make_task("quadratic_deep", "adam", epochs=1).spec(
-            {"optimizer.learning_rate": 0.1, "optimizer.beta_1": 0.9, "optimizer.beta_2": 0.9}, 42
-        ),
-        make_result,
-        1000.0,
-    )
-    search = estimate(epochs=100)
-    assert search.estimate == planning.Estimate(3.0, 2.0, 3, of_candidate=True, are_bundled=False, this_machine=True)
-    assert search.seconds_of_a_run == 203.0
-    assert [run.seconds for run in search.runs] == [203.0, 203.0]
-    assert estimate(epochs=100, max_seconds=60.0).seconds_of_a_run == 60.0
+def rate_spec(make_task, rate=0.1, candidate="sgd", epochs=1, **options):
+    others = {"optimizer.momentum": 0.9} if candidate == "momentum" else {}
+    task = make_task("quadratic_deep", candidate, epochs=epochs, **options)
+    return task.spec({"optimizer.learning_rate": rate, **others}, 42)
 
 
-def test_estimate_counts_neither_other_batch_sizes_nor_runs_that_stopped_early(workspace, make_task, make_result):
-    def spec(rate, **options):
-        return make_task("quadratic_deep", "sgd", epochs=2, **options).spec({"optimizer.learning_rate": rate}, 42)
-
-    measured(spec(0.1), make_result, seconds=8.0)
-    measured(spec(0.2), make_result, seconds=800.0, outcome=Outcome.DIVERGED)
-    measured(spec(0.3, batch_size=64), make_result, seconds=800.0)
-    measured(make_task("quadratic_deep", "sgd", epochs=0).spec({"optimizer.learning_rate": 0.4}, 42), make_result, 8.0)
-    assert estimate(epochs=10).seconds_of_a_run == 40.0
-    assert estimate(epochs=10, batch_size=64).estimate is not None
-    assert estimate(epochs=10, batch_size=64).estimate.are_bundled is False
-
-
-def test_estimate_prefers_runs_of_this_machine(workspace, make_task, make_result):
-    def spec(rate):
-        return make_task("quadratic_deep", "sgd", epochs=1).spec({"optimizer.learning_rate": rate}, 42)
-
-    measured(spec(0.1), make_result, seconds=100.0, is_here=False)
-    found = estimate(epochs=1)
-    assert (found.seconds_of_a_run, found.estimate.this_machine) == (100.0, False)
-    measured(spec(0.2), make_result, seconds=5.0)
-    found = estimate(epochs=1)
-    assert (found.seconds_of_a_run, found.estimate.this_machine, found.estimate.runs) == (5.0, True, 1)
+def test_search_takes_its_start_one_compilation_and_its_runs(workspace, known_start, make_task, make_result):
+    measured(rate_spec(make_task, 0.1, epochs=4), make_result, seconds=8.0, compiling=3.0, besides=1.0)
+    measured(rate_spec(make_task, 0.2, epochs=4), make_result, seconds=8.0, besides=1.0)
+    measured(rate_spec(make_task, candidate="momentum"), make_result, seconds=1000.0)
+    search = estimate(epochs=100, reruns=3)
+    assert (search.whole_run.pace.source, search.whole_run.pace.runs) == ("runs", 2)
+    assert search.whole_run.epoch_seconds == pytest.approx(2.0)
+    assert [run.seconds for run in search.runs] == [pytest.approx(201.0)] * 2
+    assert planning.total_seconds([search]) == pytest.approx(START + 3.0 + (2 + 3) * (201.0 + WRITING))
+    assert planning.total_seconds([search], 5) == pytest.approx(START + 3.0 + 201.0 + WRITING)
+    assert [run.seconds for run in estimate(epochs=100, max_seconds=60.0).runs] == [60.0, 60.0]
 
 
-def test_estimate_falls_back_to_other_candidates_then_to_what_is_bundled_then_to_nothing(
-    workspace, make_task, make_result
-):
-    assert estimate("cifar10_3c3d sgd").estimate is None
-    assert [run.seconds for run in estimate("cifar10_3c3d sgd").runs] == [None, None]
-    bundled = estimate("quadratic_deep sgd").estimate
-    assert (bundled.are_bundled, bundled.of_candidate, bundled.this_machine) == (True, True, False)
-    combined = estimate("quadratic_deep sgd+orthogonal").estimate
-    assert (combined.are_bundled, combined.of_candidate) == (True, False)
-    spec = make_task("quadratic_deep", "momentum", epochs=1).spec(
-        {"optimizer.learning_rate": 0.1, "optimizer.momentum": 0.9}, 42
-    )
-    measured(spec, make_result, seconds=7.0)
-    other = estimate("quadratic_deep sgd", epochs=2)
-    assert (other.seconds_of_a_run, other.estimate.of_candidate, other.estimate.are_bundled) == (14.0, False, False)
+def test_trials_that_diverge_are_not_taken_for_whole_ones(workspace, known_start, make_task, make_result):
+    measured(rate_spec(make_task, 0.1, epochs=10), make_result, seconds=10.0)
+    short = {"outcome": Outcome.DIVERGED, "diverged_epoch": 2}
+    measured(rate_spec(make_task, 0.2, epochs=10), make_result, seconds=2.0, **short)
+    search = estimate(epochs=10, reruns=4)
+    assert [run.seconds for run in search.runs] == [pytest.approx(6.0)] * 2
+    assert planning.total_seconds([search]) == pytest.approx(START + 2 * 6.0 + 4 * 10.0 + 6 * WRITING)
+
+
+def test_runs_of_other_candidates_count_where_there_are_none_of_its_own(workspace, make_task, make_result):
+    measured(rate_spec(make_task, candidate="momentum"), make_result, seconds=7.0)
+    measured(rate_spec(make_task, batch_size=64), make_result, seconds=800.0)
+    pace = estimate(epochs=2).whole_run.pace
+    assert (pace.source, pace.of_candidate, pace.runs) == ("runs", False, 1)
+    assert [run.seconds for run in estimate(epochs=2).runs] == [pytest.approx(14.0)] * 2
+    assert estimate(batch_size=64).whole_run.pace.of_candidate
+    both = planning.plan("quadratic_deep", ["sgd", "momentum"], budget=2)
+    assert [search.whole_run.pace.of_candidate for search in both] == [False, True]
+
+
+def test_without_runs_the_table_tells_unless_the_network_is_the_users_own(workspace):
+    assert estimate("cifar10_3c3d sgd+orthogonal").whole_run.pace.source == "table"
+    Path("testproblems").mkdir()
+    text = catalog.find_files("testproblems")["digits_mlp"].read_text()
+    own = re.sub(r"(?m)^model .*$", 'model = "mine:build"', text)
+    Path("testproblems/mine.toml").write_text(own)
+    search = estimate("mine sgd")
+    assert (search.whole_run, search.is_unknown, planning.total_seconds([search])) == (None, True, None)
+    assert [run.seconds for run in search.runs] == [None, None]
+    assert planning.total_seconds([]) == 0.0
 
 
 def test_broken_files_do_not_hinder_an_estimate(workspace, make_task, make_result):
@@ -332,49 +345,77 @@ def test_broken_files_do_not_hinder_an_estimate(workspace, make_task, make_resul
         spec = make_task("quadratic_deep", "sgd", epochs=1).spec({"optimizer.learning_rate": rate}, 42)
         measured(spec, make_result, seconds=7.0)
     next(Path("results").rglob("random_seed*.json")).write_text("{")
-    assert estimate(epochs=1).seconds_of_a_run == 7.0
+    assert estimate(epochs=1).runs[0].seconds == pytest.approx(7.0)
 
 
-def test_estimate_of_a_large_tree_reads_some_of_it(workspace, make_task, make_result, monkeypatch):
+def test_estimate_of_a_large_tree_reads_what_was_made_last(workspace, make_task, make_result, monkeypatch):
     monkeypatch.setattr(planning, "_ENOUGH_FILES", 3)
-    for number in range(20):
-        spec = make_task("quadratic_deep", "sgd", epochs=1).spec({"optimizer.learning_rate": 0.1 + number}, 42)
-        measured(spec, make_result, seconds=7.0)
-    assert 3 <= estimate(epochs=1).estimate.runs <= 6
+    for number in range(5):
+        measured(rate_spec(make_task, 0.1 + number), make_result, seconds=7.0)
+    for number, path in enumerate(Path("results").rglob("random_seed*.json")):
+        path.rename(path.with_name(f"random_seed__42__200{number}-01-01-00-00-00.json"))
+    for number in (7, 8):
+        measured(rate_spec(make_task, 0.1 + number), make_result, seconds=9.0)
+    pace = estimate(epochs=1).whole_run.pace
+    assert pace.runs == 3
+    assert estimate(epochs=1).runs[0].seconds == pytest.approx(9.0)
 
 
-def test_summary_adds_up_what_is_to_be_done_and_says_where_seconds_come_from(regbench, make_task, make_result):
-    spec = make_task("quadratic_deep", "sgd", epochs=1).spec({"optimizer.learning_rate": 0.1}, 42)
-    measured(spec, make_result, seconds=60.0)
-    measured(trials(budget=4, epochs=1)[2].spec, make_result, seconds=60.0)
+def test_summary_adds_up_what_is_to_be_done_and_says_where_seconds_come_from(
+    regbench, known_start, make_task, make_result
+):
+    measured(rate_spec(make_task, 0.1), make_result, seconds=60.0)
+    measured(trials(budget=4, epochs=1)[2].spec, make_result, seconds=60.0, compiling=10.0)
     _, _, errors = regbench("plan quadratic_deep sgd --budget 4 --epochs 1 --reruns 5 --workers 4")
     assert errors.splitlines() == [
-        "regbench: sgd: 4 runs, 1 of them in results, then 5 re-runs; seconds by 2 runs of it, made on this machine",
-        # (3 + 5) minutes, four at a time.
-        "regbench: to do: 3 runs and 5 re-runs of winners that are not known yet, about 0:02:00 with 4 at a time",
+        "regbench: sgd: 4 runs, 1 of them in results, then 5 re-runs; time by 2 runs of it, made on this machine",
+        # (3 + 5) minutes, four at a time, after the start and compiling.
+        "regbench: to do: 3 runs and 5 re-runs of winners that are not known yet, about 0:02:17 with 4 at a time",
     ]
     _, _, errors = regbench("plan quadratic_deep sgd --budget 4 --epochs 1 --reruns 5 --workers 100")
-    assert "about 0:01:00 with 100 at a time" in errors  # no run is shared
+    assert "about 0:01:17 with 100 at a time" in errors  # no run is shared
+    _, _, errors = regbench("plan quadratic_deep momentum --budget 4 --epochs 1")
+    assert "time by 2 runs of other candidates, made on this machine" in errors
+    _, _, errors = regbench("plan quadratic_deep sgd --budget 4 --epochs 1 --commands")
+    assert "each command also takes about 16 s to load TensorFlow and to compile" in errors
     _, _, errors = regbench("plan cifar10_3c3d sgd --budget 4")
-    assert "how long they take is unknown" in errors
-    assert "unknown time" in errors
-    _, _, errors = regbench("plan quadratic_deep sgd --budget 4")
-    assert "on this machine" in errors
+    assert "time by a table of another machine" in errors
+    machine_speed.record(networks={network(trials("cifar10_3c3d sgd", budget=1)[0].spec): SPEED})
+    _, _, errors = regbench("plan cifar10_3c3d sgd --budget 4")
+    assert "time by what this machine took for its network before" in errors
 
 
-def test_json_holds_runs_and_estimate_and_nothing_else_is_said(regbench, make_result):
+def test_summary_names_what_is_unknown(regbench):
+    Path("testproblems").mkdir()
+    text = catalog.find_files("testproblems")["digits_mlp"].read_text()
+    Path("testproblems/mine.toml").write_text(re.sub(r"(?m)^model .*$", 'model = "mine:build"', text))
+    _, _, errors = regbench("plan mine sgd --budget 4")
+    assert "time unknown: nothing was measured of its network with this batch size" in errors
+    assert errors.endswith("unknown time\n")
+
+
+def test_json_holds_runs_and_estimate_and_nothing_else_is_said(regbench, known_start, make_result):
     first, _ = trials(budget=2)
-    write_run(first.spec, make_result(first.spec, seconds=float(first.spec.epochs), **CURVES))
-    code, lines, errors = regbench("plan quadratic_deep sgd --budget 2 --reruns 3 --workers 2 --json")
+    epochs = catalog.problem("quadratic_deep").epochs
+    measured(first.spec, make_result, seconds=float(epochs), compiling=3.0, besides=0.5)
+    code, lines, errors = regbench("plan quadratic_deep sgd --budget 2 --reruns 3 --workers 2 --format json")
     assert (code, errors) == (0, "")
     table = json.loads("\n".join(lines))
     (search,) = table["searches"]
-    epochs = catalog.problem("quadratic_deep").epochs  # a second each
     assert (search["missing"], search["reruns_to_come"], len(search["runs"])) == (1, 3, 2)
-    assert (search["seconds"], table["seconds"], table["workers"]) == (4.0 * epochs, 2.0 * epochs, 2)
-    assert search["estimate"]["runs"] == 1
-    _, lines, _ = regbench("plan cifar10_3c3d sgd --budget 2 --json")
-    assert json.loads("\n".join(lines))["seconds"] is None
+    one = epochs + 0.5 + WRITING
+    assert search["seconds"] == pytest.approx(START + 3.0 + 4 * one)
+    assert (table["seconds"], table["workers"]) == (pytest.approx(START + 3.0 + 2 * one), 2)
+    assert search["estimate"] == {
+        "source": "runs",
+        "runs": 1,
+        "of_candidate": True,
+        "this_machine": True,
+        "compile_seconds": 3.0,
+        "run_seconds": 0.5,
+        "epoch_seconds": pytest.approx(1.0),
+        "trained_share": 1.0,
+    }
 
 
 # Bad input
@@ -394,12 +435,12 @@ def test_json_holds_runs_and_estimate_and_nothing_else_is_said(regbench, make_re
         ("digits_mlp sgd --workers -1", ["`workers`", "not be negative", "Received: workers=-1"]),
         ("digits_mlp sgd --workers x", ["--workers", "'x'"]),
         ("digits_mlp sgd --seed -1", ["`seed`", "Received: seed=-1"]),
-        ("digits_mlp sgd --commands --json", ["`--commands` and `--json`"]),
+        ("digits_mlp sgd --commands --format json", ["`--commands` and `--format`"]),
         ("digits_mlp sgd --decay l3", ["no regularizer or decay coupling `l3`", "Known: decoupled"]),
         ("digits_mlp sgd --schedule step", ["schedule", "needs epochs and factors"]),
         ("digits_mlp sgd --protocol stirct", ["no protocol `stirct`", "Did you mean `strict`"]),
         ("digits_mlp sgd --max-seconds 0", ["--max-seconds", "positive", "Received: 0"]),
-        ("digits_mlp sgd --output file", ["file", "must be a folder", "Received: a file"]),
+        ("digits_mlp sgd --results file", ["file", "must be a folder", "Received: a file"]),
     ],
 )
 def test_bad_input_is_answered_with_one_line(arguments, fragments, regbench):
@@ -435,9 +476,9 @@ def test_search_after_a_job_array_only_makes_the_reruns(workspace):
         sh('eval "$(sed -n "${SLURM_ARRAY_TASK_ID}p" runs.txt)"', SLURM_ARRAY_TASK_ID=number)
     written = set(Path("results").rglob("*.json"))
     assert len(written) == 2
-    done = sh(f"regbench search {arguments} --reruns 1 --json")
+    done = sh(f"regbench search {arguments} --reruns 1 --format json")
     assert "trials 2/2 (2 in the results already)" in done.stderr
     (rerun,) = set(Path("results").rglob("*.json")) - written
     assert rerun.name.startswith("random_seed__43__")
     assert json.loads(done.stdout)[0]["trials"] == 2
-    assert sh(f"regbench plan {arguments} --reruns 1 --missing").stdout == ""
+    assert sh(f"regbench plan {arguments} --reruns 1 --missing --commands").stdout == ""

@@ -18,7 +18,7 @@ COUNTS = {"first.bin": 2, "second.bin": 1, "test.bin": 1}
 LABEL_BYTES = {"cifar10": 1, "cifar100": 2, "svhn": 1}
 MODULES = {"cifar10": cifar10, "cifar100": cifar100, "svhn": svhn}
 
-fuzzing = settings(max_examples=100, database=None, deadline=None, suppress_health_check=list(HealthCheck))
+fuzzing = settings(max_examples=100, database=None, suppress_health_check=list(HealthCheck))
 
 
 def small(name: str) -> Dataset:

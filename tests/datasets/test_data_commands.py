@@ -47,14 +47,14 @@ def test_status_has_a_row_for_every_data_set(regbench):
     states = {row.split()[0]: row.split()[1:3] for row in rows}
     assert states["digits"] == ["built", "in"]
     assert states["mnist"][0] == "missing"
-    assert [row["dataset"] for row in json.loads(regbench("data status --json")[1])] == list(datasets.names())
+    assert [row["dataset"] for row in json.loads(regbench("data status --format json")[1])] == list(datasets.names())
 
 
 def test_status_and_verify_tell_folder_size_and_state(present, regbench):
     size = sum(path.stat().st_size for path in present.iterdir())
     expected = {"dataset": "mnist", "state": "present", "folder": str(present), "size": size, "details": []}
-    assert json.loads(regbench("data status mnist --data-dir data --json")[1]) == [expected]
-    code, output, errors = regbench("data verify mnist --data-dir data --json")
+    assert json.loads(regbench("data status mnist --data-dir data --format json")[1]) == [expected]
+    code, output, errors = regbench("data verify mnist --data-dir data --format json")
     assert (code, errors) == (0, "")
     official = {"state": "official", "details": ["the content equals the official files"]}
     assert json.loads(output) == [expected | official]
@@ -85,7 +85,7 @@ def test_verify_ends_with_code_1_for_damaged_incomplete_and_missing_data_only(pr
 def test_fetch_brings_the_files_and_tells_how_far_it_is(small_mnist, server, regbench, tmp_path):
     small = small_mnist(server.address)
     server.files = small.published
-    code, output, errors = regbench("data fetch mnist --data-dir data --json")
+    code, output, errors = regbench("data fetch mnist --data-dir data --format json")
     assert code == 0
     assert json.loads(output)[0]["state"] == "official"
     assert all(any(f"regbench: {name}: " in line for line in errors.splitlines()) for name in small.published)

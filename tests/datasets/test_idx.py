@@ -18,7 +18,7 @@ SHAPE = (3, 2, 1)
 IMAGES = struct.pack(">IIII", 2051, 4, 3, 2) + bytes(range(24))
 LABELS = struct.pack(">II", 2049, 4) + bytes([3, 0, 9, 1])
 
-fuzzing = settings(max_examples=150, database=None, deadline=None, suppress_health_check=list(HealthCheck))
+fuzzing = settings(max_examples=150, database=None, suppress_health_check=list(HealthCheck))
 
 
 def write(folder: Path, name: str, content: bytes) -> Path:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from regbench import datasets, optimizers
-from regbench.engine.build import baked_arguments, build_model, build_optimizer, build_regularizer, decays
+from regbench.engine.build import build_model, build_optimizer, build_regularizer, constants, decays
 from regbench.engine.objective import regularized
 from regbench.errors import DefinitionError, UnknownNameError
 from regbench.records import Coupling, Decay, Part
@@ -108,17 +108,16 @@ def test_decay_acts_on_kernels_or_on_those_of_convolutions_only(problem, ranks, 
     assert {rank: float(np.max(variable)) == 0.5 for rank, variable in variables.items()} == ranks
 
 
-def test_baked_arguments_are_those_that_are_no_variables(make_spec):
-    assert baked_arguments(make_spec("sgd", learning_rate=0.1, momentum=0.9)) == {
-        "name": "sgd",
-        "arguments": {"momentum": 0.9},
-    }
+def test_constants_are_the_arguments_that_no_number_under_their_name_holds(make_spec):
+    spec = make_spec("sgd", learning_rate=0.1, momentum=0.9, nesterov=True)
+    assert constants(spec.optimizer, build_optimizer(spec)) == {"name": "sgd", "arguments": {"nesterov": True}}
     inner = Part(name="sgd", arguments={"learning_rate": 0.25, "momentum": 0.5})
     spec = make_spec("regbench.optimizers:Lookahead", inner_optimizer=inner, sync_period=3, slow_step_size=0.5)
-    assert baked_arguments(spec) == {
+    assert constants(spec.optimizer, build_optimizer(spec)) == {
         "name": "regbench.optimizers:Lookahead",
-        "arguments": {"inner_optimizer": {"name": "sgd", "arguments": {"momentum": 0.5}}},
+        "arguments": {"inner_optimizer": {"name": "sgd", "arguments": {}}},
     }
+    assert constants(spec.optimizer, object())["arguments"]["slow_step_size"] == 0.5
 
 
 def test_unknown_names_are_refused_with_the_closest_known_one(make_spec):
@@ -127,7 +126,7 @@ def test_unknown_names_are_refused_with_the_closest_known_one(make_spec):
     with pytest.raises(
         DefinitionError, match=r"^optimizer: sgd: There is no argument `momentun`\. Did you mean `momentum`"
     ):
-        baked_arguments(make_spec("sgd", momentun=0.9))
+        build_optimizer(make_spec("sgd", momentun=0.9))
     with pytest.raises(UnknownNameError, match=r"^optimizer\.inner_optimizer\.name: There is no inner_optimizer `sdg`"):
         build_optimizer(make_spec("regbench.optimizers:Lookahead", inner_optimizer=Part(name="sdg")))
     with pytest.raises(UnknownNameError, match=r"^regularizer\.name: There is no regularizer `nope`"):

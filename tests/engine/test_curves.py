@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from regbench.engine.curves import ABSURD, Curves
+from regbench.engine.curves import Curves
 from regbench.engine.evaluate import Evaluation
+from regbench.records import ABSURD_LOSS_FACTOR
 
 STEPS = np.array([1.0, 0.5], np.float32)
 
@@ -26,14 +27,14 @@ def test_curves_hold_the_value_before_training_and_one_after_each_epoch():
     assert curves.minibatch_losses == [1.0, 0.5, 1.0, 0.5]
 
 
-@pytest.mark.parametrize("bad", [float("nan"), float("inf"), ABSURD * 5.1])
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), ABSURD_LOSS_FACTOR * 5.1])
 def test_loss_of_a_step_that_is_not_finite_or_absurd_is_a_divergence(bad):
     curves = Curves(evaluation(4.0))
     curves.add_epoch(np.array([1.0, bad], np.float32), evaluation(3.0))
     assert curves.diverged_epoch == 1
 
 
-@pytest.mark.parametrize("bad", [float("nan"), float("inf"), ABSURD * 5.1])
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), ABSURD_LOSS_FACTOR * 5.1])
 def test_loss_after_an_epoch_that_is_not_finite_or_absurd_is_a_divergence(bad):
     curves = Curves(evaluation(4.0))
     curves.add_epoch(STEPS, evaluation(3.0))
@@ -43,15 +44,15 @@ def test_loss_after_an_epoch_that_is_not_finite_or_absurd_is_a_divergence(bad):
 
 def test_penalty_that_is_absurd_is_a_divergence():
     curves = Curves(evaluation(4.0))
-    curves.add_epoch(STEPS, evaluation(3.0, penalty=ABSURD * 5.1))
+    curves.add_epoch(STEPS, evaluation(3.0, penalty=ABSURD_LOSS_FACTOR * 5.1))
     assert curves.diverged_epoch == 1
 
 
 def test_absurd_is_meant_relative_to_the_loss_before_training():
     large = Curves(evaluation(1e5))
-    large.add_epoch(STEPS, evaluation(1e5 * ABSURD / 2))
+    large.add_epoch(STEPS, evaluation(1e5 * ABSURD_LOSS_FACTOR / 2))
     small = Curves(evaluation(1e-9))
-    small.add_epoch(STEPS, evaluation(ABSURD / 2))
+    small.add_epoch(STEPS, evaluation(ABSURD_LOSS_FACTOR / 2))
     assert large.diverged_epoch is None
     assert small.diverged_epoch is None
 

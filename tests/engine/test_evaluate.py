@@ -1,5 +1,6 @@
 """The compiled evaluation against NumPy in float64."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import keras
@@ -8,10 +9,11 @@ import pytest
 import tensorflow as tf
 
 from regbench import datasets
-from regbench.engine import evaluate
+from regbench.engine import evaluate, inputs
 from regbench.engine.build import build_model, decays
 from regbench.engine.evaluate import Evaluator
 from regbench.engine.objective import Objective, is_regularized
+from regbench.engine.reading import read
 from regbench.engine.splits import Samples
 
 EPSILON = float(np.finfo(np.float32).eps)
@@ -58,7 +60,7 @@ def make_objective(make_task, make_candidate):
         setting = {"optimizer.learning_rate": 0.1, "decay.coupling": "l2", "decay.strength": l2}
         spec = make_task("digits_mlp").spec(setting, seed=42)
         objective = Objective(spec, datasets.get("digits"), network, regularizer, decays(spec.problem))
-        objective.start(spec, network)
+        objective.start(spec, network, read(regularizer))
         return objective
 
     return make
@@ -162,7 +164,7 @@ def test_network_without_kernels_has_no_penalty(make_task):
     spec = make_task("two_d_beale").spec(setting, seed=42)
     network = build_model(spec.problem, datasets.get("two_d"))
     objective = Objective(spec, datasets.get("two_d"), network, keras.regularizers.L1(1.0), decays(spec.problem))
-    objective.start(spec, network)
+    objective.start(spec, network, read(None))
     assert float(objective.penalty()) == 0.0
 
 
@@ -187,3 +189,23 @@ def test_convolutions_are_evaluated_in_pieces_of_the_batch_size(make_objective):
     losses = keras.ops.sparse_categorical_crossentropy(random_samples(40).targets, logits, from_logits=True)
     assert evaluation.loss == pytest.approx(float(np.mean(losses)), rel=1e-5)
     assert evaluation.accuracy == (logits.argmax(axis=1) == random_samples(40).targets).mean()
+
+
+def test_every_piece_is_augmented_with_draws_of_its_own(make_task):
+    spec = make_task("digits_2c2d").spec({"optimizer.learning_rate": 0.1}, seed=42)
+    dataset = replace(datasets.get("digits"), augmentation="silhouettes")
+    network = keras.Sequential(
+        [keras.Input((8, 8, 1)), keras.layers.Conv2D(2, 3), keras.layers.Flatten(), keras.layers.Dense(CLASSES)]
+    )
+    evaluator = Evaluator(Objective(spec, dataset, network, None, decays(spec.problem)), batch_size=12)
+    samples, seed = random_samples(12), tf.constant((3, 4))
+    chunks = evaluator.chunks({"first": samples, "second": samples})
+    evaluator.compile(chunks, True, seed)
+    evaluations = evaluator.evaluate(chunks, True, seed)
+    for piece, split in enumerate(("first", "second")):
+        draws = tf.random.stateless_uniform((12, inputs.DRAWS), tf.random.fold_in(seed, piece))
+        logits = network(inputs.preprocess(inputs.augment(samples.inputs, "silhouettes", draws), dataset.preprocessing))
+        losses = keras.ops.sparse_categorical_crossentropy(samples.targets, logits, from_logits=True)
+        # Images may differ in the last digits between XLA, which augments them, and TensorFlow.
+        assert evaluations[split].loss == pytest.approx(float(np.mean(losses)), rel=1e-4)
+    assert evaluations["first"].loss != pytest.approx(evaluations["second"].loss, rel=1e-2)

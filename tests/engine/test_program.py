@@ -14,7 +14,7 @@ from regbench import catalog, datasets
 from regbench.datasets import registry
 from regbench.engine import environment, program, splits
 from regbench.engine.run import run
-from regbench.records import Part
+from regbench.records import Coupling, Decay, Part
 
 RATE = {"optimizer.learning_rate": 0.1}
 OWN_NETWORKS = """
@@ -48,8 +48,8 @@ def only_program():
     program._programs.clear()
 
     def find():
-        (only,) = program._programs.values()
-        (training,) = only._trainings.values()
+        (only,) = program._programs
+        (training,) = only.trainings
         return training
 
     return find
@@ -122,20 +122,34 @@ def test_no_rate_means_no_step(make_task):
     assert losses[0] != losses[1] == losses[2] != losses[3]
 
 
-def test_other_fixed_arguments_make_a_new_training_and_forget_the_old_one(only_program, make_task):
-    task = make_task(candidate="momentum", epochs=1)
-    run(task.spec(RATE | {"optimizer.momentum": 0.9}, 42))
-    before = only_program()
-    run(task.spec(RATE | {"optimizer.momentum": 0.5}, 42))
-    assert only_program() is not before
+def test_other_numbers_need_no_new_trace(only_program, make_task, make_candidate):
+    for factor, number in ((0.25, 0.9), (0.1, 0.5), (0.25, 0.3)):
+        regularizer = Part(name="orthogonal", arguments={"factor": factor})
+        inner = Part(name="adam", arguments={"learning_rate": 0.01, "beta_1": number, "epsilon": number})
+        candidate = make_candidate(
+            "signed_power",
+            inner_optimizer=inner,
+            power=number,
+            regularizer=regularizer,
+            decay=Decay(coupling=Coupling.DECOUPLED_MOMENTUM, strength=number),
+        )
+        run(make_task(candidate=candidate, epochs=1).spec({}, 42))
+    assert only_program()._function.experimental_get_tracing_count() == 1
 
 
-def test_process_keeps_a_few_programs_those_used_last(only_program, make_task):
-    sizes = [100 + number for number in range(program.KEPT + 1)]
-    for batch_size in (*sizes[:-1], sizes[0], sizes[-1]):
-        run(make_task(epochs=0, batch_size=batch_size).spec(RATE, 42))
-    kept = [json.loads(key)["batch_size"] for key in program._programs]
-    assert kept == [*sizes[2:-1], sizes[0], sizes[-1]]
+def test_process_keeps_what_was_used_last():
+    kept = program.Kept()
+    numbers = range(program.KEPT + 1)
+    for number in (*numbers[:-1], numbers[0], numbers[-1]):
+        kept.take(str(number), lambda item: True, lambda number=number: number)
+    assert list(kept) == [*numbers[2:-1], numbers[0], numbers[-1]]
+
+
+def test_process_keeps_several_things_of_one_key_where_guards_tell_them_apart():
+    kept = program.Kept()
+    wanted = [0, 1, 0, 1]
+    assert [kept.take("key", one.__eq__, lambda one=one: one) for one in wanted] == wanted
+    assert list(kept) == [0, 1]
 
 
 WIDE = Part(name="mlp", arguments={"units": [512, 256]})  # too large for XLA on a CPU

@@ -146,6 +146,52 @@ def test_l2_and_decoupled_decay_are_the_same_for_plain_gradient_descent(problem,
         assert l2[split] != pytest.approx(none[split], rel=10 * tolerance)
 
 
+COUPLINGS = (
+    ("none", 0.0, 0.5),
+    ("l2", 0.1, 0.5),
+    ("decoupled", 0.4, 0.5),
+    ("l2", 0.4, 0.5),
+    ("decoupled_momentum", 0.4, 0.5),
+    ("decoupled_constant", 0.004, 0.5),
+    ("decoupled_momentum", 0.2, 0.25),
+    ("l2", 0.1, 0.25),
+)
+
+
+def test_every_coupling_is_that_of_numpy_in_programs_that_were_used_before(make_task):
+    for coupling, strength, momentum in COUPLINGS:
+        setting = RATE | {"optimizer.momentum": momentum, "decay.coupling": coupling, "decay.strength": strength}
+        spec = make_task("quadratic_deep", "momentum", epochs=1).spec(setting, seed=42)
+        result = run(spec)
+        step_losses, test_losses = simulate_momentum(spec)
+        # As above; with momentum an error goes on for 1 / (1 - momentum) steps.
+        tolerance = 100 * (len(step_losses) + 2) * EPSILON / 2 / (1 - momentum)
+        assert result.curves["minibatch_train_losses"] == pytest.approx(step_losses, rel=tolerance), setting
+        assert result.curves["test_losses"] == pytest.approx(test_losses, rel=tolerance), setting
+
+
+def simulate_momentum(spec):
+    """Heavy-ball momentum on quadratic_deep with decay: losses with the penalty before every step and every epoch."""
+    hessian = _hessian((90, 10), (0.0, 30.0), (1.0, 60.0), 42)
+    loaded = load_splits("quadratic", spec.protocol, None)
+    train, test = (samples.inputs.astype(np.float64) for samples in (loaded.train, loaded.test))
+    batches = Batches(loaded.train, spec.batch_size, spec.seed, spec.protocol.reshuffle)
+    rate, momentum = (spec.optimizer.arguments[name] for name in ("learning_rate", "momentum"))
+    strength, coupling = spec.decay_strength, spec.decay.coupling
+    l2 = strength if coupling == "l2" else 0.0
+    factors = {"decoupled": rate, "decoupled_momentum": rate / (1 - momentum), "decoupled_constant": 1.0}
+    factor = factors.get(coupling, 0.0) * strength
+    theta, velocity, step_losses, test_losses = np.ones(100), np.zeros(100), [], []
+    for positions in batches.epoch(0):
+        step_losses.append(mean_loss(theta, hessian, train[positions]) + l2 / 2 * theta @ theta)
+        gradient = hessian @ (theta - train[positions].mean(axis=0)) + l2 * theta
+        velocity = momentum * velocity - rate * gradient
+        theta = (1 - factor) * theta + velocity
+    for weights in (np.ones(100), theta):
+        test_losses.append(mean_loss(weights, hessian, test[:896]) + l2 / 2 * weights @ weights)
+    return step_losses, test_losses
+
+
 @pytest.mark.parametrize("coupling", ["decoupled", "decoupled_momentum", "decoupled_constant"])
 def test_strength_of_the_decay_has_an_effect_in_a_program_that_was_used_before(coupling, run_with):
     setting = RATE | {"optimizer.momentum": 0.9, "decay.coupling": coupling}

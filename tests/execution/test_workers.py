@@ -149,7 +149,7 @@ def compute_elsewhere(tmp_path_factory):
             env=os.environ | threads | {"PYTHONPATH": str(folder)},
             capture_output=True,
             text=True,
-            timeout=600,
+            timeout=3600,
             check=False,
         )
         assert process.returncode == 0, process.stderr

@@ -7,6 +7,7 @@ from regbench import benchmark, catalog
 from regbench.figures.plan import Drawing, PaperFigure, Run, available_results, candidate, part
 from regbench.figures.runs import FigureRuns
 from regbench.plots.curve_panels import CurvePanel, curve_panels
+from regbench.store.folder import Folder
 
 
 @pytest.fixture
@@ -22,11 +23,11 @@ def pretend(monkeypatch, make_result):
     def use(values=lambda spec: {"test_accuracies": 0.5}, **changes):
         trained = []
 
-        def run_all(specs, *, output, report, **_):
-            for spec in specs:
+        def run_all(specs, *, origins, results, report, **_):
+            for spec, origin in zip(specs, origins, strict=True):
                 trained.append(spec)
-                result = make_result(spec, **values(spec)).model_copy(update=changes)
-                benchmark.Folder(output).write(result)
+                result = make_result(spec, **values(spec)).model_copy(update={"origin": origin} | changes)
+                Folder(results).write(result)
                 report(result, False)
 
         monkeypatch.setattr(benchmark, "run_all", run_all)

@@ -80,7 +80,7 @@ def test_full_grid_is_that_of_the_published_baselines():
 
 def test_trees_that_are_only_read_say_which_problems_are_shown(pretend, results, write, tmp_path):
     pretend(values)
-    searches = [search for search in deepobs._searches(Size.QUICK) if search.problem.name == "digits_mlp"]
+    searches = [search for search in deepobs._searches(Size.QUICK) if search.search.task.problem.name == "digits_mlp"]
     known = FigureRuns([tmp_path / "theirs"])
     for search in searches:
         known.train(search.trials())

@@ -1,5 +1,7 @@
 """What the figures of each paper declare."""
 
+import functools
+import json
 import re
 
 import pytest
@@ -23,6 +25,12 @@ def nothing(run):
     return None
 
 
+@functools.cache
+def layers_of(name, arguments, shape, classes):
+    """The names of a network's layers, which is built once for all figures that train it; arguments as JSON."""
+    return {layer.name for layer in models.build(name, json.loads(arguments), shape, classes).layers}
+
+
 @pytest.mark.parametrize("figure", EVERY)
 def test_figure_declares_runs_that_could_be_trained(figure):
     runs = figure.runs(nothing)
@@ -32,8 +40,9 @@ def test_figure_declares_runs_that_could_be_trained(figure):
         spec = run.spec
         optimizer, regularizer = build_optimizer(spec), build_regularizer(spec)
         dataset = dataset_of(run.problem)
-        model = models.build(run.problem.model.name, run.problem.model.arguments, dataset.input_shape, dataset.classes)
-        layers = {layer.name for layer in model.layers}
+        network = run.problem.model
+        arguments = json.dumps(network.arguments, sort_keys=True)
+        layers = layers_of(network.name, arguments, dataset.input_shape, dataset.classes)
         assert optimizer is not None
         assert not isinstance(regularizer, dict) or set(regularizer) <= layers
         assert max(run.schedule.epochs, default=0) < run.epochs
@@ -57,11 +66,11 @@ def test_names_of_figures_are_different(paper, size):
 
 @pytest.mark.parametrize("paper", figures.PAPERS)
 def test_quick_trains_less_than_default_and_default_less_than_full(paper):
-    from regbench.figures.estimate import Speed
+    from regbench.benchmark.estimate import Estimator
 
     def seconds(size):
-        digests = {run.digest: run for figure in figures.of_paper(paper, size) for run in figure.runs(nothing)}
-        return Speed().total(digests.values())
+        specs = {run.digest: run.spec for figure in figures.of_paper(paper, size) for run in figure.runs(nothing)}
+        return Estimator().seconds(specs.values())
 
     assert seconds(Size.QUICK) < seconds(Size.DEFAULT) < seconds(Size.FULL)
 

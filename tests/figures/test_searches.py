@@ -2,7 +2,8 @@
 
 import pytest
 
-from regbench import benchmark, catalog
+from regbench import benchmark
+from regbench.benchmark.searches import Search
 from regbench.figures.runs import FigureRuns
 from regbench.figures.searches import FigureSearch
 from regbench.records import Outcome
@@ -12,7 +13,7 @@ RATE = "optimizer.learning_rate"
 
 @pytest.fixture
 def search():
-    return FigureSearch(catalog.problem("digits_mlp"), catalog.candidate("sgd"), 4, 2, 1, catalog.protocol("deepobs"))
+    return FigureSearch(Search.of("digits_mlp", "sgd", budget=4, reruns=2, epochs=1))
 
 
 def test_runs_are_those_of_the_search_command(search, use_machine, by_score, tmp_path):

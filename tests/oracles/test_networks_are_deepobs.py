@@ -87,7 +87,7 @@ class Pair:
 
 
 def run(*command: str | Path) -> None:
-    done = subprocess.run([sys.executable, *command], capture_output=True, text=True, timeout=900, check=False)
+    done = subprocess.run([sys.executable, *command], capture_output=True, text=True, timeout=3600, check=False)
     assert done.returncode == 0, done.stderr
 
 

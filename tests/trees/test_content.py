@@ -37,7 +37,7 @@ def same(one: Any, other: Any) -> bool:
     return type(one) is type(other) and one == other
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(tables, st.sampled_from([None, 4]), st.booleans())
 def test_what_is_read_is_what_json_reads(table: dict[str, Any], indent: int | None, ascii_only: bool) -> None:
     data = json.dumps(table, indent=indent, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass")

@@ -5,7 +5,7 @@ import math
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from regbench.errors import DefinitionError
@@ -44,13 +44,11 @@ def candidate_of(**arguments):
     return Candidate(name="mine", summary="", source="", optimizer=Part(name="sgd", arguments=arguments))
 
 
-@settings(deadline=None)
 @given(candidates(), seeds, st.integers(0, 30), st.integers(0, 30))
 def test_smaller_budgets_are_the_beginning_of_larger_ones(candidate, seed, few, more):
     assert draws.points(candidate, seed, few) == draws.points(candidate, seed, few + more)[:few]
 
 
-@settings(deadline=None)
 @given(ranges, seeds)
 def test_draws_stay_between_the_ends(searched, seed):
     low, high = space.ends(searched)
@@ -72,7 +70,6 @@ def test_rounding_does_not_leave_a_narrow_range():
             assert low <= point["optimizer.x"] <= high
 
 
-@settings(deadline=None)
 @given(candidates(), seeds)
 def test_points_are_plain_data(candidate, seed):
     points = draws.points(candidate, seed, 3)
@@ -130,7 +127,6 @@ def test_grid_of_a_distance_to_one_is_spaced_in_the_distance():
     assert [point["optimizer.momentum"] for point in grid] == pytest.approx([0.9999, 0.99, 0.0])
 
 
-@settings(deadline=None)
 @given(candidates(), st.integers(1, 100))
 def test_grid_never_exceeds_the_budget(candidate, budget):
     least = math.prod(

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from regbench.errors import DefinitionError, UnknownNameError
@@ -196,7 +196,6 @@ def test_decay_that_does_not_hold_together_is_refused(setting, message):
     assert message in str(raised.value)
 
 
-@settings(deadline=None)
 @given(st.floats(1e-4, 1.0), st.booleans())
 def test_drawn_number_comes_back_from_its_hyperparameter(number, one_minus):
     searched = Range(low=1e-4, high=1.0, log=True, one_minus=one_minus)
