@@ -3,37 +3,33 @@
     python scripts/bundle_published.py DIR...
 
 Each DIR is a results tree as its authors published it (results/bundled/README.md names them). Values are read from the
-files, never from the names of folders; superseded runs are left out.
+files, never from the names of folders; superseded runs are left out. Curves are kept of the runs by which an entry is
+judged: those of its winner.
 """
 
 import argparse
-from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import regbench
-from regbench.analysis import curves
-from regbench.analysis.entries import reported, with_labels
+from regbench.analysis.entries import reported
 from regbench.trees import bundled
 
 ROOT = Path(__file__).resolve().parent.parent
-
-
-def bundle(trees: Sequence[str], source: str) -> None:
-    """Write the tables of a source from all runs of these trees."""
-    results = regbench.load(*trees)
-    runs = with_labels(results.runs.assign(source=source))
-    shown = reported(runs)
-    summaries = curves.summaries(results.curves(shown["run"].tolist()), shown)
-    bundled.write(ROOT / "results" / "bundled" / source, runs, summaries)
-    print(runs.groupby(["problem", "candidate", "protocol"]).size().to_string())
-    print(f"{len(runs)} runs, {len(shown)} of them reported")
+PROBLEMS = ("quadratic_deep", "fmnist_2c2d", "cifar10_3c3d")
 
 
 def main() -> None:
     """Bundle what is published."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("trees", nargs="+", metavar="DIR")
-    bundle(parser.parse_args().trees, "published")
+    results = regbench.load(*parser.parse_args().trees)
+    runs = results.runs[results.runs["problem"].isin(PROBLEMS)].assign(source="published")
+    shown = reported(runs)
+    chosen = replace(results, runs=runs)
+    for path in bundled.write(ROOT / "results/bundled/published", chosen, with_curves=set(shown["run"])):
+        print(f"{path.relative_to(ROOT)}: {path.stat().st_size} bytes")
+    print(runs.groupby(["problem", "candidate", "protocol"]).size().to_string())
 
 
 if __name__ == "__main__":

@@ -71,6 +71,7 @@ def driver(trials: int, sampler: str) -> None:
                 reruns=0,
                 epochs=EPOCHS,
                 results=output,
+                baselines="none",
                 progress=note,
             )
             return time.perf_counter() - began
@@ -120,7 +121,8 @@ def speedup(epochs: int, repeats: int) -> None:
         curves = []
         for workers in (1, 2):
             with tempfile.TemporaryDirectory() as output:
-                command = f"regbench search digits_mlp sgd --epochs {epochs} --worker-threads 1 --format json"
+                options = f"--epochs {epochs} --worker-threads 1 --baselines none --format json"
+                command = f"regbench search digits_mlp sgd {options}"
                 began = time.perf_counter()
                 done = subprocess.run(
                     [sys.executable, "-m", *command.split(), "--workers", str(workers), "--results", output],

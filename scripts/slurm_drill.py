@@ -141,7 +141,7 @@ def drill(folder: Path, budget: str, epochs: int, jobs: int) -> int:
     os.environ.update(ONE_THREAD)  # this many threads each run has on both sides
     expected_runs = catalog.budget_trials(budget) + catalog.protocol("deepobs").reruns
     search = [sys.executable, "-m", "regbench", "search", "digits_mlp", "sgd", "--budget", budget]
-    search += ["--epochs", str(epochs), "--format", "json"]
+    search += ["--epochs", str(epochs), "--baselines", "none", "--format", "json"]
 
     print(f"Undisturbed, in one process: {shlex.join(search[2:])}", flush=True)
     with Drill(search, folder / "undisturbed") as undisturbed:

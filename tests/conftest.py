@@ -16,6 +16,7 @@ import pytest
 from regbench import catalog, execution
 from regbench.benchmark.tasks import Task
 from regbench.records import Candidate, Decay, Outcome, Part, Problem, Protocol, RunResult, RunSpec, Schedule, Timings
+from regbench.store import bundle
 
 NOBODY = 65534
 
@@ -34,6 +35,12 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture(autouse=True)
+def no_bundled_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Searches in this process make their runs; what comes with regbench is there for comparisons all the same."""
+    monkeypatch.setattr(bundle, "source_folder", lambda source: Path(source) / "not there")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -45,6 +45,7 @@ def test_contracts_hold(copy):
         ("records/runs.py", "from regbench.comparison import tables", "Imports point down"),
         ("records/runs.py", "import pandas", "Data frames are for what reads and analyses results"),
         ("trees/tree.py", "import pandas", "Data frames are for what reads and analyses results"),
+        ("analysis/ranking.py", "import pyarrow", "Columnar files are for what keeps, reads and exports results"),
         ("tuning/draws.py", "from regbench.engine import run", "The tuning never reaches what computes or keeps"),
     ],
 )

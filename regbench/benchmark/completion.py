@@ -1,4 +1,4 @@
-"""The runs of specs: found in the results tree, or computed and written there."""
+"""The runs of specs: found in the results tree, copied there from what comes with regbench, or computed and written."""
 
 import sys
 import time
@@ -6,13 +6,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from regbench.benchmark import machine_speed
+from regbench.benchmark.finding import Finder
 from regbench.execution import Machine, failed_because
 from regbench.records import Origin, Role, RunResult, RunSpec
+from regbench.store.bundle import Bundle
 from regbench.store.folder import Folder
 from regbench.store.run_locks import RunLocks
 
 Report = Callable[[RunResult, bool], None]
-"""Called with a run as soon as it is there, and whether it lay in the results tree."""
+"""Called with a run as soon as it is there, and whether it was there already: in the results tree or with regbench."""
 
 _LOOKS_EVERY_SECONDS = 0.5
 
@@ -23,11 +25,14 @@ def complete(
     machine: Machine,
     report: Report,
     *,
+    bundle: Bundle | None = None,
     origins: Sequence[Origin] | None = None,
     minibatch: bool = False,
     brief: bool = False,
 ) -> list[RunResult]:
     """The runs of the specs, in their order: what the results tree has is taken from there, the others are computed.
+
+    A run that comes with regbench is copied into the tree in place of being computed; its environment says so.
 
     Two equal specs are one run. Every run is written as soon as it is there. What another process is computing for the
     same tree is left to it and waited for.
@@ -37,8 +42,9 @@ def complete(
         folder: the results tree, which exists.
         machine: computes what is missing.
         report: called with every run, with equal ones once.
+        bundle: what comes with regbench; None computes all that was not computed for this tree.
         origins: what goes on record of what made each run, should it be made now; by hand unless given.
-        minibatch: also read the losses of the steps.
+        minibatch: also read the losses of the steps; runs that come with regbench have none, and are not taken.
         brief: give back only the last value of each curve (`RunResult.brief`), so that thousands fit into memory.
 
     Raises:
@@ -49,7 +55,8 @@ def complete(
         origins = [Origin(role=Role.BY_HAND)] * len(specs)
     first = {spec.digest(): origin for spec, origin in reversed(list(zip(specs, origins, strict=True)))}
     with RunLocks(folder.path, folder.warn) as locks:
-        return _Completion(folder, machine, report, first, minibatch, brief, locks).of(specs)
+        finder = Finder(folder, machine.conditions, bundle, minibatch)
+        return _Completion(folder, machine, report, first, finder, brief, locks).of(specs)
 
 
 def tell_different_data(results: Sequence[RunResult], folder: Folder) -> None:
@@ -67,13 +74,13 @@ class _Completion:
         machine: Machine,
         report: Report,
         origins: Mapping[str, Origin],
-        minibatch: bool,
+        finder: Finder,
         brief: bool,
         locks: RunLocks,
     ) -> None:
         self._folder, self._machine, self._report, self._locks = folder, machine, report, locks
         self._origins = origins
-        self._minibatch, self._brief = minibatch, brief
+        self._finder, self._brief = finder, brief
         self._results: dict[str, RunResult] = {}
         self._missing: dict[str, RunSpec] = {}
         self._failures_before: dict[str, set[Path]] = {}
@@ -109,18 +116,25 @@ class _Completion:
         for digest, spec in list(self._missing.items()):
             if not self._locks.take(digest):
                 self._failures_before.setdefault(digest, set(self._folder.failures(spec)))
-            elif self._is_found(spec) or self._has_failed_elsewhere(spec):  # by the one who had it until now
+            # By the one who had it until now, it may have been computed or tried.
+            elif self._is_found(spec) or self._is_copied(spec) or self._has_failed_elsewhere(spec):
                 self._locks.release(digest)
             else:
                 yield spec
 
     def _is_found(self, spec: RunSpec) -> bool:
-        found = self._folder.find(spec, minibatch=self._minibatch)
-        if found is None or self._machine.conditions.must_repeat(found):
-            return False
-        # What cannot change a curve may have changed since: the metric by which a run is scored, say.
-        self._note(found.model_copy(update={"spec": spec}), was_found=True)
-        return True
+        found = self._finder.in_tree(spec)
+        if found is not None:
+            self._note(found, was_found=True)
+        return found is not None
+
+    def _is_copied(self, spec: RunSpec) -> bool:
+        """Whether the run came with regbench, and is written into the results tree as any other."""
+        found = self._finder.in_bundle(spec)
+        if found is not None:
+            self._folder.write(found)
+            self._note(found, was_found=True)
+        return found is not None
 
     def _has_failed_elsewhere(self, spec: RunSpec) -> bool:
         """Whether another process tried this run while we waited for it, and failed: then we need not fail too."""

@@ -250,7 +250,7 @@ def _sample(result: RunResult) -> _Sample | None:
         run_seconds=max(0.0, timings.total_seconds - timings.compile_seconds - in_epochs),
         sample_seconds=in_epochs / (max(1, trained) * _epoch_samples(spec)),
     )
-    is_here = result.environment.get("platform") == platform.platform()
+    is_here = result.environment.get("platform") == platform.platform() and not result.is_bundled
     is_trial = result.origin is None or result.origin.role != Role.RERUN
     return _Sample(spec.candidate, is_here, is_trial, spec.epochs, trained, speed)
 

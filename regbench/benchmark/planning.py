@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from regbench.benchmark.estimate import Cost, Estimator, wall_seconds
+from regbench.benchmark.finding import Baselines, Finder, bundle_of
 from regbench.benchmark.searches import Search, searches_of
 from regbench.benchmark.tasks import Task
 from regbench.errors import ResultsError
@@ -30,8 +31,9 @@ class PlannedRun:
         phase: "trials" or "re-runs".
         number: within the phase, counting from 0.
         spec: the run.
-        is_found: it lies in the results tree, so that a search would not make it.
+        is_found: it lies in the results tree or comes with regbench, so that a search would not make it.
         cost: what it takes; None where nothing is known.
+        is_bundled: it is found, and comes with regbench.
     """
 
     phase: Phase
@@ -39,6 +41,7 @@ class PlannedRun:
     spec: RunSpec
     is_found: bool
     cost: Cost | None
+    is_bundled: bool = False
 
     @property
     def seconds(self) -> float | None:
@@ -103,6 +106,7 @@ def plan(
     schedule: Schedule | str = "none",
     protocol: str | Protocol = "deepobs",
     results: str | Path = "results",
+    baselines: Baselines = "bundled",
     max_seconds: float | None = None,
     warn: Callable[[str], None] | None = None,
 ) -> list[PlannedSearch]:
@@ -131,17 +135,17 @@ def plan(
     folder = Folder(results, warn)
     if folder.path.exists() and not folder.path.is_dir():
         raise ResultsError(f"{folder.path}: the results folder must be a folder. Received: a file")
-    conditions, estimator = Conditions(max_seconds=max_seconds), Estimator()
+    finder = Finder(folder, Conditions(max_seconds=max_seconds), bundle_of(baselines, folder.warn))
+    estimator = Estimator()
     _learn([search.task for search in searches], folder.path, estimator)
-    return [_plan_one(search, folder, conditions, estimator) for search in searches]
+    return [_plan_one(search, finder, estimator, max_seconds) for search in searches]
 
 
-def _plan_one(search: Search, folder: Folder, conditions: Conditions, estimator: Estimator) -> PlannedSearch:
+def _plan_one(search: Search, finder: Finder, estimator: Estimator, max_seconds: float | None) -> PlannedSearch:
     specs = search.trials
-    limit = conditions.max_seconds
-    cost_of_trial = estimator.cost(specs[0], is_trial=True, max_seconds=limit)
-    whole_run = estimator.cost(specs[0], max_seconds=limit)
-    results = [_find(spec, folder, conditions) for spec in specs]
+    cost_of_trial = estimator.cost(specs[0], is_trial=True, max_seconds=max_seconds)
+    whole_run = estimator.cost(specs[0], max_seconds=max_seconds)
+    results = [finder.find(spec) for spec in specs]
     runs = _planned("trials", specs, results, cost_of_trial)
     found = [result for result in results if result is not None]
     name = search.task.candidate.name
@@ -150,7 +154,7 @@ def _plan_one(search: Search, folder: Folder, conditions: Conditions, estimator:
     winner = tune.best(found, search.task.problem.goal)
     if winner is not None:
         again = search.reruns([specs[winner]])
-        runs += _planned("re-runs", again, [_find(spec, folder, conditions) for spec in again], whole_run)
+        runs += _planned("re-runs", again, [finder.find(spec) for spec in again], whole_run)
     return PlannedSearch(name, runs, 0, whole_run)
 
 
@@ -158,18 +162,9 @@ def _planned(
     phase: Phase, specs: Sequence[RunSpec], results: Sequence[RunResult | None], cost: Cost | None
 ) -> list[PlannedRun]:
     return [
-        PlannedRun(phase, number, spec, result is not None, cost)
+        PlannedRun(phase, number, spec, result is not None, cost, result is not None and result.is_bundled)
         for number, (spec, result) in enumerate(zip(specs, results, strict=True))
     ]
-
-
-def _find(spec: RunSpec, folder: Folder, conditions: Conditions) -> RunResult | None:
-    """The run, where a search would take it from the results tree."""
-    found = folder.find(spec)
-    if found is None or conditions.must_repeat(found):
-        return None
-    # What cannot change a curve may have changed since: the metric by which a run is scored, say.
-    return found.model_copy(update={"spec": spec})
 
 
 def _learn(tasks: Sequence[Task], results: Path, estimator: Estimator) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from regbench import datasets, execution
 from regbench.benchmark import completion, estimate
 from regbench.benchmark.events import Progress, Warn, numbered
+from regbench.benchmark.finding import Baselines, bundle_of
 from regbench.benchmark.sources import source_digests
 from regbench.benchmark.tasks import Task, checked_seed
 from regbench.execution import Conditions
@@ -87,6 +88,8 @@ def run_all(
     data_dir: str | Path | None = None,
     max_seconds: float | None = None,
     keep_kernels: bool = False,
+    minibatch: bool = True,
+    baselines: Baselines = "bundled",
     report: completion.Report | None = None,
     warn: Warn | None = None,
 ) -> list[RunResult]:
@@ -99,6 +102,8 @@ def run_all(
         data_dir: data folder; None searches the usual places.
         max_seconds: give up a run after the epoch that ends later than this.
         keep_kernels: keep the trained kernels in the runs.
+        minibatch: give back the losses of the steps too; without them, runs that come with regbench are taken.
+        baselines: "none" takes none of these.
         report: called with each run as soon as it is there, and whether it lay in the results tree.
         warn: called with a line on every file in the results tree that had to be skipped.
 
@@ -108,10 +113,12 @@ def run_all(
     for dataset in dict.fromkeys(spec.problem.dataset for spec in specs):
         check_data(dataset, data_dir)
     folder = Folder(results, warn)
+    bundle = bundle_of(baselines, folder.warn)
     folder.check_writable()
     with execution.machine(0, conditions(data_dir, max_seconds, keep_kernels)) as machine:
-        report = report or (lambda *_: None)
-        made = completion.complete(specs, folder, machine, report, origins=origins, minibatch=True)
+        made = completion.complete(
+            specs, folder, machine, report or (lambda *_: None), bundle=bundle, origins=origins, minibatch=minibatch
+        )
     estimate.record(made)
     return made
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from regbench import execution
 from regbench.benchmark import completion, estimate
 from regbench.benchmark.events import Progress, Warn, numbered
+from regbench.benchmark.finding import Baselines, bundle_of
 from regbench.benchmark.recording import SearchRecord
 from regbench.benchmark.running import check_data, conditions
 from regbench.benchmark.searches import Search, searches_of
@@ -17,6 +18,7 @@ from regbench.benchmark.standings import Standing, ranked, standing
 from regbench.errors import DefinitionError
 from regbench.execution import Machine, Workers
 from regbench.records import TUNING_SEED, Candidate, Problem, Protocol, Role, RunResult, Schedule
+from regbench.store.bundle import Bundle
 from regbench.store.folder import Folder
 from regbench.tuning import tune
 
@@ -36,6 +38,7 @@ def search(
     workers: Workers | int = 0,
     retries: int = execution.RETRIES,
     results: str | Path = "results",
+    baselines: Baselines = "bundled",
     data_dir: str | Path | None = None,
     max_seconds: float | None = None,
     progress: Progress | None = None,
@@ -56,6 +59,8 @@ def search(
         workers: where runs are computed; a number means so many processes on this machine, 0 this process.
         retries: how often a run is tried again that the machine lost: its process died, memory or disk failed.
         results: results tree; what is in it is not run again.
+        baselines: "bundled" copies runs that come with regbench into the tree in place of making them; "none" makes
+            them all here.
         data_dir: data folder; None searches the usual places.
         max_seconds: give up a run after the epoch that ends later than this.
         progress: called with every run that is there.
@@ -88,28 +93,31 @@ def search(
     if workers.cluster is None:  # the workers of a cluster have data of their own
         check_data(searches[0].task.problem.dataset, data_dir)
     folder = Folder(results, warn)
+    bundle = bundle_of(baselines, folder.warn)
     folder.check_writable()
     told = conditions(data_dir, max_seconds)
     with execution.machine(workers, told, retries=retries, finish=True, warn=folder.warn) as machine:
-        return ranked([_search_one(one, folder, machine, progress) for one in searches])
+        return ranked([_search_one(one, folder, bundle, machine, progress) for one in searches])
 
 
-def _search_one(search: Search, folder: Folder, machine: Machine, progress: Progress | None) -> Standing:
+def _search_one(
+    search: Search, folder: Folder, bundle: Bundle | None, machine: Machine, progress: Progress | None
+) -> Standing:
     """Tune, choose, re-run."""
     name = search.task.candidate.name
     record = SearchRecord(search, folder)
     study = search.study()
-    trials = _tune(search, study, record, folder, machine, numbered(progress, name, "trials", study.trials))
+    trials = _tune(search, study, record, folder, bundle, machine, numbered(progress, name, "trials", study.trials))
 
     position = tune.best(trials, search.task.problem.goal)
     best = [] if position is None else [trials[position].spec]
     reruns = search.reruns(best)
     record.choose(position, reruns)
 
-    winners = completion.complete(best, folder, machine, lambda *_: None)  # read again, with the curves
+    winners = completion.complete(best, folder, machine, lambda *_: None, bundle=bundle)  # read again, with the curves
     origins = [search.origin(Role.RERUN, number) for number in range(len(reruns))]
     report = numbered(progress, name, "re-runs", len(reruns))
-    again = completion.complete(reruns, folder, machine, report, origins=origins)
+    again = completion.complete(reruns, folder, machine, report, bundle=bundle, origins=origins)
     record.close([*trials, *again])
     estimate.record([*trials, *again])
 
@@ -122,6 +130,7 @@ def _tune(
     study: tune.Study,
     record: SearchRecord,
     folder: Folder,
+    bundle: Bundle | None,
     machine: Machine,
     report: completion.Report,
 ) -> list[RunResult]:
@@ -141,7 +150,9 @@ def _tune(
         specs = [search.trial(setting) for setting in settings]
         record.add_trials(specs)
         origins = [search.origin(Role.TRIAL, number) for number in numbers]
-        of_round = completion.complete(specs, folder, machine, keep_and_report, origins=origins, brief=True)
+        of_round = completion.complete(
+            specs, folder, machine, keep_and_report, bundle=bundle, origins=origins, brief=True
+        )
         once: set[str] = set()
         for result in of_round:
             digest = result.spec.digest()

@@ -201,6 +201,7 @@ def search(
             warn=watching.warn,
             **others,
         )
+        watching.tell_bundled()
     summaries.show_standings(standings, form)
     return SOME_FAILED if any(standing.unfinished for standing in standings) else DONE
 

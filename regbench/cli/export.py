@@ -14,11 +14,7 @@ from regbench.cli.codes import DONE
 @options.only_candidates
 @click.option("--optuna", metavar="FILE", help="Write the searches as an Optuna journal, for optuna-dashboard.")
 @click.option("--tensorboard", metavar="DIR", help="Write a folder for TensorBoard.  [needs regbench[tensorboard]]")
-@click.option(
-    "--parquet",
-    metavar="FILE",
-    help="Write the runs, and beside them their curves, as Parquet.  [needs regbench[parquet]]",
-)
+@click.option("--parquet", metavar="FILE", help="Write the runs, and beside them their curves, as Parquet.")
 def export(
     tree: str,
     problems: Sequence[str],

@@ -189,6 +189,13 @@ _SEARCHING = (
         help="How settings are drawn: random, tpe, qmc, grid.",
     ),
     click.option("--reruns", type=int, metavar="N", help="Further seeds of each winner.  [default: the protocol's]"),
+    click.option(
+        "--baselines",
+        default="bundled",
+        show_default=True,
+        metavar="bundled|none",
+        help="Take runs that come with regbench, or train all here.",
+    ),
 )
 
 

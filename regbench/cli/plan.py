@@ -188,11 +188,11 @@ def _summary(searches: Sequence["PlannedSearch"], results: str, workers: int) ->
     """A line a candidate, and one on all."""
     lines = []
     for search in searches:
-        found = sum(run.is_found for run in search.runs)
+        bundled = sum(run.is_bundled for run in search.runs)
+        found = sum(run.is_found for run in search.runs) - bundled
+        known = f"{found} of them in {results}" + (f", {bundled} came with regbench" if bundled else "")
         later = f", then {search.reruns_to_come} re-runs" if search.reruns_to_come else ""
-        lines.append(
-            f"{search.candidate}: {len(search.runs)} runs, {found} of them in {results}{later}; {_source(search)}"
-        )
+        lines.append(f"{search.candidate}: {len(search.runs)} runs, {known}{later}; {_source(search)}")
     missing = sum(len(search.missing()) for search in searches)
     to_come = sum(search.reruns_to_come for search in searches)
     later = f" and {to_come} re-runs of winners that are not known yet" if to_come else ""

@@ -91,6 +91,7 @@ class SearchBars(Bars):
         self._bar = self._bars.add_task("loading", total=self._total)
         self._best: dict[str, float] = {}
         self._found: dict[tuple[str, str], int] = {}
+        self._bundled: set[str] = set()
         self._computed = 0
         self._clock_started = 0.0
         self._failures: set[tuple[str, str]] = set()
@@ -106,7 +107,16 @@ class SearchBars(Bars):
         if not self._are_shown and event.done * 10 // event.total > (event.done - 1) * 10 // event.total:
             self.print_line(line)
 
+    def tell_bundled(self) -> None:
+        """Say how many of the runs were not made for the results tree."""
+        if count := len(self._bundled):
+            runs = "run" if count == 1 else "runs"
+            self.print_line(f"{count} {runs} came with regbench (--baselines none trains them here)")
+
     def _count(self, event: "Event") -> None:
+        if event.result.is_bundled:
+            self._bundled.add(event.result.spec.digest())
+            return
         if event.was_found:
             phase = event.candidate, event.phase
             self._found[phase] = self._found.get(phase, 0) + 1

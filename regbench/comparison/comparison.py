@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from regbench.analysis import across, claims, curves, decay, fairness, ranking, stability, tuning
-from regbench.analysis.entries import ENTRY, MODES, Mode, reported, trials
+from regbench.analysis.entries import MODES, Mode, reported, trials
 from regbench.analysis.selection import select
 from regbench.errors import ResultsError, UnknownNameError, printable
 from regbench.records import METRICS
@@ -173,19 +173,17 @@ def compare(
     compared = _each_once(results)
     trees = _each_once([*compared, *([] if baselines in ("bundled", "none") else [baselines])])
     read = [frames.load(tree, source=_source(tree)) for tree in trees]
-    measured = frames.merge(read)
     stored = [bundled.load(source) for source in bundled.SOURCES] if baselines == "bundled" else []
-    runs = pd.concat([measured.runs, *(one.runs for one in stored)], ignore_index=True)
+    found = frames.merge([*read, *stored])
+    runs = found.runs
     if runs.empty:
         raise ResultsError(f"{', '.join(map(str, trees)) or 'no results'}: there are no runs to compare")
     own = {problem for one in read[: len(compared)] for problem in one.runs["problem"]}
     wanted = list(problems) or sorted(own or set(runs["problem"]))
     runs = select(runs, wanted, candidates, budget)
     shown = reported(runs, mode, metric)
-    drawn = curves.summaries(measured.curves(shown.loc[shown["run"] >= 0, "run"].tolist()), shown)
-    known = [one for one in (drawn, *(_of_winners(one.curves, shown) for one in stored)) if len(one)]
-    summaries = pd.concat(known, ignore_index=True) if known else drawn
-    return Comparison(runs, measured.irregularities, summaries, mode, metric)
+    drawn = curves.summaries(found.curves(shown["run"].tolist()), shown)
+    return Comparison(runs, found.irregularities, drawn, mode, metric)
 
 
 def _each_once(trees: Sequence[str | Path]) -> list[str | Path]:
@@ -204,12 +202,6 @@ def _check(metric: str | None, mode: str) -> None:
         raise UnknownNameError("metric", str(metric), METRICS)
     if mode not in MODES:
         raise UnknownNameError("mode", mode, MODES)
-
-
-def _of_winners(summaries: pd.DataFrame, shown: pd.DataFrame) -> pd.DataFrame:
-    """Bundled curves of the settings that won here too."""
-    keys = [*ENTRY, "setting"]
-    return summaries.merge(shown[[*keys, "label"]].drop_duplicates(), on=keys)[curves.COLUMNS]
 
 
 def _entries_apart(table: pd.DataFrame) -> Iterator[str]:

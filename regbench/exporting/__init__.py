@@ -20,7 +20,7 @@ from regbench.trees.frames import Results
 
 __all__ = ["Exported", "StudySummary", "export"]
 
-_PACKAGES = {"tensorboard": "tensorboardX", "parquet": "pyarrow"}
+_PACKAGES = {"tensorboard": "tensorboardX"}
 """What an option needs; the extra that brings it has the option's name."""
 
 
@@ -57,7 +57,7 @@ def export(
         tree: a results tree of any dialect, at whatever level.
         optuna: a new journal file for Optuna and optuna-dashboard, with a study for each entry; see `studies`.
         tensorboard: a new folder for TensorBoard, in it a folder for each run; needs tensorboardX.
-        parquet: a new file for the runs; one beside it that ends in `.curves.parquet` gets the curves; needs pyarrow.
+        parquet: a new file for the runs; one beside it that ends in `.curves.parquet` gets the curves.
         problems: names; all unless given.
         candidates: names or labels; all unless given.
         warn: called with a line on everything that has to be skipped.

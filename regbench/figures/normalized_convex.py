@@ -139,7 +139,8 @@ def _ends(size: Size) -> PaperFigure:
 
 def _runs(one: Candidate, steps: int, size: Size) -> list[Run]:
     problem = catalog.problem("convex_quadratic")
-    return [Run(problem, one, seed, steps // STEPS_AN_EPOCH) for seed in range(TUNING_SEED, TUNING_SEED + SEEDS[size])]
+    seeds = range(TUNING_SEED, TUNING_SEED + SEEDS[size])
+    return [Run(problem, one, seed, steps // STEPS_AN_EPOCH, with_steps=True) for seed in seeds]
 
 
 @cache

@@ -135,4 +135,5 @@ def _with_l2(one: Candidate) -> Candidate:
 
 
 def _runs(problem: Problem, one: Candidate, epochs: int, seeds: int, schedule: Schedule) -> list[Run]:
-    return [Run(problem, one, seed, epochs, schedule=schedule) for seed in range(TUNING_SEED, TUNING_SEED + seeds)]
+    of_seeds = range(TUNING_SEED, TUNING_SEED + seeds)
+    return [Run(problem, one, seed, epochs, schedule=schedule, with_steps=True) for seed in of_seeds]

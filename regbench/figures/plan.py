@@ -57,6 +57,7 @@ class Run:
     Args:
         setting: values of the candidate by dotted name; a candidate without ranges needs none.
         keep_kernels: the trained kernels are needed too.
+        with_steps: the losses of the steps are needed too.
         origin: what goes on record of what made it; by hand unless given.
         is_settled: False where something in it depends on runs that are not there yet; it is then only counted.
     """
@@ -70,6 +71,7 @@ class Run:
     protocol: Protocol = KERAS_FIT
     setting: dict[str, Scalar] = field(default_factory=dict)
     keep_kernels: bool = False
+    with_steps: bool = False
     is_settled: bool = True
     origin: Origin = BY_HAND
 

@@ -1,13 +1,14 @@
 """The runs of figures: found in results trees, or trained into the first of them."""
 
 from collections.abc import Callable, Sequence
+from itertools import product
 from pathlib import Path
 
 from regbench import benchmark
 from regbench.errors import ResultsError
 from regbench.figures.entries import is_foreign
 from regbench.figures.plan import PaperFigure, Run
-from regbench.records import Outcome, RunResult
+from regbench.records import MINIBATCH, Outcome, RunResult
 from regbench.store.folder import Folder
 from regbench.trees import frames
 
@@ -36,7 +37,7 @@ class FigureRuns:
             return None
         if not _suffices(self._known.get(run.digest), run):
             for folder in self._folders:
-                result = folder.find(run.spec, minibatch=True)
+                result = folder.find(run.spec, minibatch=run.with_steps)
                 if result is not None and _suffices(result, run):
                     self._known[run.digest] = result
                     break
@@ -69,8 +70,9 @@ class FigureRuns:
             self._known[result.spec.digest()] = result
             report(result)
 
-        for keep_kernels in (True, False):
-            wanted = [run for run in runs if run.keep_kernels == keep_kernels]
+        for keep_kernels, with_steps in product((True, False), (True, False)):
+            kind = (keep_kernels, with_steps)
+            wanted = [run for run in runs if (run.keep_kernels, run.with_steps) == kind]
             if wanted:
                 benchmark.run_all(
                     [run.spec for run in wanted],
@@ -78,6 +80,7 @@ class FigureRuns:
                     results=tree,
                     data_dir=self._data_dir,
                     keep_kernels=keep_kernels,
+                    minibatch=with_steps,
                     report=take,
                 )
 
@@ -85,4 +88,4 @@ class FigureRuns:
 def _suffices(result: RunResult | None, run: Run) -> bool:
     if result is None or result.outcome == Outcome.TIMED_OUT:
         return False
-    return bool(result.kernels) or not run.keep_kernels
+    return (bool(result.kernels) or not run.keep_kernels) and (MINIBATCH in result.curves or not run.with_steps)

@@ -27,12 +27,13 @@ from regbench.records.definitions import (
     Searched,
     Selection,
 )
-from regbench.records.runs import MINIBATCH, Kernel, Measured, Outcome, RunResult, RunSpec, Timings, digest_of
+from regbench.records.runs import BUNDLED, MINIBATCH, Kernel, Measured, Outcome, RunResult, RunSpec, Timings, digest_of
 from regbench.records.schedules import learning_rate_factor
 from regbench.records.searches import Digest, Manifest, Origin, Role
 
 __all__ = [
     "ABSURD_LOSS_FACTOR",
+    "BUNDLED",
     "METRICS",
     "MINIBATCH",
     "SPLITS",

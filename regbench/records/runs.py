@@ -28,6 +28,9 @@ ALWAYS_TOLD = {
 MINIBATCH = "minibatch_train_losses"
 """The curve with a value a step, most of a file: it is read only where it is wanted."""
 
+BUNDLED = "bundled"
+"""Key in the environment of a run that was not made for the results tree that it lies in: it came with regbench."""
+
 
 class Outcome(StrEnum):
     """How a run ended."""
@@ -196,6 +199,11 @@ class RunResult(Record):
     timings: Timings
     environment: dict[str, Scalar]
     origin: Origin | None = None
+
+    @property
+    def is_bundled(self) -> bool:
+        """Whether it came with regbench: then it has no minibatch losses and no kernels."""
+        return self.environment.get(BUNDLED) is True
 
     def brief(self) -> Self:
         """The run with the last value of each curve only: enough to rank it, and small enough for thousands."""

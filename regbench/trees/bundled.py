@@ -1,145 +1,102 @@
-"""Bundled baselines: figures of results that come with regbench, as compact text tables.
+"""Bundled baselines: results that come with regbench, as the same frames as a tree.
 
-In `results/bundled/<source>/`: `runs.csv` has a row a run, `studies.csv` and `settings.csv` what many runs share, each
-with a number; together they have the columns of `frames` that a comparison needs. `winners.csv` has the setting of each
-winner, with a number; `curves.csv` mean, standard deviation and quartiles of those of its curves that are drawn.
+In `results/bundled/<source>/` lies a file a problem; `store.bundle_file` knows its columns.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from regbench import catalog
 from regbench.errors import ResultsError
-from regbench.records import METRICS, SPLITS
+from regbench.records import Manifest, Role
+from regbench.store import bundle_file, deepobs
+from regbench.store.bundle import SUFFIX, file_of, source_folder
+from regbench.store.bundle_file import SUMMARY_COLUMNS, BundleFile
+from regbench.store.files import read_bytes
+from regbench.trees.frames import IRREGULARITIES, RUNS, Results, frame, merge
+from regbench.trees.searches import with_searches
 
 SOURCES = ("ours", "published")
-DIGITS = "%.9g"  # as many as tell all float32 numbers apart
-DRAWN = ("train_loss", "test_loss", "test_accuracy")
 
-_STUDY = [
-    *("dialect", "problem", "optimizer", "candidate", "coupling", "protocol", "schedule", "epochs", "batch_size"),
-    *("metric", "goal", "outcome_inferred", "loss_has_penalty"),
-]
-_NUMBERS = [
-    *("decay", "diverged_epoch"),
-    *(f"{when}_{split}_{metric}" for when in ("final", "best") for split in SPLITS for metric in METRICS),
-    *("epochs_to_convergence", "step_seconds"),
-]
-_RUN = ["study_number", "setting_number", "seed", "outcome", "irregular", *_NUMBERS]
-_SUMMARY = ["mean", "sd", "q25", "q50", "q75"]
-_WINNER = ["problem", "candidate", "coupling", "protocol", "schedule", "epochs", "batch_size", "setting"]
-# Names may look like numbers, and be empty.
-_TEXTS = ["dialect", *_WINNER[:5], "optimizer", "metric", "goal", "setting", "outcome", "irregular"]
-_TRUTHS = ["outcome_inferred", "loss_has_penalty"]
-_TABLES = {
-    "runs": _RUN,
-    "studies": ["study_number", *_STUDY],
-    "settings": ["setting_number", "setting"],
-    "winners": ["winner", *_WINNER],
-    "curves": ["winner", "metric", "epoch", "n", *_SUMMARY],
-}
-_TYPES = {"str": _TEXTS, "bool": _TRUTHS, "float64": [*_NUMBERS, *_SUMMARY]}
-_TYPE = {name: kind for kind, names in _TYPES.items() for name in names}
+_ORDER = ["candidate", "coupling", "protocol", "schedule", "epochs", "batch_size", "search", "role", "trial"]
 
 
-@dataclass(frozen=True)
-class Bundled:
-    """Baselines of one source.
+def load(source: str, folder: Path | None = None) -> Results:
+    """Read the bundled runs of a source, from the bundled folder unless another is given.
 
-    Attributes:
-        runs: the columns of `frames`; those that the bundle does not keep (file, moment, digest, ...) are empty. `run`
-            is negative, so that no run of a tree has the same.
-        curves: `analysis.curves.COLUMNS` without `label`, for the winners; of the metrics only `DRAWN`.
-    """
-
-    runs: pd.DataFrame
-    curves: pd.DataFrame
-
-
-def load(source: str, folder: Path | None = None) -> Bundled:
-    """Read the bundled tables of a source, from the bundled folder unless another is given.
+    Files have their irregularities in the column `irregular` only.
 
     Raises:
-        ResultsError: a table is missing or damaged.
+        ResultsError: a file is damaged, or there is none.
     """
-    place = (folder or catalog.data_folder("results/bundled")) / source
-    tables = {name: _read(place / f"{name}.csv", columns) for name, columns in _TABLES.items()}
-    tables["runs"] = _joined(place, tables, "runs", "studies", "study_number")
-    runs = _joined(place, tables, "runs", "settings", "setting_number")
-    curves = _joined(place, tables, "curves", "winners", "winner")
-    first = -1 - SOURCES.index(source) * 1_000_000
-    runs = runs.assign(
-        run=range(first, first - len(runs), -1),
-        source=source,
-        file="",
-        digest="",
-        moment=pd.NaT,
-        training_seconds=float("nan"),
-        superseded=False,
-        search="",
-        role="",
-        trial=float("nan"),
-        sampler="",
-        budget=float("nan"),
-        study_seed=float("nan"),
-        further_seeds=float("nan"),
-        won=False,
-    )
-    return Bundled(runs, curves.assign(source=source, search=""))
+    place = source_folder(source) if folder is None else folder / source
+    files = sorted(place.glob(f"*{SUFFIX}"))
+    if not files:
+        raise ResultsError(f"{place}: the runs that come with regbench are missing")
+    return merge([_load_file(BundleFile(path), source) for path in files])
 
 
-def _read(path: Path, columns: Sequence[str]) -> pd.DataFrame:
-    try:
-        with np.errstate(invalid="ignore"):  # a cast of an infinite number is refused all the same
-            table = pd.read_csv(
-                path,
-                dtype={name: _TYPE.get(name, "int64") for name in columns},
-                keep_default_na=False,
-                na_values={name: [""] for name in (*_NUMBERS, "sd")},
-            )
-    except (OSError, ValueError, OverflowError, TypeError) as error:
-        raise ResultsError(f"{path}: the bundled baselines cannot be read: {' '.join(str(error).split())}") from error
-    # Where lines have more fields than the first one, pandas takes the first fields as names of the rows.
-    if list(table.columns) != list(columns) or not isinstance(table.index, pd.RangeIndex):
-        raise ResultsError(f"{path}: the bundled baselines cannot be read: its columns must be {', '.join(columns)}")
-    return table
+def _load_file(file: BundleFile, source: str) -> Results:
+    table = file.summaries()
+    columns: dict[str, Any] = {name: table.column(name).to_pandas() for name in SUMMARY_COLUMNS}
+    columns["run"] = range(len(table))
+    columns["file"], columns["source"] = [""] * len(table), [source] * len(table)
+    columns["moment"] = np.full(len(table), np.datetime64("NaT"), dtype="datetime64[s]")
+    columns["trial"] = columns["number"].where(columns["role"] == Role.TRIAL.value)
+    columns["further_seeds"] = np.full(len(table), np.nan)
+    columns["won"] = columns["superseded"] = np.zeros(len(table), bool)
+    runs = with_searches(frame(RUNS, columns), file.manifests())
+    readers = {number: partial(file.curves, row) for number, row in enumerate(runs["run"])}
+    return Results(runs.assign(run=range(len(runs))), frame(IRREGULARITIES, {}), readers=readers)
 
 
-def _joined(place: Path, tables: Mapping[str, pd.DataFrame], name: str, other: str, number: str) -> pd.DataFrame:
-    """The rows of a table with what another one has in place of a number."""
-    rows, table = tables[name], tables[other]
-    if not (table[number].is_unique and rows[number].isin(table[number]).all()):
-        must = f"every `{number}` of {name}.csv must stand in {other}.csv, once"
-        raise ResultsError(f"{place}: the bundled baselines cannot be read: {must}")
-    return rows.merge(table, on=number).drop(columns=number)
+def write(
+    folder: Path, results: Results, *, manifests: Sequence[Manifest] = (), with_curves: Collection[int] = ()
+) -> list[Path]:
+    """Write the runs of a source, superseded ones left out; returns the files, one a problem.
+
+    Args:
+        folder: of the source; files of other problems in it stay.
+        results: from trees. Runs of ours are kept as they are, but for minibatch losses and kernels.
+        manifests: of these trees.
+        with_curves: numbers of those runs of others whose curves are kept.
+
+    Raises:
+        ResultsError: a run cannot be read, or a file cannot be written.
+    """
+    runs = results.runs[~results.runs["superseded"].astype(bool)]
+    # A run stands there once for each of its searches.
+    runs = runs[(runs["digest"] == "") | ~runs.duplicated("digest")]
+    runs = runs.sort_values([*_ORDER, "setting", "seed"], kind="stable")
+    written = []
+    for problem, members in runs.groupby("problem", sort=True):
+        curves = _curves(results, [run for run in members["run"] if run in with_curves])
+        rows = [_row(row, results, curves.get(row["run"], {})) for row in members.to_dict("records")]
+        path = file_of(folder, str(problem))
+        bundle_file.write(path, rows, [manifest for manifest in manifests if manifest.problem == problem])
+        written.append(path)
+    return written
 
 
-def write(folder: Path, runs: pd.DataFrame, curves: pd.DataFrame) -> None:
-    """Write the tables of a source, superseded runs left out."""
-    kept = runs[~runs["superseded"].astype(bool)]
-    kept = kept.sort_values(["problem", "candidate", "coupling", "protocol", "setting", "seed"], kind="stable")
-    kept, studies = _numbered(kept, _STUDY, "study_number")
-    kept, settings = _numbered(kept, ["setting"], "setting_number")
-    drawn = curves[curves["metric"].isin(DRAWN)].drop(columns=["label", "source"], errors="ignore")
-    drawn, winners = _numbered(drawn, _WINNER, "winner")
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, table, digits in (
-        ("runs", kept[_RUN], DIGITS),
-        ("studies", studies, DIGITS),
-        ("settings", settings, DIGITS),
-        ("winners", winners, DIGITS),
-        ("curves", drawn, "%.6g"),
-    ):
-        table.to_csv(folder / f"{name}.csv", index=False, float_format=digits, lineterminator="\n")
+def _row(row: Mapping[Any, Any], results: Results, curves: Mapping[str, Any]) -> dict[str, Any]:
+    """A run by the columns of a file."""
+    known = {str(name): _plain(value) for name, value in row.items() if name in SUMMARY_COLUMNS}
+    if not row["digest"]:
+        return {**known, "number": _plain(row["trial"]), **curves}
+    own = deepobs.read(read_bytes(results.paths[row["run"]]), minibatch=False)
+    return known | bundle_file.columns_of(own)
 
 
-def _numbered(rows: pd.DataFrame, columns: Sequence[str], number: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The rows with a number in place of these columns, and the table of what each number stands for."""
-    names = list(columns)
-    table = rows[names].drop_duplicates(ignore_index=True).rename_axis(number).reset_index()
-    numbered = rows.merge(table, on=names).drop(columns=names)
-    return numbered[[number, *numbered.columns.drop(number)]], table
+def _curves(results: Results, numbers: Iterable[int]) -> dict[int, dict[str, list[float]]]:
+    found: dict[int, dict[str, list[float]]] = {}
+    for (number, metric), values in results.curves(numbers).groupby(["run", "metric"], observed=True)["value"]:
+        found.setdefault(int(number), {})[str(metric)] = values.tolist()
+    return found
+
+
+def _plain(value: Any) -> Any:
+    """The value as Parquet has it: what is not there is null."""
+    return None if isinstance(value, float) and np.isnan(value) else value

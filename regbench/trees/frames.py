@@ -6,7 +6,7 @@ read. No value is ever taken from the name of a folder; the name of a file gives
 """
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -85,6 +85,11 @@ IRREGULARITIES = {
 """Columns of `irregularities`, a row a file and kind."""
 
 
+Curve = Sequence[float] | np.ndarray
+CurveReader = Callable[[], Mapping[str, Curve]]
+"""Reads the curves of one run, by metric."""
+
+
 @dataclass(frozen=True)
 class Results:
     """Runs of one tree or several.
@@ -92,12 +97,14 @@ class Results:
     Attributes:
         runs: see `RUNS`.
         irregularities: see `IRREGULARITIES`.
-        paths: where the file of a run lies, by its number; runs without one have no curves.
+        paths: where the file of a run lies, by its number.
+        readers: what reads the curves of a run that has no file of its own, by its number; the others have no curves.
     """
 
     runs: pd.DataFrame
     irregularities: pd.DataFrame
     paths: Mapping[int, str] = field(default_factory=dict, repr=False)
+    readers: Mapping[int, CurveReader] = field(default_factory=dict, repr=False)
 
     def curves(self, runs: Iterable[int] | None = None) -> pd.DataFrame:
         """Read the curves of some runs, by their numbers, or of all; see `CURVES` for the columns.
@@ -106,8 +113,12 @@ class Results:
             ResultsError: a file cannot be read any more.
         """
         numbers = self.runs["run"] if runs is None else runs
-        wanted = [int(number) for number in numbers if int(number) in self.paths]
-        return _curve_frame([(number, _read_curves(self.paths[number])) for number in wanted])
+        return _curve_frame([(int(number), self._read_curves(int(number))) for number in numbers])
+
+    def _read_curves(self, number: int) -> Mapping[str, Curve]:
+        if number in self.readers:
+            return self.readers[number]()
+        return _read_curves(self.paths[number]) if number in self.paths else {}
 
 
 def load(path: str | os.PathLike[str], *, cache: bool = True, source: str | None = None) -> Results:
@@ -132,20 +143,22 @@ def load(path: str | os.PathLike[str], *, cache: bool = True, source: str | None
 def merge(results: Sequence[Results]) -> Results:
     """Put the runs of several sources together under new numbers; they stay apart by `source`."""
     if not results:
-        return Results(_frame(RUNS, {}), _frame(IRREGULARITIES, {}))
+        return Results(frame(RUNS, {}), frame(IRREGULARITIES, {}))
     paths: dict[int, str] = {}
+    readers: dict[int, CurveReader] = {}
     frames = []
     start = 0
     for one in results:
         numbers = dict(zip(one.runs["run"], range(start, start + len(one.runs)), strict=True))
         frames.append(one.runs.assign(run=list(numbers.values())))
         paths |= {numbers[number]: path for number, path in one.paths.items()}
+        readers |= {numbers[number]: reader for number, reader in one.readers.items()}
         start += len(one.runs)
     runs = pd.concat(frames, ignore_index=True)
     # Of an unknown problem each source alone may have thought otherwise about what decides.
     undecided = runs.groupby("problem")["metric"].transform("nunique") > 1
     runs.loc[undecided, ["metric", "goal"]] = ["accuracy", "maximize"]
-    return Results(runs, pd.concat([one.irregularities for one in results], ignore_index=True), paths)
+    return Results(runs, pd.concat([one.irregularities for one in results], ignore_index=True), paths, readers)
 
 
 def _run_frame(runs: Sequence[TreeRun], source: str) -> pd.DataFrame:
@@ -159,7 +172,7 @@ def _run_frame(runs: Sequence[TreeRun], source: str) -> pd.DataFrame:
     columns["further_seeds"], columns["won"] = [np.nan] * len(runs), [False] * len(runs)
     columns["superseded"] = [one.superseded for one in runs]
     columns["irregular"] = [",".join(dict.fromkeys(kind for kind, _ in one.run.irregular)) for one in runs]
-    return _frame(RUNS, columns)
+    return frame(RUNS, columns)
 
 
 def _irregularity_frame(tree: Tree, source: str) -> pd.DataFrame:
@@ -174,7 +187,7 @@ def _irregularity_frame(tree: Tree, source: str) -> pd.DataFrame:
         "detail": [irregularity.detail for _, irregularity in irregularities],
         "source": [source] * len(irregularities),
     }
-    return _frame(IRREGULARITIES, columns)
+    return frame(IRREGULARITIES, columns)
 
 
 def _read_curves(path: str) -> dict[str, list[float]]:
@@ -185,7 +198,7 @@ def _read_curves(path: str) -> dict[str, list[float]]:
         raise ResultsError(f"{printable(path)}: its curves cannot be read any more: {reason}") from error
 
 
-def _curve_frame(read: Sequence[tuple[int, dict[str, list[float]]]]) -> pd.DataFrame:
+def _curve_frame(read: Sequence[tuple[int, Mapping[str, Curve]]]) -> pd.DataFrame:
     pieces = [(run, metric, values) for run, curves in read for metric, values in curves.items()]
     lengths = [len(values) for _, _, values in pieces]
     metrics = np.repeat([metric for _, metric, _ in pieces], lengths)
@@ -195,10 +208,11 @@ def _curve_frame(read: Sequence[tuple[int, dict[str, list[float]]]]) -> pd.DataF
         "epoch": np.concatenate([np.arange(length) for length in lengths]) if lengths else [],
         "value": np.concatenate([np.array(values) for _, _, values in pieces]) if pieces else [],
     }
-    return _frame(CURVES, columns)
+    return frame(CURVES, columns)
 
 
-def _frame(documented: Mapping[str, tuple[str, str]], columns: Mapping[str, Any]) -> pd.DataFrame:
+def frame(documented: Mapping[str, tuple[str, str]], columns: Mapping[str, Any]) -> pd.DataFrame:
+    """A frame of the documented columns and types; columns that are not given are empty."""
     return pd.DataFrame(
         {name: pd.Series(columns.get(name, []), dtype=dtype) for name, (dtype, _) in documented.items()}
     )

@@ -1,0 +1,81 @@
+"""Where a run is found that need not be computed: in the results tree, or among what comes with regbench."""
+
+from collections.abc import Callable
+from functools import cache
+from typing import Literal, get_args
+
+from regbench import datasets
+from regbench.errors import UnknownNameError
+from regbench.execution import Conditions
+from regbench.records import BUNDLED, RunResult, RunSpec
+from regbench.store.bundle import Bundle
+from regbench.store.folder import Folder
+
+Baselines = Literal["bundled", "none"]
+
+
+def bundle_of(baselines: Baselines, warn: Callable[[str], None]) -> Bundle | None:
+    """What comes with regbench, if it is wanted.
+
+    Raises:
+        UnknownNameError: the word is another one.
+    """
+    if baselines not in get_args(Baselines):
+        raise UnknownNameError("baselines", baselines, get_args(Baselines))
+    return Bundle(warn=warn) if baselines == "bundled" else None
+
+
+class Finder:
+    """Finds the runs of specs, as far as they have what is wanted now.
+
+    Args:
+        folder: the results tree.
+        conditions: what runs are told besides their specs.
+        bundle: what comes with regbench; None passes by its runs, also those that were copied into the tree.
+        minibatch: also find the losses of the steps, which no run from the bundle has.
+    """
+
+    def __init__(
+        self, folder: Folder, conditions: Conditions, bundle: Bundle | None = None, minibatch: bool = False
+    ) -> None:
+        """Look for nothing yet."""
+        self._folder, self._conditions, self._minibatch = folder, conditions, minibatch
+        self._bundle = None if minibatch else bundle
+
+    def find(self, spec: RunSpec) -> RunResult | None:
+        """The run, wherever it is; None where it has to be computed."""
+        found = self.in_tree(spec)
+        return self.in_bundle(spec) if found is None else found
+
+    def in_tree(self, spec: RunSpec) -> RunResult | None:
+        """The run in the results tree; None where it has to be run, or copied, in any case."""
+        found = self._folder.find(spec, minibatch=self._minibatch)
+        if found is not None and found.is_bundled and self._bundle is None:
+            return None
+        return self._if_it_suffices(found, spec)
+
+    def in_bundle(self, spec: RunSpec) -> RunResult | None:
+        """The run that comes with regbench, unless it was made on other data than those that are here.
+
+        Its environment says where it comes from.
+        """
+        found = self._if_it_suffices(None if self._bundle is None else self._bundle.find(spec), spec)
+        if found is None:
+            return None
+        name = spec.problem.dataset
+        if _data_digest(name) in (None, found.data_digest):
+            return found.model_copy(update={"environment": found.environment | {BUNDLED: True}})
+        self._folder.warn(f"runs that come with regbench were made on other data than those that are here ({name})")
+        return None
+
+    def _if_it_suffices(self, found: RunResult | None, spec: RunSpec) -> RunResult | None:
+        if found is None or self._conditions.must_repeat(found):
+            return None
+        # What cannot change a curve may have changed since: the metric by which a run is scored, say.
+        return found.model_copy(update={"spec": spec})
+
+
+@cache
+def _data_digest(dataset: str) -> str | None:
+    """The digest of data that are generated or come with a library; None for files, which may take long to read."""
+    return None if datasets.get(dataset).files else datasets.load(dataset).digest
