@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from regbench.analysis.entries import ENTRY
+from regbench.analysis.labels import ENTRY
 
 KEYS = [*ENTRY, "label", "setting", "metric", "epoch"]
 COLUMNS = [*KEYS, "n", "mean", "sd", "q25", "q50", "q75"]

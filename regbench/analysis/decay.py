@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from regbench.analysis.entries import ENTRY, hyperparameters, sign
+from regbench.analysis.entries import hyperparameters, sign
+from regbench.analysis.labels import ENTRY
 
 LEARNING_RATE = "learning_rate"
 GOOD_SHARE = 0.5

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from regbench import catalog
-from regbench.analysis.entries import ENTRY, Mode, hyperparameters, numbers, sign, trials, winners, with_labels
+from regbench.analysis.entries import Mode, hyperparameters, numbers, sign, trials, winners
+from regbench.analysis.labels import ENTRY, with_labels
 from regbench.errors import RegbenchError
 from regbench.records import Choices, Range, Searched
 

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from regbench.analysis.entries import Mode, judged_by, reported, sign, winners, with_labels
+from regbench.analysis.entries import Mode, judged_by, reported, sign, winners
 from regbench.analysis.intervals import interquartile_mean, interquartile_mean_interval, mean_interval
+from regbench.analysis.labels import with_labels
 from regbench.analysis.moments import mean, standard_deviation
 
 ROW = ["problem", "label"]

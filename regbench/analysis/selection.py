@@ -4,14 +4,15 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from regbench.analysis.entries import winners, with_labels
+from regbench.analysis.entries import winners
+from regbench.analysis.labels import with_labels
 from regbench.errors import ResultsError, UnknownNameError
 
 
 def select(
     runs: pd.DataFrame, problems: Sequence[str], candidates: Sequence[str], budget: int | None = None
 ) -> pd.DataFrame:
-    """The runs of these problems and candidates, with `label` (`entries.with_labels` of all runs of the problems).
+    """The runs of these problems and candidates, with `label` (`labels.with_labels` of all runs of the problems).
 
     Args:
         runs: `store.frames`.

@@ -3,7 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from regbench.analysis.entries import ENTRY, hyperparameters, numbers, trials
+from regbench.analysis.entries import hyperparameters, numbers, trials
+from regbench.analysis.labels import ENTRY
 
 LEARNING_RATE = "learning_rate"
 

@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 from opda.nonparametric import EmpiricalDistribution
 
-from regbench.analysis.entries import ENTRY, sign
+from regbench.analysis.entries import sign
+from regbench.analysis.labels import ENTRY
 
 SIMULATED_TRIALS = 200
 """Up to so many trials the bands are simulated; above, the wider ones by Dvoretzky, Kiefer and Wolfowitz are enough."""

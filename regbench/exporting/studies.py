@@ -18,7 +18,8 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from regbench import catalog
-from regbench.analysis.entries import ENTRY, reported, trials, winners
+from regbench.analysis.entries import reported, trials, winners
+from regbench.analysis.labels import ENTRY
 from regbench.errors import DefinitionError
 from regbench.records import Candidate, Outcome, Scalar
 from regbench.trees import fields

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from regbench.analysis import curves, entries
+from regbench.analysis.labels import ENTRY, with_labels
 from regbench.comparison import Comparison
 from regbench.figures.plan import Drawing, Find, Run
 from regbench.figures.searches import FigureSearch
@@ -38,7 +39,7 @@ def is_foreign(runs: pd.DataFrame) -> pd.Series:
 def searched(runs: pd.DataFrame) -> pd.DataFrame:
     """The runs of entries of which several settings were tried."""
     runs = runs[runs["search"] != BY_HAND]
-    settings = runs.groupby(entries.ENTRY, observed=True, dropna=False)["setting"].transform("nunique")
+    settings = runs.groupby(ENTRY, observed=True, dropna=False)["setting"].transform("nunique")
     return runs[settings > 1]
 
 
@@ -81,7 +82,7 @@ class Entries:
                 each_once = results.runs.drop_duplicates(["source", "file"])
                 declared = runs_of(each_once, manifests)
                 shown_runs = pd.concat([declared, shown_runs[is_foreign(shown_runs)]], ignore_index=True)
-            runs = entries.with_labels(searched(shown_runs).reset_index(drop=True))
+            runs = with_labels(searched(shown_runs).reset_index(drop=True))
             shown = entries.reported(runs)
             summaries = curves.summaries(results.curves(shown["run"].tolist()), shown)
             self._comparison = Comparison(runs, results.irregularities, summaries, "final", None)

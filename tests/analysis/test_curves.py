@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from regbench.analysis import curves
-from regbench.analysis.entries import ENTRY, reported, with_labels
+from regbench.analysis.entries import reported
+from regbench.analysis.labels import ENTRY, with_labels
 
 
 @pytest.fixture

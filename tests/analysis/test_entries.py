@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from regbench.analysis import entries
-from regbench.analysis.entries import ENTRY
+from regbench.analysis.labels import ENTRY
 
 
 def winner(runs, mode="final"):
@@ -20,66 +20,9 @@ def rate(row):
     return json.loads(row["setting"])["learning_rate"]
 
 
-def test_a_lone_candidate_is_labelled_by_its_name(make_study):
-    assert set(entries.with_labels(make_study("sgd", {0.1: 0.5}))["label"]) == {"sgd"}
-
-
-def test_labels_name_only_what_tells_entries_apart(make_runs):
-    rows = [
-        {"candidate": "sgd"},
-        {"candidate": "adam", "coupling": "l2"},
-        {"candidate": "adam", "coupling": "decoupled_momentum"},
-        {"candidate": "adam", "coupling": "none"},
-        {"candidate": "muon", "protocol": "strict", "schedule": "cosine"},
-        {"candidate": "muon", "protocol": "deepobs", "schedule": "cosine", "epochs": 50},
-        {"candidate": "lion", "schedule": "cosine", "batch_size": 32},
-        {"candidate": "lion", "schedule": "none", "batch_size": 32},
-        {"candidate": "lion", "schedule": "none", "batch_size": 64, "epochs": 50},
-        {"candidate": "nag", "epochs": 50},
-        {"candidate": "nag", "epochs": 60},
-    ]
-    assert list(entries.with_labels(make_runs(rows))["label"]) == [
-        "sgd",
-        "adam · l2",
-        "adam · decoupled momentum",
-        "adam · no decay",
-        "muon · strict",
-        "muon · deepobs",
-        "lion · cosine · 100 epochs",
-        "lion · constant rate · 100 epochs",
-        "lion · constant rate · 50 epochs",
-        "nag · 50 epochs",
-        "nag · 60 epochs",
-    ]
-
-
-def test_several_sources_are_named_but_ours(make_runs):
-    rows = [{"source": source} for source in ("ours", "published", "trees/theirs", "a/same", "b/same", "/")]
-    labels = list(entries.with_labels(make_runs(rows))["label"])
-    assert labels == ["sgd", "sgd (published)", "sgd (theirs)", "sgd (a/same)", "sgd (b/same)", "sgd (/)"]
-
-
-def test_an_entry_has_the_same_label_on_every_problem(make_runs):
-    couplings = [("a", "l2"), ("a", "decoupled"), ("b", "l2"), ("c", "none")]
-    runs = make_runs({"problem": problem, "coupling": coupling} for problem, coupling in couplings)
-    assert list(entries.with_labels(runs)["label"]) == ["sgd · l2", "sgd · decoupled", "sgd · l2", "sgd · no decay"]
-
-
-def test_entries_whose_labels_would_be_equal_are_numbered(make_runs):
-    runs = make_runs([{"candidate": "x", "coupling": c} for c in ("l2", "decoupled")] + [{"candidate": "x · l2"}])
-    assert sorted(entries.with_labels(runs)["label"]) == ["x · decoupled", "x · l2", "x · l2 #2"]
-
-
 def test_labels_that_are_there_stay(make_study):
     page = make_study("sgd", {0.1: 0.5}).assign(label="as on the page")
     assert set(entries.trials(page)["label"]) == {"as on the page"}
-
-
-def test_labelling_keeps_rows_order_and_index(make_runs):
-    runs = make_runs([{"candidate": name} for name in "cab"]).set_axis([7, 3, 5])
-    labelled = entries.with_labels(runs)
-    pd.testing.assert_frame_equal(labelled.drop(columns="label"), runs)
-    assert list(labelled["label"]) == list("cab")
 
 
 @pytest.mark.parametrize(
@@ -357,7 +300,7 @@ def test_to_maximise_is_to_minimise_the_negative(make_runs, study, mode):
 
 
 def test_no_runs_give_no_entries(make_runs):
-    for function in (entries.with_labels, entries.trials, entries.winners, entries.reported):
+    for function in (entries.trials, entries.winners, entries.reported):
         assert function(make_runs([])).empty
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from regbench.analysis.entries import with_labels
+from regbench.analysis.labels import with_labels
 from regbench.analysis.selection import select
 from regbench.errors import UnknownNameError
 

@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 
 from regbench.analysis import ranking
-from regbench.analysis.entries import reported, with_labels
+from regbench.analysis.entries import reported
+from regbench.analysis.labels import with_labels
 from regbench.errors import ResultsError
 from regbench.records import Manifest, Origin, Role
 from regbench.store import manifests
