@@ -158,7 +158,7 @@ def test_damaged_file_is_told_and_the_search_goes_on(bundled, tmp_path):
 
 
 def test_unknown_word_is_refused(tmp_path):
-    with pytest.raises(UnknownNameError, match=r"There is no baselines `mine`\. Known: bundled, none\."):
+    with pytest.raises(UnknownNameError, match=r"There is no choice of baselines `mine`\. Known: bundled, none\."):
         search(tmp_path, baselines="mine")
 
 
