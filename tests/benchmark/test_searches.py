@@ -8,6 +8,7 @@ import pytest
 from regbench import benchmark, catalog
 from regbench.benchmark.searches import Search
 from regbench.errors import DefinitionError
+from regbench.execution import failed
 from regbench.records import Role
 from regbench.store import manifests
 from regbench.store.folder import Folder
@@ -124,11 +125,11 @@ def test_manifest_takes_no_step_back(tmp_path):
     assert path.read_bytes() == whole
 
 
-def test_search_with_a_crashed_run_is_not_complete(tmp_path, use_machine, by_score, make_result):
-    from regbench.execution import failed
+def test_search_with_a_crashed_run_is_not_complete(tmp_path, use_machine, by_score):
+    trained = by_score(valid=lambda spec: 0.5)
 
     def compute(spec):
-        return failed(spec, ValueError("no")) if spec.seed == 43 else make_result(spec)
+        return failed(spec, ValueError("no")) if spec.seed == 43 else trained(spec)
 
     use_machine(compute)
     benchmark.search("digits_mlp", "sgd", budget=2, reruns=2, epochs=1, results=tmp_path)
