@@ -21,7 +21,7 @@ def bundle_of(baselines: Baselines, warn: Callable[[str], None]) -> Bundle | Non
         UnknownNameError: the word is another one.
     """
     if baselines not in get_args(Baselines):
-        raise UnknownNameError("baselines", baselines, get_args(Baselines))
+        raise UnknownNameError("choice of baselines", baselines, get_args(Baselines))
     return Bundle(warn=warn) if baselines == "bundled" else None
 
 

@@ -1,7 +1,7 @@
 """One file of runs that come with regbench: the runs of one problem as Parquet, a row a run.
 
-Curves are lists of doubles, split into streams of bytes before they are compressed: nearly all are float32 numbers, of
-which half of the bytes say nothing. A damaged file is noticed: every page has a checksum. The searches that the runs
+Curves are lists of doubles, split into streams of bytes before they are compressed: most are float32 numbers, of
+which three bytes say nothing. A damaged file is noticed: every page has a checksum. The searches that the runs
 belong to stand in the metadata of the file, as JSON; they name their runs by the number of the row.
 """
 

@@ -1,13 +1,16 @@
 """Searches take runs that come with regbench as if the results tree had them, and say so."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
-from regbench import benchmark
+from regbench import benchmark, catalog
 from regbench.__main__ import main
 from regbench.benchmark import finding, planning
 from regbench.errors import UnknownNameError
+from regbench.figures.plan import Run
+from regbench.figures.runs import FigureRuns
 from regbench.records import MINIBATCH, Outcome
 from regbench.store import bundle, bundle_file, manifests
 from regbench.store.folder import Folder
@@ -127,6 +130,22 @@ def test_run_whose_steps_or_kernels_are_wanted_is_made(bundled, tmp_path, use_ma
     assert with_kernels.computed == [spec]
 
 
+def test_figure_takes_runs_unless_it_draws_their_steps(bundled, tmp_path):
+    _, machine = bundled
+    spec = next(Folder(tmp_path / "before").runs()).spec
+    known = {"epochs": spec.epochs, "protocol": spec.protocol, "setting": spec.setting}
+    run = Run(spec.problem, catalog.candidate("sgd"), spec.seed, **known)
+    results = FigureRuns([tmp_path / "after"])
+    results.train([run])
+    assert results.find(run).is_bundled
+    assert machine.computed == []
+    with_steps = replace(run, with_steps=True)
+    assert FigureRuns([tmp_path / "after"]).find(with_steps) is None
+    results.train([with_steps])
+    assert machine.computed == [spec]
+    assert MINIBATCH in results.find(with_steps).curves
+
+
 def test_damaged_file_is_told_and_the_search_goes_on(bundled, tmp_path):
     before, machine = bundled
     path = bundle.file_of(tmp_path / "ours", "digits_mlp")
@@ -139,7 +158,7 @@ def test_damaged_file_is_told_and_the_search_goes_on(bundled, tmp_path):
 
 
 def test_unknown_word_is_refused(tmp_path):
-    with pytest.raises(UnknownNameError, match=r"There is no baselines `mine`\. Known: bundled, none\."):
+    with pytest.raises(UnknownNameError, match=r"There is no choice of baselines `mine`\. Known: bundled, none\."):
         search(tmp_path, baselines="mine")
 
 
