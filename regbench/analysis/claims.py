@@ -10,6 +10,7 @@ term: they measure another thing for every strength. Rules:
   for normal values, 1 to 3 % for skewed ones, unequal variances, one run in ten diverged).
 * Searches with unequal budgets or two samplers are not compared as they stand: the one that tried more settings, or
   chose them better, would be taken for the better optimizer. The row says why; it is no test, and counts as none.
+* Nor are two searches of one candidate whose definition or code changed in between.
 * Diverged runs count with their values as logged (DeepOBS: the values before training); the sentence says how many.
 * Intervals have the confidence at which Holm's procedure judged the pair: they exclude 0 where a difference is claimed.
 """
@@ -120,7 +121,7 @@ def _pairs(runs: pd.DataFrame, against: str) -> Iterator[_Pair]:
         samples = {str(label): _sample(entry) for label, entry in alike.groupby("label", observed=True, sort=True)}
         # No mean (no seed but the tuning seed, or NaN) sorts last.
         order = sorted(samples, key=lambda label: -sign * samples[label].mean if _has_mean(samples[label]) else np.inf)
-        searches = alike.drop_duplicates("label").set_index("label")[["budget", "sampler"]]
+        searches = alike.drop_duplicates("label").set_index("label")[["candidate", "definition", "budget", "sampler"]]
         for better, worse in combinations(order, 2):
             if against in ("best", "all", better, worse):
                 good, poor = samples[better], samples[worse]
@@ -133,6 +134,8 @@ def _unequal_searches(one: pd.Series, other: pd.Series) -> str:
     """Why the winners of two searches are not compared; empty where they are. An inferred search has no sampler."""
     if one["budget"] != other["budget"]:
         return f"{one['budget']:.0f} trials against {other['budget']:.0f}"
+    if one["candidate"] == other["candidate"] and one["definition"] != other["definition"]:
+        return "another definition of the candidate"
     if one["sampler"] and other["sampler"] and one["sampler"] != other["sampler"]:
         return f"sampler {one['sampler']} against {other['sampler']}"
     return ""

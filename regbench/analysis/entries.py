@@ -113,7 +113,7 @@ def reported(runs: pd.DataFrame, mode: Mode = "final", metric: str | None = None
 
     Returns:
         A row a run: `ENTRY`, `label`, `run`, `setting`, `seed`, `is_tuning_seed`, `outcome`, `value`, `goal`, `metric`,
-        `loss_has_penalty`, `epochs_to_convergence`, `budget`, `sampler`.
+        `loss_has_penalty`, `epochs_to_convergence`, `budget`, `sampler`, `definition`.
     """
     live = _live(runs)
     return _reported(live, _winners(live, mode), mode, metric, split).drop(columns="entry")
@@ -252,5 +252,5 @@ def _reported(live: pd.DataFrame, chosen: pd.DataFrame, mode: Mode, metric: str 
     accuracy, loss = picked[f"{prefix}_accuracy"], picked[f"{prefix}_loss"]
     picked["value"] = accuracy.where(picked["metric"] == "accuracy", loss)
     columns = ["run", "setting", "seed", "is_tuning_seed", "outcome", "value", "goal", "metric"]
-    further = ["loss_has_penalty", "epochs_to_convergence", "budget", "sampler"]
+    further = ["loss_has_penalty", "epochs_to_convergence", "budget", "sampler", "definition"]
     return picked[["entry", *ENTRY, "label", *columns, *further]]

@@ -36,13 +36,13 @@ def ranked_entries(
 ) -> pd.DataFrame:
     """A row an entry, sorted by problem and rank.
 
-    Compared with each other are, on one problem, the entries with the same protocol, schedule, epochs, batch size and
-    metric; where the metric is a loss that contains a penalty, only those with a penalty of the same strength. Of
-    these groups the one with the most entries that have a finite mean is ranked (then the one with the most seeds,
-    then the first by its rules); the others keep their figures, have no rank, `comparable` is False, and `note` says
-    in what they differ. `deepobs` and `deepobs-1.1` are one group on the test split, with a note on the latter:
-    it trains on the validation samples too and chooses by the test set, both to its advantage. On other splits they
-    are two groups.
+    Compared with each other are, on one problem, the entries with the same definition of the problem, data, protocol,
+    schedule, epochs, batch size and metric (what is not known counts as the same); where the metric is a loss that
+    contains a penalty, only those with a penalty of the same strength. Of these groups the one with the most entries
+    that have a finite mean is ranked (then the one with the most seeds, then the first by its rules); the others keep
+    their figures, have no rank, `comparable` is False, and `note` says in what they differ. `deepobs` and `deepobs-1.1`
+    are one group on the test split, with a note on the latter: it trains on the validation samples too and chooses by
+    the test set, both to its advantage. On other splits they are two groups.
 
     Equal means share the better rank. Entries that failed come last: all trials diverged, or a reported seed diverged
     and has no finite value. An entry of which a figure is missing for another reason has no rank.
@@ -128,7 +128,8 @@ def _about(runs: pd.DataFrame, metric: str | None) -> pd.DataFrame:
     about = runs.sort_values([*ROW, "dialect"]).drop_duplicates(ROW)[[*ROW, "metric", "goal", "dialect", "decay"]]
     about = about.rename(columns={"dialect": "first_dialect", "decay": "first_decay"})
     penalty = runs.groupby(ROW, as_index=False)["loss_has_penalty"].any()
-    about = judged_by(about.merge(penalty, on=ROW), metric)
+    digests = runs.groupby(ROW, as_index=False)[["problem_digest", "data_digest"]].agg(_one_or_mixed)
+    about = judged_by(about.merge(penalty, on=ROW).merge(digests, on=ROW), metric)
     kinds = runs.loc[runs["irregular"] != "", [*ROW, "irregular"]]
     kinds = kinds.assign(irregular=kinds["irregular"].str.split(",")).explode("irregular")
     sizes = kinds.groupby([*ROW, "irregular"], as_index=False).size()
@@ -137,6 +138,12 @@ def _about(runs: pd.DataFrame, metric: str | None) -> pd.DataFrame:
         counts.setdefault((problem, label), {})[kind] = int(count)
     rows = zip(about["problem"], about["label"], strict=True)
     return about.assign(irregular=pd.Series([counts.get(row, {}) for row in rows], index=about.index, dtype=object))
+
+
+def _one_or_mixed(digests: pd.Series) -> str:
+    """The digest that all runs share of which one is known; empty where none is."""
+    known = sorted(set(digests) - {""})
+    return known[0] if len(known) == 1 else "mixed" if known else ""
 
 
 def _compared(rows: pd.DataFrame) -> pd.DataFrame:
@@ -148,6 +155,8 @@ def _compared(rows: pd.DataFrame) -> pd.DataFrame:
     within = rows["loss_has_penalty"].astype(bool) & (rows["metric"] == "loss")
     strength = rows["decay"].fillna(rows["first_decay"])
     known = strength.astype(object).where(strength.notna(), "unknown, of " + rows["label"])
+    for name, column in (("problem", "problem_digest"), ("data", "data_digest")):
+        rules[name] = _told_apart(rows, column)
     rules["penalty in the loss"] = known.where(within, "none")
     group = pd.Series(list(rules.astype(str).itertuples(index=False, name=None)), index=rows.index, dtype=object)
     sizes = pd.DataFrame({"problem": rows["problem"], "group": group, "seeds": rows["n_seeds"]})
@@ -164,6 +173,13 @@ def _compared(rows: pd.DataFrame) -> pd.DataFrame:
         for own, ranked in zip(group, main, strict=True)
     ]
     return rows.assign(comparable=group == main, apart=apart)
+
+
+def _told_apart(rows: pd.DataFrame, column: str) -> pd.Series:
+    """Digests in short; one that is not known is taken for the most common one of the problem."""
+    known = rows[column].where(rows[column] != "")
+    usual = known.groupby(rows["problem"]).agg(lambda digests: next(iter(digests.mode()), ""))
+    return known.fillna(rows["problem"].map(usual)).astype(object).str[-8:]
 
 
 def _ranked(rows: pd.DataFrame) -> pd.DataFrame:

@@ -1,10 +1,11 @@
 """Where a run is found that need not be computed: in the results tree, or among what comes with regbench."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Literal, get_args
 
 from regbench import datasets
+from regbench.benchmark.sources import source_digests
 from regbench.errors import UnknownNameError
 from regbench.execution import Conditions
 from regbench.records import BUNDLED, RunResult, RunSpec
@@ -49,10 +50,12 @@ class Finder:
 
     def in_tree(self, spec: RunSpec) -> RunResult | None:
         """The run in the results tree; None where it has to be run, or copied, in any case."""
-        found = self._folder.find(spec, minibatch=self._minibatch)
-        if found is not None and found.is_bundled and self._bundle is None:
-            return None
-        return self._if_it_suffices(found, spec)
+        sources = source_digests(spec.problem.model, spec.optimizer, spec.regularizer)
+
+        def accepts(result: RunResult) -> bool:
+            return not (result.is_bundled and self._bundle is None) and self._is_of(sources, result)
+
+        return self._if_it_suffices(self._folder.find(spec, minibatch=self._minibatch, accepts=accepts), spec)
 
     def in_bundle(self, spec: RunSpec) -> RunResult | None:
         """The run that comes with regbench, unless it was made on other data than those that are here.
@@ -67,6 +70,16 @@ class Finder:
             return found.model_copy(update={"environment": found.environment | {BUNDLED: True}})
         self._folder.warn(f"runs that come with regbench were made on other data than those that are here ({name})")
         return None
+
+    def _is_of(self, sources: Mapping[str, str], result: RunResult) -> bool:
+        """Whether a run was made by the code that is here now; of the user's own code that must be on record."""
+        if not sources:
+            return True
+        if result.origin is None:
+            names = ", ".join(sources)
+            self._folder.warn(f"{self._folder.path}: runs of {names} without a digest of the source are not used again")
+            return False
+        return result.origin.sources == sources
 
     def _if_it_suffices(self, found: RunResult | None, spec: RunSpec) -> RunResult | None:
         if found is None or self._conditions.must_repeat(found):

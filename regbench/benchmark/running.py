@@ -7,7 +7,6 @@ from regbench import datasets, execution
 from regbench.benchmark import completion, estimate
 from regbench.benchmark.events import Progress, Warn, numbered
 from regbench.benchmark.finding import Baselines, bundle_of
-from regbench.benchmark.sources import source_digests
 from regbench.benchmark.tasks import Task, checked_seed
 from regbench.execution import Conditions
 from regbench.records import (
@@ -69,7 +68,7 @@ def run(
     task = Task.of(problem, candidate, protocol, schedule, epochs, batch_size)
     chosen = dict(setting or {})
     spec = task.spec(space.defaults(space.override(task.candidate, chosen)) | chosen, checked_seed(seed))
-    origin = Origin(role=Role.BY_HAND, sources=source_digests(task.problem, task.candidate))
+    origin = Origin(role=Role.BY_HAND, sources=task.sources)
     check_data(task.problem.dataset, data_dir)
     folder = Folder(results, warn)
     folder.check_writable()

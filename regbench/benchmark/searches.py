@@ -6,7 +6,6 @@ from functools import cached_property
 from typing import Any, Self
 
 from regbench import catalog
-from regbench.benchmark.sources import source_digests
 from regbench.benchmark.tasks import Task, checked_seed
 from regbench.errors import DefinitionError
 from regbench.records import (
@@ -21,6 +20,7 @@ from regbench.records import (
     Scalar,
     Schedule,
     digest_of,
+    problem_definition,
 )
 from regbench.tuning import tune
 
@@ -109,7 +109,7 @@ class Search:
         """SHA-256 of everything that determines which runs are made and which of them wins."""
         return digest_of(
             {
-                "problem": _definition(self.task.problem, "convergence", "epochs", "batch_size"),
+                "problem": problem_definition(self.task.problem),
                 "candidate": _definition(self.task.candidate),
                 "protocol": _definition(self.task.protocol),
                 "schedule": _definition(self.task.schedule),
@@ -126,7 +126,7 @@ class Search:
     @cached_property
     def sources(self) -> dict[str, str]:
         """The digests of the user's own code that takes part."""
-        return source_digests(self.task.problem, self.task.candidate)
+        return self.task.sources
 
     def origin(self, role: Role, number: int) -> Origin:
         """What is on record with a run that this search makes."""
@@ -155,13 +155,13 @@ class Search:
             batch_size=task.batch_size,
             schedule=task.schedule.name,
             protocol=task.protocol.name,
-            problem_digest=digest_of(_definition(task.problem)),
+            problem_digest=digest_of(problem_definition(task.problem)),
             space_digest=digest_of(_definition(task.candidate)),
             sources=self.sources,
         )
 
 
-def searches_of(candidates: str | Sequence[str | Candidate], **others: Any) -> Iterator[Search]:
+def searches_of(candidates: str | Candidate | Sequence[str | Candidate], **others: Any) -> Iterator[Search]:
     """The search of each candidate, each once.
 
     Args:
@@ -172,7 +172,7 @@ def searches_of(candidates: str | Sequence[str | Candidate], **others: Any) -> I
         DefinitionError: there is no candidate.
         RegbenchError: as `Search.of`.
     """
-    named = [candidates] if isinstance(candidates, str) else list(candidates)
+    named = [candidates] if isinstance(candidates, str | Candidate) else list(candidates)
     if not named:
         raise DefinitionError("A search needs at least one candidate. Received: none")
     once = {one if isinstance(one, str) else one.name: one for one in named}

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from regbench import execution
 from regbench.benchmark import completion, estimate
+from regbench.benchmark.changes import check_unchanged
 from regbench.benchmark.events import Progress, Warn, numbered
 from regbench.benchmark.finding import Baselines, bundle_of
 from regbench.benchmark.recording import SearchRecord
@@ -25,7 +26,7 @@ from regbench.tuning import tune
 
 def search(
     problem: str | Problem,
-    candidates: str | Sequence[str | Candidate],
+    candidates: str | Candidate | Sequence[str | Candidate],
     *,
     budget: str | int = "medium",
     sampler: str = "random",
@@ -39,6 +40,7 @@ def search(
     retries: int = execution.RETRIES,
     results: str | Path = "results",
     baselines: Baselines = "bundled",
+    fresh: bool = False,
     data_dir: str | Path | None = None,
     max_seconds: float | None = None,
     progress: Progress | None = None,
@@ -48,7 +50,7 @@ def search(
 
     Args:
         problem: a test problem, or the name of one.
-        candidates: names of candidates, or one name; `base+part` as in `catalog.candidate`.
+        candidates: candidates or their names, or one of them; `base+part` as in `catalog.candidate`.
         budget: "one_shot" (the defaults), "small", "medium", "large", or a number of trials.
         sampler: "random" (the published points of each budget), "tpe", "qmc" or "grid".
         seed: of the draws, and of every trial's training.
@@ -61,6 +63,8 @@ def search(
         results: results tree; what is in it is not run again.
         baselines: "bundled" copies runs that come with regbench into the tree in place of making them; "none" makes
             them all here.
+        fresh: search also where code, definition or space changed since a search that is on record; what was made by
+            other code is then made anew, beside what is there.
         data_dir: data folder; None searches the usual places.
         max_seconds: give up a run after the epoch that ends later than this.
         progress: called with every run that is there.
@@ -94,6 +98,9 @@ def search(
         check_data(searches[0].task.problem.dataset, data_dir)
     folder = Folder(results, warn)
     bundle = bundle_of(baselines, folder.warn)
+    if not fresh:
+        for one in searches:
+            check_unchanged(one, folder)
     folder.check_writable()
     told = conditions(data_dir, max_seconds)
     with execution.machine(workers, told, retries=retries, finish=True, warn=folder.warn) as machine:

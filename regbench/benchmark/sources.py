@@ -5,20 +5,19 @@ import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
 
-from regbench.records import Candidate, Part, Problem
+from regbench.records import Part
 
 UNKNOWN = "unknown"
 
 
-def source_digests(problem: Problem, candidate: Candidate) -> dict[str, str]:
-    """SHA-256 of the source file of each `module:attribute` that a problem and a candidate name, by that name.
+def source_digests(*parts: Part | None) -> dict[str, str]:
+    """SHA-256 of the source file of each `module:attribute` that parts name, by that name.
 
     Only the file of the module itself counts, not what it imports. The module is not run to find it, only the packages
     that it lies in are. `UNKNOWN` stands for a module that has no source file or cannot be found; a run that needs it
     says so.
     """
-    parts = [problem.model, candidate.optimizer, *([candidate.regularizer] if candidate.regularizer else [])]
-    names = {name for part in parts for name in _names(part) if ":" in name}
+    names = {name for part in parts if part is not None for name in _names(part) if ":" in name}
     return {name: _digest(name.partition(":")[0]) for name in sorted(names)}
 
 

@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Self
 
 from regbench import catalog
+from regbench.benchmark.sources import source_digests
 from regbench.errors import DefinitionError
 from regbench.records import Candidate, Problem, Protocol, RunSpec, Scalar, Schedule
 from regbench.tuning import space
@@ -20,6 +22,11 @@ class Task:
     schedule: Schedule
     epochs: int
     batch_size: int
+
+    @cached_property
+    def sources(self) -> dict[str, str]:
+        """The digests of the user's own code that takes part."""
+        return source_digests(self.problem.model, self.candidate.optimizer, self.candidate.regularizer)
 
     def spec(self, setting: Mapping[str, Scalar], seed: int) -> RunSpec:
         """The run of a setting with a seed."""

@@ -165,6 +165,7 @@ def run(problem: str, candidate: str, assignments: Sequence[str], results: str, 
 @options.problem
 @options.candidates
 @options.searching
+@options.fresh
 @options.workers
 @options.combination
 @options.training

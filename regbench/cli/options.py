@@ -198,6 +198,10 @@ _SEARCHING = (
     ),
 )
 
+fresh = click.option(
+    "--fresh", is_flag=True, help="Search also where code, definition or space changed, beside what is there."
+)
+
 
 def searching(command: AnyCommand) -> AnyCommand:
     """The options that say what is searched."""

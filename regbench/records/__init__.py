@@ -29,7 +29,7 @@ from regbench.records.definitions import (
 )
 from regbench.records.runs import BUNDLED, MINIBATCH, Kernel, Measured, Outcome, RunResult, RunSpec, Timings, digest_of
 from regbench.records.schedules import learning_rate_factor
-from regbench.records.searches import Digest, Manifest, Origin, Role
+from regbench.records.searches import Digest, Manifest, Origin, Role, problem_definition
 
 __all__ = [
     "ABSURD_LOSS_FACTOR",
@@ -67,4 +67,5 @@ __all__ = [
     "Timings",
     "digest_of",
     "learning_rate_factor",
+    "problem_definition",
 ]

@@ -1,14 +1,36 @@
 """What is on record of a search: with each of its runs, and beside them."""
 
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from regbench.records.definitions import Record
+from regbench.records.definitions import Problem, Record
 
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 """SHA-256 in hexadecimal."""
+
+
+_SAYS_NOTHING = ("summary", "source", "convergence", "epochs", "batch_size")
+"""Keys of a problem that are told only, are stated with each run, or count as converged."""
+
+
+def problem_definition(problem: Problem | Mapping[str, Any]) -> dict[str, Any]:
+    """What a problem is, as JSON has it: two problems of one name are the same where this is equal.
+
+    Keys at their default are left out, because later versions may add some.
+
+    Args:
+        problem: the record, or the object in a result file.
+    """
+    table = problem.model_dump(mode="json") if isinstance(problem, Problem) else problem
+    defaults = {name: field.default for name, field in Problem.model_fields.items() if not field.is_required()}
+    return {
+        key: value
+        for key, value in table.items()
+        if key not in _SAYS_NOTHING and not (key in defaults and value == defaults[key])
+    }
 
 
 class Role(StrEnum):

@@ -20,7 +20,18 @@ import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from regbench.errors import ResultsError, printable
-from regbench.records import METRICS, SPLITS, Manifest, Origin, Role, RunResult, RunSpec, Timings
+from regbench.records import (
+    METRICS,
+    SPLITS,
+    Manifest,
+    Origin,
+    Role,
+    RunResult,
+    RunSpec,
+    Timings,
+    digest_of,
+    problem_definition,
+)
 from regbench.store import targets
 
 FORMAT_VERSION = 1
@@ -48,7 +59,7 @@ SUMMARY_COLUMNS: dict[str, pa.DataType] = {
     **dict.fromkeys(_VALUES, pa.float64()),
     "loss_has_penalty": pa.bool_(),
     **dict.fromkeys(("epochs_to_convergence", "training_seconds", "step_seconds"), pa.float64()),
-    **dict.fromkeys(("irregular", "digest", "search", "role"), pa.string()),
+    **dict.fromkeys(("irregular", "digest", "problem_digest", "data_digest", "search", "role"), pa.string()),
     "number": pa.int64(),
     "sampler": pa.string(),
     **dict.fromkeys(("budget", "study_seed"), pa.int64()),
@@ -64,7 +75,7 @@ _RUN_COLUMNS: dict[str, pa.DataType] = {
     **dict.fromkeys(
         ("shrinkage", "final_weight_norm", "compile_seconds", "evaluation_seconds", "total_seconds"), pa.float64()
     ),
-    **dict.fromkeys(("data_digest", "environment", "sources"), pa.string()),
+    **dict.fromkeys(("environment", "sources"), pa.string()),
 }
 """What a run of ours has besides; all null for runs of others. `spec`, `environment` and `sources` are JSON."""
 
@@ -72,7 +83,7 @@ _CURVE = pa.list_(pa.field("element", pa.float64()))
 SCHEMA = pa.schema({**SUMMARY_COLUMNS, **_RUN_COLUMNS, **dict.fromkeys(_LISTS, _CURVE)})
 
 _REBUILT_FROM = [
-    *("digest", "outcome", "diverged_epoch", "training_seconds"),
+    *("digest", "data_digest", "outcome", "diverged_epoch", "training_seconds"),
     *("role", "number", "search", "sampler", "study_seed", "budget"),
     *_RUN_COLUMNS,
     *_LISTS,
@@ -92,6 +103,7 @@ def columns_of(result: RunResult) -> dict[str, Any]:
     by_hand = origin is not None and origin.role == Role.BY_HAND
     return {
         "digest": result.spec.digest(),
+        "problem_digest": digest_of(problem_definition(result.spec.problem)),
         "outcome": result.outcome.value,
         "diverged_epoch": result.diverged_epoch,
         "training_seconds": result.timings.training_seconds,

@@ -64,19 +64,26 @@ class Folder:
         """Note that a run crashed, beside the runs of its setting; `find` does not see it. Errors as for `write`."""
         return self._write(spec, FAILURE_SUFFIX, deepobs.write_failure(spec, reason))
 
-    def find(self, spec: RunSpec, *, minibatch: bool = False) -> RunResult | None:
+    def find(
+        self,
+        spec: RunSpec,
+        *,
+        minibatch: bool = False,
+        accepts: Callable[[RunResult], bool] = lambda _: True,
+    ) -> RunResult | None:
         """The newest run of exactly this spec, None where there is none; one that timed out only where no other is.
 
         Args:
             spec: the run that is looked for.
             minibatch: also read `minibatch_train_losses`, which is most of a file.
+            accepts: says whether a run will do; others are passed by.
         """
-        found = self._find(spec, minibatch)
+        found = self._find(spec, minibatch, accepts)
         return None if found is None else found[1]
 
     def path_of(self, spec: RunSpec) -> Path | None:
         """The file of the run that `find` gives; where there is none, that of the last failure."""
-        found = self._find(spec, minibatch=False)
+        found = self._find(spec, False, lambda _: True)
         if found is not None:
             return found[0]
         return max(self.failures(spec), default=None)
@@ -92,7 +99,9 @@ class Folder:
         except (UnreadableFileError, ResultsError, KeyError, TypeError):
             return "it crashed in another process"
 
-    def _find(self, spec: RunSpec, minibatch: bool) -> tuple[Path, RunResult] | None:
+    def _find(
+        self, spec: RunSpec, minibatch: bool, accepts: Callable[[RunResult], bool]
+    ) -> tuple[Path, RunResult] | None:
         folder = self.path / paths.run_folder(spec)
         prefix, digest = paths.seed_prefix(spec.seed), spec.digest()
         timed_out = None
@@ -104,6 +113,8 @@ class Folder:
                 continue
             if result.spec.digest() != digest:
                 self._skip(path, "it holds another run than its name and folder say")
+            elif not accepts(result):
+                continue
             elif result.outcome != Outcome.TIMED_OUT:
                 return path, result
             else:

@@ -46,6 +46,7 @@ def _load_file(file: BundleFile, source: str) -> Results:
     columns["file"], columns["source"] = [""] * len(table), [source] * len(table)
     columns["moment"] = np.full(len(table), np.datetime64("NaT"), dtype="datetime64[s]")
     columns["trial"] = columns["number"].where(columns["role"] == Role.TRIAL.value)
+    columns["definition"] = [""] * len(table)
     columns["further_seeds"] = np.full(len(table), np.nan)
     columns["won"] = columns["superseded"] = np.zeros(len(table), bool)
     runs = with_searches(frame(RUNS, columns), file.manifests())

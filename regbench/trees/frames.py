@@ -59,6 +59,8 @@ RUNS = {
     "training_seconds": ("float64", "wall seconds of training; NaN where not known"),
     "step_seconds": ("float64", "of them, for one step"),
     "digest": ("str", "of regbench's spec, empty for runs of others"),
+    "problem_digest": ("str", "of the problem's definition, empty for runs of others"),
+    "data_digest": ("str", "of the data set as it was read, empty for runs of others"),
     **SEARCH_COLUMNS,
     "superseded": ("bool", "another run of the same setting and seed counts instead: the newest complete one"),
     "irregular": ("str", "kinds of irregularities, divided by commas; see `irregularities.KINDS`"),
@@ -162,13 +164,14 @@ def merge(results: Sequence[Results]) -> Results:
 
 
 def _run_frame(runs: Sequence[TreeRun], source: str) -> pd.DataFrame:
-    own = ("run", "file", "source", "moment", "superseded", "irregular", "further_seeds", "won", *VALUES)
+    own = ("run", "file", "source", "moment", "superseded", "irregular", "further_seeds", "definition", "won", *VALUES)
     columns: dict[str, Any] = {name: [getattr(one.run, name) for one in runs] for name in RUNS if name not in own}
     columns |= {name: [one.run.values.get(name, np.nan) for one in runs] for name in VALUES}
     columns["run"] = range(len(runs))
     columns["file"] = [one.file for one in runs]
     columns["source"] = [source] * len(runs)
     columns["moment"] = np.array([one.moment for one in runs], dtype="datetime64[s]")
+    columns["definition"] = [""] * len(runs)
     columns["further_seeds"], columns["won"] = [np.nan] * len(runs), [False] * len(runs)
     columns["superseded"] = [one.superseded for one in runs]
     columns["irregular"] = [",".join(dict.fromkeys(kind for kind, _ in one.run.irregular)) for one in runs]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from regbench.errors import printable
-from regbench.records import METRICS, Coupling, Role
+from regbench.records import METRICS, Coupling, Role, digest_of, problem_definition
 from regbench.trees import dialects, fields, run_curves
 from regbench.trees.content import Content
 from regbench.trees.dialects import RunDefinition
@@ -50,6 +50,8 @@ class ReadRun:
     step_seconds: float
     digest: str
     setting_digest: str
+    problem_digest: str
+    data_digest: str
     search: str
     role: str
     trial: float
@@ -136,6 +138,8 @@ def _read_run(content: Content, known: KnownProblems) -> ReadRun:
         step_seconds=step_seconds,
         digest=fields.read_name(ours, "digest") if is_ours else "",
         setting_digest=fields.read_name(ours, "setting_digest") if is_ours else "",
+        problem_digest=_problem_digest(ours),
+        data_digest=ours.get("data_digest", "") if isinstance(ours.get("data_digest", ""), str) else "",
         **_search(ours),
         facts=facts,
         irregular=irregular,
@@ -146,6 +150,13 @@ def _curves(table: Mapping[str, Any]) -> RunCurves:
     ours = fields.read_table_if_any(table, "regbench")
     without_penalty = fields.read_table_if_any(ours, "losses_without_penalty")
     return run_curves.read_curves(table, fields.read_integer(table, "num_epochs", 0), without_penalty)
+
+
+def _problem_digest(ours: Mapping[str, Any]) -> str:
+    """Of the problem's definition, by which problems of one name are told apart; empty for runs of others."""
+    if not ours:
+        return ""
+    return digest_of(problem_definition(fields.read_table(fields.read_table(ours, "spec"), "problem")))
 
 
 def _search(ours: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from regbench.records import Coupling, Manifest, Role
+from regbench.records import Coupling, Manifest, Role, digest_of
 
 INFERRED = ""
 BY_HAND = Role.BY_HAND.value
@@ -23,9 +23,13 @@ SEARCH_COLUMNS = {
     "budget": ("float64", "trials that were asked for; NaN where the search is inferred"),
     "study_seed": ("float64", "of the search; NaN where it is inferred"),
     "further_seeds": ("float64", "seeds that the winner is run again with; NaN where that is not on record"),
+    "definition": ("str", "8 digits on the candidate's file and the source of own code; empty where not on record"),
     "won": ("bool", "the trial that won, as recorded"),
 }
 """Columns of `frames.RUNS` on the search of a run: type and meaning."""
+
+_OF_SEARCHES = (*SEARCH_COLUMNS, "problem_digest")
+"""Columns in which the record of a search counts: the metric, say, may have changed since a run was made."""
 
 
 def with_searches(runs: pd.DataFrame, manifests: Sequence[Manifest]) -> pd.DataFrame:
@@ -56,7 +60,7 @@ def runs_of(runs: pd.DataFrame, manifests: Sequence[Manifest]) -> pd.DataFrame:
     members = _frame([row for manifest in manifests for row in _members(manifest)])
     counted = runs[runs["digest"] != ""].assign(is_late=runs["outcome"] == "timed_out")
     counted = counted.sort_values(["is_late", "moment"], ascending=[False, True], kind="stable")
-    counted = counted.drop_duplicates("digest", keep="last").drop(columns=["is_late", *SEARCH_COLUMNS])
+    counted = counted.drop_duplicates("digest", keep="last").drop(columns=["is_late", *_OF_SEARCHES])
     found = members.merge(counted, on="digest", how="inner", sort=False)
     # Where the strength of a decay is searched, one of 0 is a trial like any other.
     acting = found["coupling"].where(found["coupling"] != Coupling.NONE.value)
@@ -71,6 +75,8 @@ def _members(manifest: Manifest) -> Iterable[Mapping[str, object]]:
         "budget": manifest.budget,
         "study_seed": manifest.seed,
         "further_seeds": manifest.reruns,
+        "definition": digest_of([manifest.space_digest, manifest.sources])[:8],
+        "problem_digest": manifest.problem_digest,
     }
     for number, digest in enumerate(manifest.trials):
         won = number == manifest.winner
@@ -80,7 +86,7 @@ def _members(manifest: Manifest) -> Iterable[Mapping[str, object]]:
 
 
 def _frame(rows: Sequence[Mapping[str, object]]) -> pd.DataFrame:
-    types = {"digest": "str", **{name: dtype for name, (dtype, _) in SEARCH_COLUMNS.items()}}
+    types = {name: SEARCH_COLUMNS[name][0] if name in SEARCH_COLUMNS else "str" for name in ("digest", *_OF_SEARCHES)}
     return pd.DataFrame({name: pd.Series([row[name] for row in rows], dtype=dtype) for name, dtype in types.items()})
 
 
