@@ -93,8 +93,10 @@ def mean_and_deviation(mean: float, deviation: float) -> str:
     """`mean +- deviation`, with as many decimals as show two digits of the deviation."""
     if not math.isfinite(mean):
         return "none"
-    if not math.isfinite(deviation) or deviation == 0:
+    if not math.isfinite(deviation):
         return number(mean)
+    if deviation == 0:
+        return f"{number(mean)} +- 0"
     decimals = min(max(0, 1 - math.floor(math.log10(deviation))), 12)
     return f"{mean:.{decimals}f} +- {deviation:.{decimals}f}"
 

@@ -16,6 +16,12 @@ def test_moments_are_those_of_exact_sums():
     assert standard_deviation(VALUES) == pytest.approx(statistics.stdev(VALUES), rel=20 * 2**-53)
 
 
+@pytest.mark.parametrize("value", [0.889, 0.1, -2.3, 1e-300])
+def test_equal_values_have_no_deviation_at_all(value):
+    assert mean([value] * 9) == value
+    assert standard_deviation([value] * 9) == 0.0
+
+
 def test_too_few_values_have_no_deviation():
     assert math.isnan(mean([]))
     assert math.isnan(standard_deviation([1.0]))
