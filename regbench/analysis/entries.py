@@ -92,7 +92,8 @@ def winners(runs: pd.DataFrame, mode: Mode = "final") -> pd.DataFrame:
     Returns:
         A row an entry: `ENTRY`, `label`; `setting` (None where nothing can win, and `reason` says why), its `decay` and
         `dialect`; `tuning_seed`, `score`, `decided_by` ("seeds" in mode `most`); `seeds`, how many the winner was run
-        with, and `most_seeds`, the most of any setting; `trials`, how many, and of them `diverged` and `unfinished`;
+        with, and `most_seeds`, the most of any setting; `trials`, how many, of them `diverged` and `unfinished`, and of
+        these `missing_trials`, of which there is no run;
         `SEARCH` of the entry: `budget` is the number of trials that was asked for, or of those that are there where
         the search is inferred.
     """
@@ -211,7 +212,12 @@ def _winners(live: pd.DataFrame, mode: Mode) -> pd.DataFrame:
         diverged=("is_diverged", "sum"),
         unfinished=("is_unfinished", "sum"),
         aside=("aside", "first"),
+        planned=("planned", "first"),
     )
+    # A trial on record that has no run crashed, or is yet to be made.
+    counts["missing_trials"] = (counts.pop("planned") - counts["trials"]).clip(lower=0).fillna(0).astype(int)
+    counts["trials"] += counts["missing_trials"]
+    counts["unfinished"] += counts["missing_trials"]
     first = settings.drop_duplicates("entry").drop(columns=["completed", "worth", "won"])
     winning = entries.merge(first, on="entry", how="left").join(counts, on="entry")
     winning = winning.fillna({"decided_by": "", "seeds": 0, "most_seeds": 0}).astype({"seeds": int, "most_seeds": int})

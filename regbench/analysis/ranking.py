@@ -217,6 +217,8 @@ def _note(row: dict[Any, Any], beside_deepobs: bool) -> str:
         parts.append("no seed but that of the search")
     elif row["n_seeds"] == 1:
         parts.append("one seed")
+    if row["missing_trials"]:
+        parts.append(f"{row['missing_trials']} of {row['trials']} trials have no run")
     if row["aside"]:
         aside = "1 setting" if row["aside"] == 1 else f"{row['aside']} settings"
         parts.append(f"{aside} with another decay than the trials' left out")

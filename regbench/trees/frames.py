@@ -164,14 +164,26 @@ def merge(results: Sequence[Results]) -> Results:
 
 
 def _run_frame(runs: Sequence[TreeRun], source: str) -> pd.DataFrame:
-    own = ("run", "file", "source", "moment", "superseded", "irregular", "further_seeds", "definition", "won", *VALUES)
+    own = (
+        "run",
+        "file",
+        "source",
+        "moment",
+        "superseded",
+        "irregular",
+        "further_seeds",
+        "planned",
+        "definition",
+        "won",
+        *VALUES,
+    )
     columns: dict[str, Any] = {name: [getattr(one.run, name) for one in runs] for name in RUNS if name not in own}
     columns |= {name: [one.run.values.get(name, np.nan) for one in runs] for name in VALUES}
     columns["run"] = range(len(runs))
     columns["file"] = [one.file for one in runs]
     columns["source"] = [source] * len(runs)
     columns["moment"] = np.array([one.moment for one in runs], dtype="datetime64[s]")
-    columns["definition"] = [""] * len(runs)
+    columns["definition"], columns["planned"] = [""] * len(runs), [np.nan] * len(runs)
     columns["further_seeds"], columns["won"] = [np.nan] * len(runs), [False] * len(runs)
     columns["superseded"] = [one.superseded for one in runs]
     columns["irregular"] = [",".join(dict.fromkeys(kind for kind, _ in one.run.irregular)) for one in runs]

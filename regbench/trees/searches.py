@@ -23,6 +23,7 @@ SEARCH_COLUMNS = {
     "budget": ("float64", "trials that were asked for; NaN where the search is inferred"),
     "study_seed": ("float64", "of the search; NaN where it is inferred"),
     "further_seeds": ("float64", "seeds that the winner is run again with; NaN where that is not on record"),
+    "planned": ("float64", "trials of the search, whether their runs are there or not; NaN where not on record"),
     "definition": ("str", "8 digits on the candidate's file and the source of own code; empty where not on record"),
     "won": ("bool", "the trial that won, as recorded"),
 }
@@ -75,6 +76,7 @@ def _members(manifest: Manifest) -> Iterable[Mapping[str, object]]:
         "budget": manifest.budget,
         "study_seed": manifest.seed,
         "further_seeds": manifest.reruns,
+        "planned": len(manifest.trials),
         "definition": digest_of([manifest.space_digest, manifest.sources])[:8],
         "problem_digest": manifest.problem_digest,
     }

@@ -45,6 +45,7 @@ PLAIN = {
     "budget": np.nan,
     "study_seed": np.nan,
     "further_seeds": np.nan,
+    "planned": np.nan,
     "definition": "",
     "won": False,
     "superseded": False,

@@ -108,3 +108,17 @@ def test_files_of_earlier_versions_have_their_search_inferred(tree, tmp_path):
     assert (row["search"], row["sampler"], row["study_seed"], row["budget"]) == ("", "", None, 4)
     assert (row["mean"], row["sd"]) == (of_search.test_mean, of_search.test_sd)
     assert any("inferred from the runs" in line for line in comparison.warnings)
+
+
+def test_trials_without_a_run_are_counted_in_the_row(tree, tmp_path):
+    folder, _ = tree
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    manifest = next(one for one in map(manifests.read, manifests.find(copy)) if one.candidate == "momentum")
+    lost = [number for number in range(4) if number != manifest.winner][:2]
+    digests = {manifest.trials[number] for number in lost}
+    for path in copy.rglob("*.json"):
+        if json.loads(path.read_bytes())["regbench"]["digest"] in digests:
+            path.unlink()
+    (row,) = compare(results=[copy], baselines="none", candidates=["momentum"]).table.to_dict("records")
+    assert (row["trials"], row["unfinished"], row["budget"]) == (4, 2, 4)
+    assert "2 of 4 trials have no run" in row["note"]
