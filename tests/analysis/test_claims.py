@@ -298,3 +298,47 @@ def test_intervals_of_differences_hold_the_truth_as_often_as_they_say(claims_of)
     truth = np.where(rows["better"] == "c1", 0.5, -0.5)
     hits = ((rows["low"] <= truth) & (truth <= rows["high"])).sum()
     assert stats.binom.ppf(1e-4, 400, 0.95) <= hits <= stats.binom.ppf(1 - 1e-4, 400, 0.95)
+
+
+UNEQUAL = {
+    "trials": ({"budget": 8}, "8 trials against 4"),
+    "sampler": ({"sampler": "qmc"}, "sampler qmc against random"),
+}
+
+
+@pytest.mark.parametrize("change", list(UNEQUAL))
+def test_winners_of_unequal_searches_are_not_compared_whatever_the_seeds_say(results, change):
+    other, reason = UNEQUAL[change]
+    values = {
+        ("p", "a"): [0.9, 0.9, 0.91, 0.92],
+        ("p", "b"): [0.5, 0.5, 0.51, 0.52],
+        ("p", "c"): [0.4, 0.4, 0.41, 0.42],
+    }
+    runs = results(values, search="x" * 64, sampler="random", budget=4.0, study_seed=42.0, further_seeds=3.0)
+    runs["role"] = np.where(runs["seed"] == 42, "trial", "re-run")
+    for name, value in other.items():
+        runs.loc[runs["candidate"] == "a", name] = value
+    shown = reported(runs)
+    found = claims(shown, against="all").set_index(["better", "worse"])
+    assert list(found["claimed"]) == [False, False, True]
+    for pair in (("a", "b"), ("a", "c")):
+        assert found.loc[pair, "reason"] == reason
+        assert found.loc[pair, "sentence"] == f"a and {pair[1]} are not compared on p: {reason}."
+        assert math.isnan(found.loc[pair, "p"])
+    # They are no tests, so the one that is left is adjusted for none.
+    alone = claims(shown[shown["candidate"] != "a"], against="all").iloc[0]
+    assert found.loc[("b", "c"), "p"] == alone["p"]
+    assert found.loc[("b", "c"), "reason"] == ""
+
+
+def test_sampler_of_an_inferred_search_is_not_known_and_its_trials_are_its_budget(results):
+    values = {("p", "a"): [0.9, 0.9, 0.91, 0.92], ("p", "b"): [0.5, 0.5, 0.51, 0.52]}
+    runs = results(values)
+    of_a = runs["candidate"] == "a"
+    runs.loc[of_a, ["search", "sampler"]] = ["x" * 64, "random"]
+    runs.loc[of_a, ["budget", "study_seed"]] = [1.0, 42.0]
+    runs.loc[of_a, "role"] = np.where(runs.loc[of_a, "seed"] == 42, "trial", "re-run")
+    assert claims(reported(runs)).iloc[0]["claimed"]
+    runs.loc[of_a, "budget"] = 2.0
+    row = claims(reported(runs)).iloc[0]
+    assert (row["claimed"], row["reason"]) == (False, "2 trials against 1")
