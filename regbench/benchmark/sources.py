@@ -17,9 +17,14 @@ def source_digests(problem: Problem, candidate: Candidate) -> dict[str, str]:
     that it lies in are. `UNKNOWN` stands for a module that has no source file or cannot be found; a run that needs it
     says so.
     """
-    parts = [problem.model, candidate.optimizer, *([candidate.regularizer] if candidate.regularizer else [])]
-    names = {name for part in parts for name in _names(part) if ":" in name}
+    names = own_code(candidate) | {name for name in _names(problem.model) if ":" in name}
     return {name: _digest(name.partition(":")[0]) for name in sorted(names)}
+
+
+def own_code(candidate: Candidate) -> set[str]:
+    """The classes of the user's own that a candidate names, as `module:attribute`."""
+    parts = [candidate.optimizer, *([candidate.regularizer] if candidate.regularizer else [])]
+    return {name for part in parts for name in _names(part) if ":" in name}
 
 
 def _names(part: Part) -> Iterator[str]:

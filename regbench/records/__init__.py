@@ -23,12 +23,11 @@ from regbench.records.definitions import (
     Range,
     Record,
     Scalar,
-    Schedule,
     Searched,
     Selection,
 )
 from regbench.records.runs import MINIBATCH, Kernel, Measured, Outcome, RunResult, RunSpec, Timings, digest_of
-from regbench.records.schedules import learning_rate_factor
+from regbench.records.schedules import Schedule, learning_rate_factor
 from regbench.records.searches import Digest, Manifest, Origin, Role
 
 __all__ = [
