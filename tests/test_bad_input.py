@@ -310,6 +310,13 @@ REFUSED_AT_ONCE = {
     "missing data of a run": ({"data/mnist/x": ""}, "run mnist_mlp sgd --data-dir data", ["`mnist`", "data/mnist"]),
     "file in the way": ({"file": ""}, f"{RUN} --results file", ["file", "must be a folder", "Received: a file"]),
     "file in the way of a folder": ({"file": ""}, f"{SEARCH} --results file/x", ["file/x", "Received: a file (file"]),
+    "file to compare": ({"file": "{}"}, "compare --results file", ["--results", "must be a folder", "'file', a file"]),
+    "results that are missing": ({}, "compare --results nowhere", ["nowhere", "cannot be read as results", "No such"]),
+    "page in a folder that is missing": (
+        {},
+        "compare --report no/such/page.html",
+        ["--report", "must be in a folder that exists", "Received: 'no/such/page.html'"],
+    ),
     "folder that nobody can make": ({}, f"{RUN} --results /proc/x", ["/proc/x", "can be created and written to"]),
     "path that is too long": ({}, f"{RUN} --results {'x' * 300}", ["xxx", "File name too long"]),
 }
