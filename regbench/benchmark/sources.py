@@ -2,10 +2,10 @@
 
 import hashlib
 import importlib.util
-from collections.abc import Iterator
 from pathlib import Path
 
-from regbench.records import Candidate, Part, Problem
+from regbench.catalog import own_code
+from regbench.records import Candidate, Problem
 
 UNKNOWN = "unknown"
 
@@ -17,21 +17,9 @@ def source_digests(problem: Problem, candidate: Candidate) -> dict[str, str]:
     that it lies in are. `UNKNOWN` stands for a module that has no source file or cannot be found; a run that needs it
     says so.
     """
-    names = own_code(candidate) | {name for name in _names(problem.model) if ":" in name}
-    return {name: _digest(name.partition(":")[0]) for name in sorted(names)}
-
-
-def own_code(candidate: Candidate) -> set[str]:
-    """The classes of the user's own that a candidate names, as `module:attribute`."""
-    parts = [candidate.optimizer, *([candidate.regularizer] if candidate.regularizer else [])]
-    return {name for part in parts for name in _names(part) if ":" in name}
-
-
-def _names(part: Part) -> Iterator[str]:
-    yield part.name
-    for argument in part.arguments.values():
-        if isinstance(argument, Part):
-            yield from _names(argument)
+    names = own_code.names_of(candidate) | own_code.names_in(problem.model)
+    with own_code.findable():
+        return {name: _digest(name.partition(":")[0]) for name in sorted(names)}
 
 
 def _digest(module: str) -> str:

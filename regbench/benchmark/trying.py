@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 from regbench import catalog
-from regbench.benchmark.sources import own_code
 from regbench.benchmark.tasks import Task
+from regbench.catalog import own_code
 from regbench.errors import DefinitionError
 from regbench.execution import Child, Workers
 from regbench.records import TUNING_SEED, Choices, RunSpec, Scalar, Searched
@@ -29,7 +29,7 @@ def check_builds(tasks: Iterable[Task], workers: Workers | None = None) -> None:
     workers = workers or Workers()
     own = [task for task in tasks if not catalog.is_bundled(task.candidate)]
     if workers.cluster is not None:
-        own = [task for task in own if not own_code(task.candidate)]
+        own = [task for task in own if not own_code.names_of(task.candidate)]
     specs = [spec for task in own for spec in _extremes(task)]
     if not specs:
         return
@@ -50,7 +50,7 @@ def check_candidate(name: str) -> None:
         DefinitionError: as `check_builds`.
     """
     task = Task.of(_ANY_PROBLEM, name)
-    if not own_code(task.candidate):
+    if not own_code.names_of(task.candidate):
         check_builds([task])
 
 
@@ -82,6 +82,7 @@ def _build_all(specs: Sequence[RunSpec]) -> None:
 
     for spec in specs:
         try:
+            own_code.load(own_code.names_in(spec.optimizer, spec.regularizer))
             build.build_optimizer(spec)
             build.build_regularizer(spec)
         except Exception as error:  # own classes may raise anything

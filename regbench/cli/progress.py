@@ -91,12 +91,21 @@ class SearchBars(Bars):
         self._bar = self._bars.add_task("loading", total=self._total)
         self._best: dict[str, float] = {}
         self._found: dict[tuple[str, str], int] = {}
+        self._done = 0
         self._computed = 0
         self._clock_started = 0.0
         self._failures: set[tuple[str, str]] = set()
 
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        super().__exit__(kind, error, trace)
+        if isinstance(error, KeyboardInterrupt):
+            error.add_note(f"{self._done} of at most {self._total} runs are there")
+
     def __call__(self, event: "Event") -> None:
         """Show how far the search is."""
+        self._done += 1
         self._count(event)
         self._note_best(event)
         self._note_failure(event)
