@@ -6,17 +6,17 @@ loads neither TensorFlow nor Optuna nor pandas.
 """
 
 import importlib
-from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # as in `typing`, whose import would delay the moment from which signals are answered
 if TYPE_CHECKING:
     from regbench.benchmark import run, search
     from regbench.comparison import compare, load
     from regbench.execution import Workers
     from regbench.exporting import export
 
+    __version__: str
+
 __all__ = ["Workers", "compare", "export", "load", "run", "search"]
-__version__ = version("regbench")
 
 _HOMES = {
     "Workers": "execution",
@@ -28,7 +28,11 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
+    if name == "__version__":
+        from importlib.metadata import version  # slow to import, too
+
+        return version("regbench")
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(f"regbench.{_HOMES[name]}"), name)

@@ -78,7 +78,68 @@ REFUSED_AT_ONCE = {
     "negative budget": ({}, f"{SEARCH} --budget -3", ["budget", "from 1 to", "Received: -3"]),
     "endless budget": ({}, f"{SEARCH} --budget 1000000000", ["budget", "to 1000000 trials", "Received: 1000000000"]),
     "broken budget": ({}, f"{SEARCH} --budget 1.5", ["no budget `1.5`", "Known: large, medium"]),
-    "negative epochs": ({}, f"{RUN} --epochs -1", ["`epochs`", "at least 0", "Received: epochs=-1"]),
+    "negative epochs": ({}, f"{RUN} --epochs -1", ["`epochs`", "at least 1", "Received: epochs=-1"]),
+    "no epochs": ({}, f"{SEARCH} --epochs 0", ["`epochs`", "at least 1", "Received: epochs=0"]),
+    "no epochs planned": ({}, "plan digits_mlp sgd --epochs 0", ["`epochs`", "at least 1", "Received: epochs=0"]),
+    "batch larger than the data": (
+        {},
+        f"{RUN} --batch-size 5000",
+        ["`batch_size` must be at most 1197", "Received: batch_size=5000"],
+    ),
+    "batch larger than the test data": (
+        {},
+        f"{RUN} --batch-size 400",
+        ["`batch_size` must be at most 300", "deepobs", "Received: batch_size=400"],
+    ),
+    "batch larger than the data planned": ({}, "plan digits_mlp sgd --batch-size 400", ["`batch_size`", "at most 300"]),
+    "batch larger than what is selected": (
+        {},
+        "search mnist_cnn_sk_few sgd --batch-size 41",
+        ["`batch_size` must be at most 40", "training", "Received: batch_size=41"],
+    ),
+    "batch of a problem that is larger than its data": (
+        problem("batch_size = 64", "batch_size = 1198"),
+        "show mine",
+        ["`batch_size` must be at most 1197", "Received: batch_size=1198"],
+    ),
+    "negative learning rate": (
+        {},
+        f"{RUN} --set optimizer.learning_rate=-1",
+        ["sgd: optimizer.learning_rate: must be positive", "Received: -1.0"],
+    ),
+    "learning rate of zero in a search": (
+        optimizer('name = "sgd"\nlearning_rate = 0.0'),
+        "search digits_mlp mine",
+        ["mine.toml: optimizer.learning_rate: must be positive. Received: 0.0"],
+    ),
+    "momentum of one planned": (
+        optimizer('name = "sgd"\nmomentum = 1.0'),
+        "plan digits_mlp mine",
+        ["mine.toml: optimizer.momentum: must be in [0, 1). Received: 1.0"],
+    ),
+    "beta beyond one shown": (
+        optimizer('name = "adam"\nbeta_1 = { low = 0.5, high = 1.5 }'),
+        "show mine",
+        ["mine.toml: optimizer.beta_1: must be in [0, 1). Received: a range to 1.5"],
+    ),
+    "several errors of a file": (
+        candidate(HEAD + '[optimizer]\nname = "sgd"\nlearning_rate = nan\n[decya]\n[decay]\ncoupling = "l3"'),
+        "search digits_mlp mine",
+        [
+            "mine.toml: decya: there is no such key. Did you mean `decay`?; optimizer.learning_rate: must be finite",
+            "'l3'",
+        ],
+    ),
+    "accuracy that is to be small": (
+        problem("maximize", "minimize"),
+        "show mine",
+        ["mine.toml: goal: must be maximize where the metric is accuracy. Received: 'minimize'"],
+    ),
+    "chance in percent": (
+        problem("chance = 0.1", "chance = 10"),
+        RUN_MY_PROBLEM,
+        ["mine.toml: chance: must be in [0, 1]"],
+    ),
     "epochs in parts": ({}, f"{RUN} --epochs 1.5", ["--epochs", "'1.5'", "integer"]),
     "negative seed": ({}, f"{RUN} --seed -1", ["`seed`", "from 0", "Received: seed=-1"]),
     "large seed": ({}, f"{SEARCH} --seed 2147483648", ["`seed`", "2**31 - 1", "Received: seed=2147483648"]),
@@ -249,6 +310,13 @@ REFUSED_AT_ONCE = {
     "missing data of a run": ({"data/mnist/x": ""}, "run mnist_mlp sgd --data-dir data", ["`mnist`", "data/mnist"]),
     "file in the way": ({"file": ""}, f"{RUN} --results file", ["file", "must be a folder", "Received: a file"]),
     "file in the way of a folder": ({"file": ""}, f"{SEARCH} --results file/x", ["file/x", "Received: a file (file"]),
+    "file to compare": ({"file": "{}"}, "compare --results file", ["--results", "must be a folder", "'file', a file"]),
+    "results that are missing": ({}, "compare --results nowhere", ["nowhere", "cannot be read as results", "No such"]),
+    "page in a folder that is missing": (
+        {},
+        "compare --report no/such/page.html",
+        ["--report", "must be in a folder that exists", "Received: 'no/such/page.html'"],
+    ),
     "folder that nobody can make": ({}, f"{RUN} --results /proc/x", ["/proc/x", "can be created and written to"]),
     "path that is too long": ({}, f"{RUN} --results {'x' * 300}", ["xxx", "File name too long"]),
 }
@@ -259,12 +327,39 @@ REFUSED_WHEN_BUILT = {
         "search digits_mlp mine --epochs 1",
         ["mine on digits_mlp", "optimizer.name", "`adm`"],
     ),
+    "unknown optimizer that is planned": (optimizer('name = "adm"'), "plan digits_mlp mine", ["`adm`", "`adam`"]),
+    "unknown optimizer that is shown": (optimizer('name = "adm"'), "show mine", ["`adm`", "Did you mean `adam`"]),
+    "unknown optimizer for other processes": (
+        optimizer('name = "adm"'),
+        "search digits_mlp mine --workers 1",
+        ["mine on digits_mlp", "`adm`"],
+    ),
+    "end of a range that the class refuses": (
+        optimizer(
+            'name = "signed_power"\ninner_optimizer = { name = "sgd" }\npower = { low = 0.5, high = 1.5, default = 1 }'
+        ),
+        "search digits_mlp mine",
+        ["mine on digits_mlp", "`power` must be in (0, 1]", "optimizer.power=1.5 was tried"],
+    ),
+    "default that an own class refuses": (
+        optimizer('name = "bad_input_g:make"\nrate = { low = 0.5, high = 1.5, default = 7 }')
+        | {
+            "bad_input_g.py": "import keras\n"
+            "def make(rate):\n    if rate > 2: raise RuntimeError('too fast')\n    return keras.optimizers.SGD(rate)\n"
+        },
+        "search digits_mlp mine",
+        ["mine on digits_mlp", "too fast", "optimizer.rate=7.0 was tried"],
+    ),
     "unknown argument": (
         optimizer('name = "sgd"\nlearning_rte = 0.1'),
         RUN_MINE,
         ["mine", "optimizer: sgd", "no argument `learning_rte`", "Did you mean `learning_rate`"],
     ),
-    "value that Keras refuses": (optimizer('name = "sgd"\nmomentum = 2.0'), RUN_MINE, ["mine", "sgd", "`momentum`"]),
+    "value that Keras refuses": (
+        optimizer('name = "ftrl"\nlearning_rate_power = 2.0'),
+        RUN_MINE,
+        ["mine", "ftrl", "`learning_rate_power`"],
+    ),
     "decay inside the optimizer": (
         optimizer('name = "adam"\nweight_decay = 0.1'),
         RUN_MINE,
@@ -331,16 +426,6 @@ REFUSED_WHEN_BUILT = {
         },
         RUN_MY_PROBLEM,
         ["model `mlp`", "(None,)", "model_output", "Received: (None, 10)"],
-    ),
-    "batch larger than the data": (
-        {},
-        f"{RUN} --batch-size 5000",
-        ["`batch_size` must be at most 1197", "Received: batch_size=5000"],
-    ),
-    "batch larger than the test data": (
-        {},
-        f"{RUN} --batch-size 400",
-        ["`batch_size` must be at most 300", "deepobs", "Received: batch_size=400"],
     ),
     "truncated data": (
         mnist(gzip.compress(LABELS)[:20]),

@@ -201,7 +201,7 @@ def test_candidate_file_may_hold_ranges_choices_lists_and_parts(candidate_of):
         ("", "optimizer: must be a table with a `name`. Received: None"),
         ('optimizer = "sgd"', "optimizer: must be a table with a `name`. Received: 'sgd'"),
         ("[optimizer]\nname = 3", "optimizer.name: must be the name of a class. Received: 3"),
-        ('[optimizer]\nname = "sgd"', "summary: this key is required."),
+        ('[optimizer]\nname = "sgd"', "summary: this key is required; source: this key is required"),
         (
             SGD + "x = [[1]]",
             "optimizer.x: must be a number, a string, a truth value, a range or a part. Received: [[1]]",
@@ -232,6 +232,23 @@ def test_candidate_file_may_hold_ranges_choices_lists_and_parts(candidate_of):
             SGD + "[decay]\ncoupling = 'l2'\nstrength = { low = -1, high = 1 }",
             "decay: `strength` must not be negative.",
         ),
+        (
+            SGD + "[decay]\ncoupling = 'l2'\nstrength = { low = 0.5, high = 2.0, one_minus = true }",
+            "decay: `strength` must not be negative. Received: -1.0.",
+        ),
+        (
+            SGD + "[decay]\ncoupling = 'l2'\nstrength = { low = 0.5, high = 2.0, default = -1 }",
+            "decay: `strength` must not be negative. Received: -1",
+        ),
+        (
+            SGD + "x = { choices = [1, 2, 1.0] }",
+            "optimizer.x: `choices` must be different ones. Received: choices=[1, 2, 1",
+        ),
+        (
+            SGD + "x = nan\ny = []\nz = { lwo = 1 }\n[decay]\ncuopling = 3",
+            "optimizer.z.lwo: there is no such key. Did you mean `low`?; decay.cuopling: there is no such key. "
+            "Did you mean `coupling`?; optimizer.x: must be finite. Received: nan",
+        ),
         (SGD + "[decay]\nstrength = 0.1", "decay: `strength` needs a `coupling` other than none."),
         ("decay = 3\n" + SGD, "decay: must be a table. Received: 3"),
         ("regularizer = 3\n" + SGD, "regularizer: must be a table with a `name`. Received: 3"),
@@ -253,7 +270,10 @@ def test_candidate_file_that_does_not_hold_together_is_refused_in_one_line_that_
         ({"model": "3"}, "model: must be a table with a `name`. Received: 3"),
         ({"model": "{ units = [3] }"}, "model.name: must be the name of a class. Received: None"),
         ({"source": None}, "source: this key is required."),
-        ({"batch_size": None, "batchsize": "64"}, "batch_size: this key is required."),
+        (
+            {"batch_size": None, "batchsize": "64"},
+            "batchsize: there is no such key. Did you mean `batch_size`?; batch_size: this key is required",
+        ),
         ({"convergance": "0.9"}, "convergance: there is no such key. Did you mean `convergence`?"),
         (
             {"loss": '"mse"'},
@@ -261,8 +281,13 @@ def test_candidate_file_that_does_not_hold_together_is_refused_in_one_line_that_
         ),
         (
             {"loss": '"model_output"'},
-            "`metric` must be loss where the loss is model_output. Received: metric=accuracy.",
+            "`metric` must be loss where the loss is model_output. Received: metric='accuracy'.",
         ),
+        ({"goal": '"minimize"'}, "goal: must be maximize where the metric is accuracy. Received: 'minimize'"),
+        ({"metric": '"loss"'}, "goal: must be minimize where the metric is loss. Received: 'maximize'"),
+        ({"chance": "10"}, "chance: must be in [0, 1] where the metric is accuracy. Received: 10.0"),
+        ({"chance": "-0.1"}, "chance: must be in [0, 1] where the metric is accuracy. Received: -0.1"),
+        ({"convergence": "90"}, "convergence: must be in [0, 1] where the metric is accuracy. Received: 90.0"),
         ({"chance": "nan"}, "chance: Input should be a finite number. Received: nan"),
         ({"epochs": "0"}, "epochs: Input should be greater than 0. Received: 0"),
         ({"epochs": "1.5"}, "epochs: Input should be a valid integer. Received: 1.5"),
@@ -278,6 +303,49 @@ def test_problem_file_that_does_not_hold_together_is_refused_in_one_line_that_sa
     assert path == str(Path("testproblems/mine.toml"))
     assert rest.removeprefix("the file: ").startswith(message)
     assert "\n" not in rest
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("learning_rate = -1", "learning_rate: must be positive. Received: -1"),
+        ("learning_rate = 0.0", "learning_rate: must be positive. Received: 0.0"),
+        ("learning_rate = { low = 0, high = 1 }", "learning_rate: must be positive. Received: a range from 0.0"),
+        ("momentum = 1.0", "momentum: must be in [0, 1). Received: 1.0"),
+        ("momentum = -0.1", "momentum: must be in [0, 1). Received: -0.1"),
+        ("beta_1 = 1.5", "beta_1: must be in [0, 1). Received: 1.5"),
+        ("rho = { choices = [0.9, 1.0] }", "rho: must be in [0, 1). Received: 1.0"),
+        (
+            "momentum = { low = -1, high = 2, default = 3 }",
+            "momentum: must be in [0, 1). Received: a range from -1.0, a range to 2.0, default=3",
+        ),
+        (
+            "momentum = { low = 0, high = 0.5, one_minus = true }",
+            "momentum: must be in [0, 1). Received: a range to 1.0",
+        ),
+        ("epsilon = -1e-8", "epsilon: must not be negative. Received: -1e-08"),
+        ('inner = { name = "adam", beta_2 = 1 }', "inner.beta_2: must be in [0, 1). Received: 1"),
+    ],
+)
+def test_value_without_meaning_is_refused_with_its_key(line, message, candidate_of):
+    with pytest.raises(DefinitionError) as refused:
+        candidate_of(SGD + line)
+    assert str(refused.value) == f"{Path('search_spaces/mine.toml')}: optimizer.{message}"
+
+
+def test_negative_strength_of_a_regularizer_is_refused(candidate_of):
+    with pytest.raises(DefinitionError, match=r"regularizer\.factor: must not be negative\. Received: -0\.1"):
+        candidate_of(SGD + '[regularizer]\nname = "orthogonal"\nfactor = -0.1')
+
+
+def test_own_class_may_give_a_name_another_meaning(candidate_of):
+    text = SGD.replace('"sgd"', '"my_module:Mine"') + "momentum = 1.5\nlearning_rate = -1"
+    assert candidate_of(text).optimizer.arguments["momentum"] == 1.5
+
+
+def test_byte_order_mark_is_read(workspace):
+    Path("search_spaces/mine.toml").write_bytes(b"\xef\xbb\xbf" + SGD.encode())
+    assert catalog.candidate("mine").optimizer.name == "sgd"
 
 
 def test_model_of_a_problem_is_a_name_or_a_table(problem_of):

@@ -2,9 +2,11 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import sysconfig
+import tomllib
 import venv
 import zipfile
 from pathlib import Path
@@ -73,3 +75,12 @@ def test_wheel_alone_lists_and_searches(installed, tmp_path):
     (row,) = json.loads(searched.stdout)
     assert row["seeds"] == [42, 43]
     assert len(list(tmp_path.glob("results/digits_mlp/sgd/*/*.json"))) == 3
+
+
+def test_declared_versions_are_those_that_are_tested():
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    pins = [line.split("==") for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line]
+    tested = {name.lower(): version.split(".") for name, version in pins}
+    for requirement in declared:
+        name, least = re.match(r"([\w-]+)>=([\d.]+)", requirement).groups()
+        assert tested[name.lower()][: len(least.split("."))] == least.split("."), requirement

@@ -12,6 +12,7 @@ from regbench.benchmark.estimate import Cost, Estimator, wall_seconds
 from regbench.benchmark.finding import Baselines, Finder, bundle_of
 from regbench.benchmark.searches import Search, searches_of
 from regbench.benchmark.tasks import Task
+from regbench.benchmark.trying import check_builds
 from regbench.errors import ResultsError
 from regbench.execution import Conditions
 from regbench.records import TUNING_SEED, Problem, Protocol, RunResult, RunSpec, Schedule
@@ -132,6 +133,7 @@ def plan(
             protocol=protocol,
         )
     )
+    check_builds([one.task for one in searches])
     folder = Folder(results, warn)
     if folder.path.exists() and not folder.path.is_dir():
         raise ResultsError(f"{folder.path}: the results folder must be a folder. Received: a file")

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from regbench import datasets, execution
+from regbench import catalog, datasets, execution
 from regbench.benchmark import completion, estimate
 from regbench.benchmark.events import Progress, Warn, numbered
 from regbench.benchmark.finding import Baselines, bundle_of
@@ -67,7 +67,9 @@ def run(
     """
     task = Task.of(problem, candidate, protocol, schedule, epochs, batch_size)
     chosen = dict(setting or {})
-    spec = task.spec(space.defaults(space.override(task.candidate, chosen)) | chosen, checked_seed(seed))
+    fixed = space.override(task.candidate, chosen)
+    catalog.check_definition(fixed)
+    spec = task.spec(space.defaults(fixed) | chosen, checked_seed(seed))
     origin = Origin(role=Role.BY_HAND, sources=task.sources)
     check_data(task.problem.dataset, data_dir)
     folder = Folder(results, warn)

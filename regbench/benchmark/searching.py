@@ -16,6 +16,7 @@ from regbench.benchmark.recording import SearchRecord
 from regbench.benchmark.running import check_data, conditions
 from regbench.benchmark.searches import Search, searches_of
 from regbench.benchmark.standings import Standing, ranked, standing
+from regbench.benchmark.trying import check_builds
 from regbench.errors import DefinitionError
 from regbench.execution import Machine, Workers
 from regbench.records import TUNING_SEED, Candidate, Problem, Protocol, Role, RunResult, Schedule
@@ -94,6 +95,7 @@ def search(
     if retries < 0:
         raise DefinitionError(f"`retries` must not be negative. Received: retries={retries}")
     workers = Workers(workers) if isinstance(workers, int) else workers
+    check_builds([one.task for one in searches], workers)
     if workers.cluster is None:  # the workers of a cluster have data of their own
         check_data(searches[0].task.problem.dataset, data_dir)
     folder = Folder(results, warn)

@@ -2,9 +2,9 @@
 
 import hashlib
 import importlib.util
-from collections.abc import Iterator
 from pathlib import Path
 
+from regbench.catalog import own_code
 from regbench.records import Part
 
 UNKNOWN = "unknown"
@@ -17,15 +17,9 @@ def source_digests(*parts: Part | None) -> dict[str, str]:
     that it lies in are. `UNKNOWN` stands for a module that has no source file or cannot be found; a run that needs it
     says so.
     """
-    names = {name for part in parts if part is not None for name in _names(part) if ":" in name}
-    return {name: _digest(name.partition(":")[0]) for name in sorted(names)}
-
-
-def _names(part: Part) -> Iterator[str]:
-    yield part.name
-    for argument in part.arguments.values():
-        if isinstance(argument, Part):
-            yield from _names(argument)
+    names = {name for part in parts if part is not None for name in own_code.names_in(part)}
+    with own_code.findable():
+        return {name: _digest(name.partition(":")[0]) for name in sorted(names)}
 
 
 def _digest(module: str) -> str:

@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Self
 
 from regbench import catalog
+from regbench.benchmark.problems import check_problem
 from regbench.benchmark.sources import source_digests
 from regbench.errors import DefinitionError
 from regbench.records import Candidate, Problem, Protocol, RunSpec, Scalar, Schedule
@@ -65,13 +66,18 @@ class Task:
             DefinitionError: a name is unknown, or a number out of its range.
         """
         chosen = problem if isinstance(problem, Problem) else catalog.problem(problem)
-        for name, number, least in (("epochs", epochs, 0), ("batch_size", batch_size, 1)):
-            if number is not None and number < least:
-                raise DefinitionError(f"`{name}` must be at least {least}. Received: {name}={number}")
+        compared = candidate if isinstance(candidate, Candidate) else catalog.candidate(candidate)
+        for definition in (chosen, compared):
+            catalog.check_definition(definition)
+        for name, number in (("epochs", epochs), ("batch_size", batch_size)):
+            if number is not None and number < 1:
+                raise DefinitionError(f"`{name}` must be at least 1. Received: {name}={number}")
+        rules = protocol if isinstance(protocol, Protocol) else catalog.protocol(protocol)
+        check_problem(chosen, rules, batch_size or chosen.batch_size)
         return cls(
             problem=chosen,
-            candidate=candidate if isinstance(candidate, Candidate) else catalog.candidate(candidate),
-            protocol=protocol if isinstance(protocol, Protocol) else catalog.protocol(protocol),
+            candidate=compared,
+            protocol=rules,
             schedule=schedule if isinstance(schedule, Schedule) else catalog.schedule(schedule),
             epochs=chosen.epochs if epochs is None else epochs,
             batch_size=batch_size or chosen.batch_size,

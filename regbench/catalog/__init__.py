@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from regbench.catalog.bounds import contradictions, violations
 from regbench.catalog.reading import describe, is_representable, read_candidate, read_problem
 from regbench.catalog.rules import BUDGETS, DECAY, PROTOCOLS, REGULARIZERS, SCHEDULES
 from regbench.errors import DefinitionError, UnknownNameError
@@ -23,9 +24,11 @@ __all__ = [
     "budget_trials",
     "candidate",
     "candidate_names",
+    "check_definition",
     "data_folder",
     "describe",
     "find_files",
+    "is_bundled",
     "is_representable",
     "problem",
     "problem_names",
@@ -91,15 +94,25 @@ def candidate(name: str) -> Candidate:
     its own: `momentum+orthogonal+decoupled`. What they add is searched. There is one order, so that a combination has
     one name.
     """
-    base, *parts = name.split("+")
-    record = read_candidate(_find("search_spaces", "candidate", base))
+    return _combined(name, _find("search_spaces", "candidate", name.partition("+")[0]))
+
+
+def is_bundled(definition: Candidate) -> bool:
+    """Whether a candidate comes with regbench, as it stands or as a combination."""
+    path = data_folder("search_spaces") / f"{definition.name.partition('+')[0]}.toml"
+    return path.is_file() and definition == _combined(definition.name, path)
+
+
+def _combined(name: str, path: Path) -> Candidate:
+    record = read_candidate(path)
+    _, *parts = name.split("+")
     for part in parts:
         record = _with_part(record, part)
     is_coupling = [part not in REGULARIZERS for part in parts]
     if is_coupling not in ([], [False], [True], [False, True]):
         raise DefinitionError(
             f"A combination must be a candidate, then at most one regularizer, then at most one decay coupling. "
-            f"Received: {name}"
+            f"Received: {name!r}"
         )
     return record
 
@@ -114,6 +127,17 @@ def _with_part(base: Candidate, part: str) -> Candidate:
         raise UnknownNameError("regularizer or decay coupling", part, [*REGULARIZERS, *Coupling])
     summary = f"{base.summary}, with {part}"
     return base.model_copy(update={**change, "name": f"{base.name}+{part}", "summary": summary})
+
+
+def check_definition(definition: Problem | Candidate) -> None:
+    """Judge what was not read from a file like what was.
+
+    Raises:
+        DefinitionError: its values have no meaning, or do not go together.
+    """
+    wrong = contradictions(definition) if isinstance(definition, Problem) else violations(definition)
+    if wrong:
+        raise DefinitionError(f"{definition.name}: {'; '.join(wrong)}")
 
 
 def budget_trials(budget: str | int) -> int:

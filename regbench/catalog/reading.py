@@ -4,13 +4,14 @@ import json
 import math
 import stat
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from regbench.catalog.bounds import contradictions, violations
 from regbench.errors import DefinitionError
 from regbench.records import Candidate, Choices, Decay, Part, Problem, Range, Record, Scalar
 
@@ -18,27 +19,36 @@ LARGEST_FILE = 2**16  # bytes; reading takes a time that grows with their square
 DEEPEST = 20  # levels of tables and lists
 _TOO_DEEP = f"tables and lists must be nested at most {DEEPEST} deep"
 
+_NO_PART = Part(name="none")
+"""Stands for a part that cannot be read, in a file that is refused for it."""
+
 AnyRecord = TypeVar("AnyRecord", bound=Record)
 
 
 def read_problem(path: Path) -> Problem:
     """Read a problem file; its name is the file's."""
-    table = _read_toml(path)
+    table, file = _read_toml(path), _File(path)
     if isinstance(table.get("model"), str):
         table["model"] = {"name": table["model"]}
-    model = _part(path, "model", table.pop("model", None))
-    return _record(Problem, path, "", table | {"name": path.stem, "model": model})
+    model = file.part("model", table.pop("model", None))
+    problem = file.record(Problem, "", table | {"name": path.stem, "model": model})
+    if problem is not None:
+        file.wrong += contradictions(problem)
+    return file.checked(problem)
 
 
 def read_candidate(path: Path) -> Candidate:
     """Read a candidate file; its name is the file's."""
-    table = _read_toml(path)
-    table["optimizer"] = _part(path, "optimizer", table.get("optimizer"))
+    table, file = _read_toml(path), _File(path)
+    table["optimizer"] = file.part("optimizer", table.get("optimizer"))
     if "regularizer" in table:
-        table["regularizer"] = _part(path, "regularizer", table["regularizer"])
+        table["regularizer"] = file.part("regularizer", table["regularizer"])
     if "decay" in table:
-        table["decay"] = _decay(path, table["decay"])
-    return _record(Candidate, path, "", table | {"name": path.stem})
+        table["decay"] = file.decay(table["decay"])
+    candidate = file.record(Candidate, "", table | {"name": path.stem})
+    if candidate is not None:
+        file.wrong += violations(candidate)
+    return file.checked(candidate)
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
@@ -49,7 +59,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
             content = file.read(LARGEST_FILE + 1)
         if len(content) > LARGEST_FILE:
             raise DefinitionError(f"{path}: must have at most {LARGEST_FILE} bytes. Received: more")
-        table = tomllib.loads(content.decode())
+        table = tomllib.loads(content.decode("utf-8-sig"))  # Windows editors begin a file with a byte order mark
     except OSError as error:
         raise DefinitionError(f"{path}: cannot be read: {error.strerror}") from error
     except ValueError as error:
@@ -58,7 +68,9 @@ def _read_toml(path: Path) -> dict[str, Any]:
         raise DefinitionError(f"{path}: {_TOO_DEEP}. Received: more") from error
     _check_extremes(path, table)
     if "name" in table:
-        _refuse(path, "name", "must not be given, because it is that of the file", table["name"])
+        raise DefinitionError(
+            f"{path}: name: must not be given, because it is that of the file. Received: {table['name']!r}"
+        )
     return table
 
 
@@ -81,55 +93,89 @@ def is_representable(value: Scalar) -> bool:
     return not isinstance(value, int) or -(2**63) <= value < 2**63
 
 
-def _part(path: Path, key: str, table: object) -> Part:
-    if not isinstance(table, Mapping):
-        _refuse(path, key, "must be a table with a `name`", table)
-    name = table.get("name")
-    if not isinstance(name, str) or not name:
-        _refuse(path, f"{key}.name", "must be the name of a class", name)
-    arguments = {k: _argument(path, f"{key}.{k}", v) for k, v in table.items() if k != "name"}
-    return Part(name=name, arguments=arguments)
+class _File:
+    """What is wrong with the content of a file, gathered while it is read.
 
+    What does not hold together is read as something that does, so that the rest is judged too.
 
-def _argument(path: Path, key: str, value: object) -> Any:
-    if isinstance(value, Mapping):
-        if "name" in value:
-            return _part(path, key, value)
-        if "choices" not in value:
-            return _record(Range, path, key, value)
-        _check_scalars(path, f"{key}.choices", value["choices"])
-        return _record(Choices, path, key, value)
-    _check_scalars(path, key, value)
-    return value
+    Attributes:
+        unknown: a sentence on each key that there is not. They are told first: a key that is misspelt is missing too.
+        wrong: a sentence on everything else.
+    """
 
+    def __init__(self, path: Path) -> None:
+        """Nothing is wrong yet."""
+        self._path = path
+        self.unknown: list[str] = []
+        self.wrong: list[str] = []
 
-def _check_scalars(path: Path, key: str, value: object) -> None:
-    scalars = value if isinstance(value, list) else [value]
-    if not all(isinstance(scalar, bool | int | float | str) for scalar in scalars):
-        _refuse(path, key, "must be a number, a string, a truth value, a range or a part", value)
-    if not all(math.isfinite(scalar) for scalar in scalars if isinstance(scalar, float)):
-        _refuse(path, key, "must be finite", value)
+    def checked(self, record: AnyRecord | None) -> AnyRecord:
+        """The record.
 
+        Raises:
+            DefinitionError: something is wrong.
+        """
+        if record is None or self.unknown or self.wrong:
+            raise DefinitionError(f"{self._path}: {_joined(self.unknown + self.wrong)}")
+        return record
 
-def _decay(path: Path, table: object) -> Decay:
-    if not isinstance(table, Mapping):
-        _refuse(path, "decay", "must be a table", table)
-    strength = table.get("strength", 0.0)
-    if isinstance(strength, Mapping):
-        strength = _record(Range, path, "decay.strength", strength)
-    elif isinstance(strength, str) and strength != "problem":
-        _refuse(path, "decay.strength", 'must be a number, a range or "problem"', strength)
-    return _record(Decay, path, "decay", {**table, "strength": strength})
+    def part(self, key: str, table: object) -> Part:
+        """A part and those in it."""
+        if not isinstance(table, Mapping):
+            return self._refuse(key, "must be a table with a `name`", table, _NO_PART)
+        name = table.get("name")
+        if not isinstance(name, str) or not name:
+            name = self._refuse(f"{key}.name", "must be the name of a class", name, _NO_PART.name)
+        arguments = {k: self._argument(f"{key}.{k}", v) for k, v in table.items() if k != "name"}
+        return Part(name=name, arguments=arguments)
 
+    def _argument(self, key: str, value: object) -> Any:
+        if isinstance(value, Mapping):
+            if "name" in value:
+                return self.part(key, value)
+            if "choices" not in value:
+                return self.record(Range, key, value) or 0.0
+            if not self._are_scalars(f"{key}.choices", value["choices"]):
+                return 0.0
+            return self.record(Choices, key, value) or 0.0
+        return value if self._are_scalars(key, value) else 0.0
 
-def _record(record: type[AnyRecord], path: Path, key: str, table: Mapping[str, Any]) -> AnyRecord:
-    """Validate as JSON, in which arrays may stand for tuples and strings for enumerations, strictly otherwise."""
-    try:
-        return record.model_validate_json(json.dumps(table, default=_as_json))
-    except TypeError as error:
-        raise DefinitionError(f"{path}: {key or 'the file'}: dates and times have no meaning here ({error})") from error
-    except ValidationError as invalid:
-        raise DefinitionError(f"{path}: {describe(invalid, record, key)}") from invalid
+    def _are_scalars(self, key: str, value: object) -> bool:
+        scalars = value if isinstance(value, list) else [value]
+        if not all(isinstance(scalar, bool | int | float | str) for scalar in scalars):
+            must = "must be a number, a string, a truth value, a range or a part"
+            return self._refuse(key, must, value, False)
+        if not all(math.isfinite(scalar) for scalar in scalars if isinstance(scalar, float)):
+            return self._refuse(key, "must be finite", value, False)
+        return True
+
+    def decay(self, table: object) -> Decay:
+        """The decay and its strength."""
+        if not isinstance(table, Mapping):
+            return self._refuse("decay", "must be a table", table, Decay())
+        strength = table.get("strength", 0.0)
+        if isinstance(strength, Mapping):
+            strength = self.record(Range, "decay.strength", strength) or "problem"
+        elif isinstance(strength, str) and strength != "problem":
+            must = 'must be a number, a range or "problem"'
+            strength = self._refuse("decay.strength", must, strength, "problem")
+        return self.record(Decay, "decay", {**table, "strength": strength}) or Decay()
+
+    def record(self, record: type[AnyRecord], key: str, table: Mapping[str, Any]) -> AnyRecord | None:
+        """Validate as JSON, in which arrays may stand for tuples and strings for enumerations, strictly otherwise."""
+        try:
+            return record.model_validate_json(json.dumps(table, default=_as_json))
+        except TypeError as error:
+            self.wrong.append(f"{key or 'the file'}: dates and times have no meaning here ({error})")
+        except ValidationError as invalid:
+            unknown, wrong = _sentences(invalid, record, key)
+            self.unknown += unknown
+            self.wrong += wrong
+        return None
+
+    def _refuse(self, key: str, must: str, came: object, instead: Any) -> Any:
+        self.wrong.append(f"{key}: {must}. Received: {came!r}")
+        return instead
 
 
 def _as_json(value: object) -> Any:
@@ -139,19 +185,28 @@ def _as_json(value: object) -> Any:
 
 
 def describe(invalid: ValidationError, record: type[Record], key: str = "") -> str:
-    """The first validation error on one line: key, rule, value received."""
-    error = invalid.errors()[0]
-    where = ".".join(str(part) for part in ((key,) if key else ()) + error["loc"]) or "the file"
-    if error["type"] == "extra_forbidden":
-        close = get_close_matches(str(error["loc"][-1]), record.model_fields, n=1)
-        return f"{where}: there is no such key." + (f" Did you mean `{close[0]}`?" if close else "")
-    if error["type"] == "missing":
-        return f"{where}: this key is required."
-    message = error["msg"].removeprefix("Value error, ")
-    message = message[0].upper() + message[1:]
-    received = "" if error["type"] == "value_error" else f" Received: {error['input']!r}"
-    return f"{where}: {message}.{received}"
+    """The validation errors on one line, unknown keys first: key, rule, value received."""
+    unknown, wrong = _sentences(invalid, record, key)
+    return _joined(unknown + wrong)
 
 
-def _refuse(path: Path, key: str, must: str, came: object) -> NoReturn:
-    raise DefinitionError(f"{path}: {key}: {must}. Received: {came!r}")
+def _sentences(invalid: ValidationError, record: type[Record], key: str) -> tuple[list[str], list[str]]:
+    """A sentence on each key that there is not, and one on each other error."""
+    unknown, wrong = [], []
+    for error in invalid.errors():
+        where = ".".join(str(part) for part in ((key,) if key else ()) + error["loc"]) or "the file"
+        if error["type"] == "extra_forbidden":
+            close = get_close_matches(str(error["loc"][-1]), record.model_fields, n=1)
+            unknown.append(f"{where}: there is no such key." + (f" Did you mean `{close[0]}`?" if close else ""))
+        elif error["type"] == "missing":
+            wrong.append(f"{where}: this key is required.")
+        else:
+            message = error["msg"].removeprefix("Value error, ")
+            message = message[0].upper() + message[1:]
+            received = "" if error["type"] == "value_error" else f" Received: {error['input']!r}"
+            wrong.append(f"{where}: {message}.{received}")
+    return unknown, wrong
+
+
+def _joined(sentences: Sequence[str]) -> str:
+    return sentences[0] if len(sentences) == 1 else "; ".join(sentence.rstrip(".") for sentence in sentences)

@@ -1,10 +1,9 @@
 """The command line. What is slow to import is imported by the commands that need it."""
 
-import contextlib
 import io
+import shlex
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 import click
 
@@ -12,7 +11,7 @@ from regbench.cli import terminal
 from regbench.cli.codes import BAD_INPUT, DONE, INTERRUPTED, SOME_FAILED, TERMINATED
 from regbench.cli.commands import command_line
 from regbench.errors import ClusterError, RegbenchError
-from regbench.execution import Terminated
+from regbench.execution import Interruptions, Terminated
 
 __all__ = ["main"]
 
@@ -32,29 +31,45 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             # A name that the terminal cannot show must not stop anything.
             stream.reconfigure(errors="backslashreplace")
-    _find_modules_in_working_directory()
-    try:
-        return command_line.main(args=arguments, prog_name="regbench", standalone_mode=False) or DONE
-    except ClusterError as error:
-        terminal.message(f"error: {error}; {_GOES_ON}")
-        return SOME_FAILED
-    except RegbenchError as error:
-        terminal.message(f"error: {error}")
-        return BAD_INPUT
-    except click.ClickException as error:
-        terminal.message(f"error: {_described(error)}")
-        return BAD_INPUT
-    except (click.Abort, KeyboardInterrupt) as error:
-        terminal.message(f"interrupted: {_GOES_ON}")
-        return TERMINATED if isinstance(error.__cause__, Terminated) else INTERRUPTED  # click wraps it
+    with Interruptions() as interruptions:
+        try:
+            code = command_line.main(args=arguments, prog_name="regbench", standalone_mode=False) or DONE
+            interruptions.check()  # what comes while Python runs a destructor is swallowed
+            return code
+        except BaseException as error:
+            interruptions.heed_no_more()
+            stop = interruptions.stop or _interruption(error)
+            code = _told(error) if stop is None else _told_interruption(stop, arguments)
+            if code is None:
+                raise
+            return code
 
 
-def _find_modules_in_working_directory() -> None:
-    """Own classes (`my_module:MyOptimizer`) lie there; at the end of the path they hide no other module."""
-    with contextlib.suppress(FileNotFoundError):  # the directory was removed: then there is nothing in it
-        directory = str(Path.cwd())
-        if not {"", directory} & set(sys.path):
-            sys.path.append(directory)
+def _told(error: BaseException) -> int | None:
+    """Tell in one line what was not to be done; gives the exit code, None for what is no fault of the input."""
+    match error:
+        case ClusterError():
+            terminal.message(f"error: {error}; {_GOES_ON}")
+            return SOME_FAILED
+        case RegbenchError():
+            terminal.message(f"error: {error}")
+            return BAD_INPUT
+        case click.ClickException():
+            terminal.message(f"error: {_described(error)}")
+            return BAD_INPUT
+    return None
+
+
+def _interruption(error: BaseException) -> BaseException | None:
+    interruption = error.__cause__ if isinstance(error, click.Abort) else error  # click wraps it
+    return interruption if isinstance(interruption, KeyboardInterrupt) else None
+
+
+def _told_interruption(error: BaseException, arguments: Sequence[str] | None) -> int:
+    done = "".join(f"{note}; " for note in getattr(error, "__notes__", ()))
+    command = shlex.join(["regbench", *(sys.argv[1:] if arguments is None else arguments)])
+    terminal.message(f"interrupted: {done}{_GOES_ON}: {command}")
+    return TERMINATED if isinstance(error, Terminated) else INTERRUPTED
 
 
 def _described(error: click.ClickException) -> str:

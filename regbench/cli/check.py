@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from regbench.catalog import own_code
 from regbench.cli import options, progress, terminal, values
 from regbench.errors import DefinitionError, UnknownNameError
 
@@ -63,7 +64,8 @@ def _find_class(target: str) -> type:
     if not (module_name and colon and name):
         raise DefinitionError(f"What is checked must be named as MODULE:CLASS. Received: {target!r}")
     try:
-        module = importlib.import_module(module_name)
+        with own_code.findable():
+            module = importlib.import_module(module_name)
     except Exception as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise DefinitionError(f"{module_name} cannot be imported: {reason}") from error

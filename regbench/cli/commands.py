@@ -81,11 +81,25 @@ def list_names(kind: str | None, form: str) -> int:
 def show(name: str, form: str) -> int:
     """Show every key of a problem, candidate, data set, budget or protocol."""
     found = inventory.find(name)
+    _judge(name, found)
     if form == "json":
         terminal.show_json(found)
     else:
         terminal.show_text("\n\n".join(inventory.to_text(kind, entry) for kind, entry in found.items()))
     return DONE
+
+
+def _judge(name: str, found: Iterable[str]) -> None:
+    """Refuse what a search would, whatever its options."""
+    if "problem" in found:
+        from regbench.benchmark.problems import check_problem
+
+        problem = catalog.problem(name)
+        check_problem(problem, catalog.protocol("strict"), problem.batch_size)
+    if "candidate" in found and not catalog.is_bundled(catalog.candidate(name)):
+        from regbench.benchmark.trying import check_candidate
+
+        check_candidate(name)
 
 
 @command_line.group(cls=options.Commands, no_args_is_help=False)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from regbench import catalog
-from regbench.cli import options, progress, terminal
+from regbench.cli import options, progress, terminal, values
 from regbench.cli.codes import DONE
 from regbench.errors import UnknownNameError
 
@@ -37,7 +37,7 @@ DEFAULT_TREE = Path("results")
 @click.option("--budget", metavar="NAME|N", help="Only searches with so many trials.  [default: all]")
 @click.option("--by", metavar="coupling", help="A table for each decay coupling of a problem.")
 @click.option("--plots", metavar="DIR", help="Write all figures there, as PNG, SVG and PDF.")
-@click.option("--report", metavar="FILE", help="Write everything as one HTML page.")
+@click.option("--report", callback=values.page, metavar="FILE", help="Write everything as one HTML page.")
 @click.option("--figures", default="figures", show_default=True, metavar="DIR", help="Linked from the page, if there.")
 @options.formats("table", "json", "csv", "markdown", "latex")
 def compare(

@@ -92,12 +92,21 @@ class SearchBars(Bars):
         self._best: dict[str, float] = {}
         self._found: dict[tuple[str, str], int] = {}
         self._bundled: set[str] = set()
+        self._done = 0
         self._computed = 0
         self._clock_started = 0.0
         self._failures: set[tuple[str, str]] = set()
 
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        super().__exit__(kind, error, trace)
+        if isinstance(error, KeyboardInterrupt):
+            error.add_note(f"{self._done} of at most {self._total} runs are there")
+
     def __call__(self, event: "Event") -> None:
         """Show how far the search is."""
+        self._done += 1
         self._count(event)
         self._note_best(event)
         self._note_failure(event)

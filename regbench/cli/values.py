@@ -82,13 +82,23 @@ def names(context: click.Context, parameter: click.Parameter, value: Sequence[st
     return list(once)
 
 
-def trees(_context: click.Context, _parameter: click.Parameter, value: Sequence[str]) -> list[str]:
+def trees(context: click.Context, parameter: click.Parameter, value: Sequence[str]) -> list[str]:
     """Folders that are given one by one or divided by commas; what exists is one folder, whatever is in its name."""
     found: list[str] = []
     for text in value:
         parts = [text] if _exists(text) else [part for part in text.split(",") if part.strip()]
         found += parts or [text]
+    for tree in found:
+        if _exists(tree) and not Path(tree).is_dir():
+            raise click.BadParameter(f"must be a folder. Received: {tree!r}, a file", context, parameter)
     return found
+
+
+def page(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """A file that can be written into a folder that is there: no folder is made of a misspelt path."""
+    if value is not None and not _exists(str(Path(value).parent)):
+        raise click.BadParameter(f"must be in a folder that exists. Received: {value!r}", context, parameter)
+    return value
 
 
 def _exists(path: str) -> bool:

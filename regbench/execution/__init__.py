@@ -54,6 +54,7 @@ def machine(
         if not workers.are_other_processes:
             with InProcess(Child(most_calls=workers.runs)) as executor:
                 yield Machine(executor, 1, conditions, retries, interruptions)
+            interruptions.check()  # should something have swallowed it
             return
         from regbench.execution import cluster
 
@@ -68,3 +69,4 @@ def machine(
                 None if workers.count else there.slots(),
                 there.check,
             )
+        interruptions.check()

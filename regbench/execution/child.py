@@ -138,11 +138,8 @@ class Child:
 
 
 def _search_path() -> list[str]:
-    """Where this process finds modules; at the end, where it hides no other, the folder in which it was started."""
-    path = [folder for folder in sys.path if folder]
-    with contextlib.suppress(FileNotFoundError):
-        path.append(str(Path.cwd()))
-    return path
+    """Where this process finds modules, but for the folder in which it was started (see `catalog.own_code`)."""
+    return [folder for folder in sys.path if folder]
 
 
 def _resident_gib(process: int) -> float:

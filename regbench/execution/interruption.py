@@ -23,6 +23,7 @@ class Interruptions:
     Attributes:
         computing: there are runs that could be finished.
         finishing: no further run may begin.
+        stop: what was raised to stop at once, also where something has swallowed it.
     """
 
     def __init__(self, finish: bool = False) -> None:
@@ -30,7 +31,7 @@ class Interruptions:
         self.computing = False
         self.finishing = False
         self._finish = finish
-        self._stop: KeyboardInterrupt | None = None
+        self.stop: KeyboardInterrupt | None = None
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Self:
@@ -44,14 +45,19 @@ class Interruptions:
         while self._before:
             signal.signal(*self._before.popitem())
 
+    def heed_no_more(self) -> None:
+        """What comes from now on, while the end is told, changes nothing."""
+        for number in self._before:
+            signal.signal(number, signal.SIG_IGN)
+
     def check(self) -> None:
         """Raise what was asked for, where that has not happened yet.
 
         Raises:
             KeyboardInterrupt: stop now.
         """
-        if self._stop is not None:
-            raise self._stop
+        if self.stop is not None:
+            raise self.stop
 
     def check_finished(self) -> None:
         """Raise what was asked for, when nothing runs any more.
@@ -76,5 +82,5 @@ class Interruptions:
 
     def _stop_with(self, error: KeyboardInterrupt) -> None:
         self.finishing = True
-        self._stop = error
+        self.stop = error
         raise error

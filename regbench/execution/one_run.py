@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from regbench.catalog import own_code
 from regbench.errors import RegbenchError
 from regbench.records import Outcome, RunResult, RunSpec, Timings
 
@@ -42,10 +43,12 @@ def compute(spec: RunSpec, conditions: Conditions) -> RunResult:
             the same spec does the same.
     """
     # TensorFlow is loaded where runs are computed, not where they are planned.
-    from regbench.engine.environment import is_lack_of_memory
+    from regbench.engine.environment import is_lack_of_memory, prepare
     from regbench.engine.run import run
 
     try:
+        prepare()  # before own code loads Keras
+        own_code.load(own_code.names_in(spec.problem.model, spec.optimizer, spec.regularizer))
         return run(
             spec,
             data_dir=conditions.data_dir,

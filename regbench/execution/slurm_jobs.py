@@ -63,7 +63,7 @@ def read_jobs(path: Path) -> Jobs:
         DefinitionError: it cannot be read, or does not hold together.
     """
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
         # A walltime without quotes is a time to TOML, and reads the same.
         return Jobs.model_validate_json(json.dumps(table, default=str))
     except OSError as error:

@@ -23,12 +23,11 @@ from regbench.records.definitions import (
     Range,
     Record,
     Scalar,
-    Schedule,
     Searched,
     Selection,
 )
 from regbench.records.runs import BUNDLED, MINIBATCH, Kernel, Measured, Outcome, RunResult, RunSpec, Timings, digest_of
-from regbench.records.schedules import learning_rate_factor
+from regbench.records.schedules import Schedule, learning_rate_factor
 from regbench.records.searches import Digest, Manifest, Origin, Role, problem_definition
 
 __all__ = [

@@ -1,9 +1,9 @@
-"""What problems, candidates, protocols and schedules are: the records that TOML files and tables are read into."""
+"""What problems, candidates and protocols are: the records that TOML files and tables are read into."""
 
 import math
 from collections.abc import Iterator
 from enum import StrEnum
-from typing import Annotated, Literal, Self, get_args
+from typing import Annotated, Literal, Self, cast, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -99,6 +99,17 @@ class Range(Record):
             )
         return self
 
+    def ends(self) -> tuple[float, float]:
+        """The least and the largest drawn number."""
+        if self.log10 is not None:
+            return 10 ** self.log10[0], 10 ** self.log10[1]
+        return cast(float, self.low), cast(float, self.high)  # there are both: see the validator
+
+    def extremes(self) -> tuple[float, float]:
+        """The least and the largest value of the hyperparameter itself."""
+        low, high = self.ends()
+        return (1 - high, 1 - low) if self.one_minus else (low, high)
+
 
 class Choices(Record):
     """A finite set from which a hyperparameter is drawn, each with the same probability."""
@@ -107,7 +118,10 @@ class Choices(Record):
     default: Scalar | None = None
 
     @model_validator(mode="after")
-    def _default_is_a_choice(self) -> Self:
+    def _holds_together(self) -> Self:
+        once = {(isinstance(choice, bool), choice) for choice in self.choices}  # 1 is not true, although equal to it
+        if len(once) < len(self.choices):
+            raise ValueError(f"`choices` must be different ones. Received: choices={list(self.choices)}")
         if self.default is not None and self.default not in self.choices:
             raise ValueError(f"`default` must be one of {list(self.choices)}. Received: default={self.default!r}")
         return self
@@ -138,11 +152,13 @@ class Decay(Record):
 
     @model_validator(mode="after")
     def _strength_fits_coupling(self) -> Self:
-        least = self.strength.low if isinstance(self.strength, Range) else self.strength
-        if isinstance(least, float) and least < 0:
+        least = self.strength
+        if isinstance(self.strength, Range):
+            least = min(self.strength.extremes()[0], self.strength.default or 0.0)
+        if isinstance(least, int | float) and least < 0:
             raise ValueError(f"`strength` must not be negative. Received: {least}")
         if self.coupling == Coupling.NONE and self.strength != 0.0:
-            raise ValueError(f"`strength` needs a `coupling` other than none. Received: strength={self.strength}")
+            raise ValueError(f"`strength` needs a `coupling` other than none. Received: strength={self.strength!r}")
         return self
 
 
@@ -175,7 +191,7 @@ class Problem(Record):
         augmentation: what is done to training inputs, instead of what the data set's record says.
         metric: what the search looks at, on the validation split: "accuracy" or "loss".
         goal: the direction of `metric`.
-        chance: the score of guessing; what the search is told when a run diverges.
+        chance: the score of guessing, for an accuracy from 0 to 1; what the search is told when a run diverges.
         l2: the problem's own L2 factor (DeepOBS's convention), applied only when a candidate asks for it.
         l2_on: the kernels that decay and L2 act on: all, or those of convolutions only (VGG in DeepOBS).
         convergence: the test metric that counts as converged (DeepOBS's convergence performance), if known.
@@ -202,7 +218,7 @@ class Problem(Record):
     @model_validator(mode="after")
     def _metric_exists(self) -> Self:
         if self.metric == "accuracy" and not self.has_accuracy:
-            raise ValueError(f"`metric` must be loss where the loss is {self.loss}. Received: metric={self.metric}")
+            raise ValueError(f"`metric` must be loss where the loss is {self.loss}. Received: metric={self.metric!r}")
         return self
 
     @property
@@ -262,29 +278,3 @@ class Protocol(Record):
     augmented_train_evaluation: bool
     reruns: int
     tuning_seed_counts: bool
-
-
-class Schedule(Record):
-    """A learning-rate schedule: the factor on the learning rate in each epoch.
-
-    `epochs` and `factors` belong to `step` only: from epoch `epochs[i]` on (counting from 0) the factor is
-    `factors[i]`.
-    """
-
-    name: Literal["none", "cosine", "cosine_wr", "ltr", "step"] = "none"
-    epochs: tuple[int, ...] = ()
-    factors: tuple[float, ...] = ()
-
-    @model_validator(mode="after")
-    def _steps_fit(self) -> Self:
-        if self.name != "step" and (self.epochs or self.factors):
-            raise ValueError(f"epochs and factors belong to the schedule step. Received: {self.name}")
-        if self.name == "step" and not self.epochs:
-            raise ValueError("the schedule step needs epochs and factors")
-        if len(self.epochs) != len(self.factors):
-            raise ValueError(f"as many factors as epochs. Received: epochs={self.epochs}, factors={self.factors}")
-        if any(b <= a for a, b in zip((0, *self.epochs), self.epochs, strict=False)):
-            raise ValueError(f"epochs must be positive and rise. Received: epochs={self.epochs}")
-        if any(factor < 0 for factor in self.factors):
-            raise ValueError(f"factors must not be negative. Received: factors={self.factors}")
-        return self

@@ -1,8 +1,37 @@
 """Learning-rate schedules, as factors on the learning rate per epoch (Schmidt et al. 2021, arXiv 2007.01547)."""
 
 import math
+from typing import Literal, Self
 
-from regbench.records.definitions import Schedule
+from pydantic import model_validator
+
+from regbench.records.definitions import Record
+
+
+class Schedule(Record):
+    """A learning-rate schedule: the factor on the learning rate in each epoch.
+
+    `epochs` and `factors` belong to `step` only: from epoch `epochs[i]` on (counting from 0) the factor is
+    `factors[i]`.
+    """
+
+    name: Literal["none", "cosine", "cosine_wr", "ltr", "step"] = "none"
+    epochs: tuple[int, ...] = ()
+    factors: tuple[float, ...] = ()
+
+    @model_validator(mode="after")
+    def _steps_fit(self) -> Self:
+        if self.name != "step" and (self.epochs or self.factors):
+            raise ValueError(f"epochs and factors belong to the schedule step. Received: {self.name!r}")
+        if self.name == "step" and not self.epochs:
+            raise ValueError("the schedule step needs epochs and factors")
+        if len(self.epochs) != len(self.factors):
+            raise ValueError(f"as many factors as epochs. Received: epochs={self.epochs}, factors={self.factors}")
+        if any(b <= a for a, b in zip((0, *self.epochs), self.epochs, strict=False)):
+            raise ValueError(f"epochs must be positive and rise. Received: epochs={self.epochs}")
+        if any(factor < 0 for factor in self.factors):
+            raise ValueError(f"factors must not be negative. Received: factors={self.factors}")
+        return self
 
 
 def learning_rate_factor(schedule: Schedule, epoch: int, epochs: int) -> float:

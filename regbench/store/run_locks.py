@@ -7,7 +7,9 @@ that holds it, however that ends, so that no claim can be left behind; no clock 
 import errno
 import fcntl
 import os
+import threading
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
@@ -15,11 +17,32 @@ LOCKS_FILE = ".claims"
 _PLACE_DIGITS = 15  # hexadecimal; the place must fit into 63 bits
 
 
-class RunLocks:
-    """The claims of this process on the runs of a tree.
+@dataclass
+class _OpenFile:
+    """The file of a tree in this process, whose threads share its locks: closing it once ends all of them.
 
-    Where the file system has no locks, every claim is granted: runs may then be computed twice, and nothing is harmed.
-    So it is between two threads of one process, which share their locks.
+    Attributes:
+        descriptor: None where the file system has no locks.
+        users: how many have it open.
+        taken: the places that one of them has claimed.
+    """
+
+    descriptor: int | None
+    users: int = 0
+    taken: set[int] = field(default_factory=set)
+
+
+_open_files: dict[str, _OpenFile] = {}
+"""By the real path of the tree."""
+_guard = threading.Lock()
+"""Held by whoever looks at `_open_files` or changes it."""
+
+
+class RunLocks:
+    """The claims of one search on the runs of a tree; between threads of one process they hold too.
+
+    Where the file system has no locks, every claim that no other thread holds is granted: runs may then be computed
+    twice, and nothing is harmed.
 
     Args:
         folder: the results tree, which must exist.
@@ -29,43 +52,77 @@ class RunLocks:
     def __init__(self, folder: Path, warn: Callable[[str], None] | None = None) -> None:
         """Claim nothing yet."""
         self._path = folder / LOCKS_FILE
+        self._tree = os.path.realpath(folder)
         self._warn = warn
-        self._file: int | None = None
+        self._file = _OpenFile(None)
+        self._mine: set[int] = set()
 
     def __enter__(self) -> Self:
-        try:
-            self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-        except OSError as error:
-            self._give_up(error)
+        with _guard:
+            if self._tree not in _open_files:
+                _open_files[self._tree] = _OpenFile(self._opened())
+            self._file = _open_files[self._tree]
+            self._file.users += 1
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._file is not None:
-            os.close(self._file)
-            self._file = None
+        with _guard:
+            for place in list(self._mine):
+                self._release(place)
+            self._file.users -= 1
+            if self._file.users == 0:
+                self._close()
+                del _open_files[self._tree]
 
     def take(self, digest: str) -> bool:
-        """Claim the run with this digest; whether no other process has done so."""
-        if self._file is None:
-            return True
-        try:
-            fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _place(digest))
-        except OSError as error:
-            if error.errno in (errno.EACCES, errno.EAGAIN):
+        """Claim the run with this digest; whether nobody else has done so."""
+        place = _place(digest)
+        with _guard:
+            if place in self._file.taken:
+                return place in self._mine
+            if not self._lock(fcntl.LOCK_EX | fcntl.LOCK_NB, place):
                 return False
-            self._give_up(error)
+            self._file.taken.add(place)
+            self._mine.add(place)
         return True
 
     def release(self, digest: str) -> None:
         """End a claim."""
-        if self._file is not None:
+        place = _place(digest)
+        with _guard:
+            if place in self._mine:
+                self._release(place)
+
+    def _release(self, place: int) -> None:
+        self._mine.remove(place)
+        self._file.taken.remove(place)
+        self._lock(fcntl.LOCK_UN, place)
+
+    def _lock(self, operation: int, place: int) -> bool:
+        """Whether no other process stands in the way."""
+        if self._file.descriptor is not None:
             try:
-                fcntl.lockf(self._file, fcntl.LOCK_UN, 1, _place(digest))
+                fcntl.lockf(self._file.descriptor, operation, 1, place)
             except OSError as error:
+                if error.errno in (errno.EACCES, errno.EAGAIN):
+                    return False
                 self._give_up(error)
+        return True
+
+    def _opened(self) -> int | None:
+        try:
+            return os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        except OSError as error:
+            self._give_up(error)
+        return None
+
+    def _close(self) -> None:
+        if self._file.descriptor is not None:
+            os.close(self._file.descriptor)
+            self._file.descriptor = None
 
     def _give_up(self, error: OSError) -> None:
-        self.__exit__()
+        self._close()
         if self._warn is not None:
             self._warn(
                 f"{self._path}: cannot be locked ({error.strerror}): another process that writes into this tree at the "

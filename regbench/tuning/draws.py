@@ -48,7 +48,7 @@ def grid(candidate: Candidate, budget: int) -> list[dict[str, Scalar]]:
 def _draw(searched: Searched, generator: np.random.RandomState) -> Scalar:
     if isinstance(searched, Choices):
         return searched.choices[generator.randint(0, len(searched.choices))]
-    low, high = space.ends(searched)
+    low, high = searched.ends()
     if searched.integer and not searched.log:
         drawn: float = generator.randint(int(low), int(high) + 1)
     elif searched.integer:
@@ -75,7 +75,7 @@ def _level_counts(searched: Mapping[str, Searched], budget: int) -> dict[str, in
     growing = {name: what for name, what in searched.items() if isinstance(what, Range)}
     while growing:
         for name, what in list(growing.items()):
-            low, high = space.ends(what)
+            low, high = what.ends()
             is_complete = what.integer and counts[name] > high - low
             if is_complete or math.prod(counts.values()) // counts[name] * (counts[name] + 1) > budget:
                 del growing[name]
@@ -88,7 +88,7 @@ def _levels(searched: Searched, count: int) -> list[Scalar]:
     if isinstance(searched, Choices):
         return list(searched.choices)
     spaced = np.geomspace if space.is_logarithmic(searched) else np.linspace
-    numbers = spaced(*space.ends(searched), count).tolist()
+    numbers = spaced(*searched.ends(), count).tolist()
     if searched.integer:
         numbers = list(dict.fromkeys(round(number) for number in numbers))
     return [space.value(searched, number) for number in numbers]

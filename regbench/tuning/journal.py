@@ -150,7 +150,7 @@ def _axis(name: str, searched: Searched | None, values: Sequence[Scalar]) -> _Ax
 
 def _ranged_axis(name: str, searched: Range, numbers: Sequence[float]) -> _Axis:
     label = f"{ONE_MINUS}{name}" if searched.one_minus else name
-    ends = space.ends(searched)
+    ends = searched.ends()
     low, high = min(*ends, *numbers), max(*ends, *numbers)
     if (low, high) == ends:
         return _Axis(label, distribution(searched), searched, is_observed=False)

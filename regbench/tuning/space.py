@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from regbench.catalog import describe
 from regbench.errors import DefinitionError, UnknownNameError
-from regbench.records import Candidate, Choices, Decay, Part, Problem, Range, Scalar
+from regbench.records import Candidate, Choices, Decay, Part, Problem, Range, Scalar, Searched
 
 _KINDS = {bool: "true or false", int: "a whole number", float: "a finite number", str: "a string"}
 
@@ -28,14 +28,20 @@ def defaults(candidate: Candidate) -> dict[str, Scalar]:
     for name, searched in candidate.searched().items():
         if searched.default is None:
             raise DefinitionError(f"{candidate.name}: `{name}` has no `default`, and a setting of defaults needs one.")
-        setting[name] = searched.default
-        if isinstance(searched, Range):
-            if searched.integer and not float(searched.default).is_integer():
-                raise DefinitionError(
-                    f"{candidate.name}: the `default` of `{name}` must be whole. Received: default={searched.default}"
-                )
-            setting[name] = int(searched.default) if searched.integer else float(searched.default)
+        if isinstance(searched, Range) and searched.integer and not float(searched.default).is_integer():
+            raise DefinitionError(
+                f"{candidate.name}: the `default` of `{name}` must be whole. Received: default={searched.default}"
+            )
+        setting[name] = default(searched)
     return setting
+
+
+def default(searched: Searched) -> Scalar:
+    """The default, which there is, in the type of what is drawn."""
+    chosen = cast(Scalar, searched.default)
+    if isinstance(searched, Range):
+        return int(chosen) if searched.integer else float(chosen)
+    return chosen
 
 
 def check_setting(candidate: Candidate, setting: Mapping[str, Scalar]) -> dict[str, Scalar]:
@@ -87,14 +93,6 @@ def resolve(candidate: Candidate, setting: Mapping[str, Scalar], problem: Proble
     return chosen.optimizer, chosen.regularizer, decay
 
 
-def ends(searched: Range) -> tuple[float, float]:
-    """The least and the largest drawn number."""
-    if searched.log10 is not None:
-        return 10 ** searched.log10[0], 10 ** searched.log10[1]
-    # A range without `log10` has both: its record sees to that.
-    return cast(float, searched.low), cast(float, searched.high)
-
-
 def is_logarithmic(searched: Range) -> bool:
     """Whether the logarithm of the drawn number is uniform."""
     return searched.log or searched.log10 is not None
@@ -109,7 +107,7 @@ def value(searched: Range, drawn_number: float) -> int | float:
 def drawn(searched: Range, hyperparameter: float) -> int | float:
     """The inverse of `value`, put back between the ends: 1 - (1 - 1e-4) is a little less than 1e-4."""
     number = 1 - hyperparameter if searched.one_minus else hyperparameter
-    low, high = ends(searched)
+    low, high = searched.ends()
     number = min(max(number, low), high)
     return int(number) if searched.integer else float(number)
 

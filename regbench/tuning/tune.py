@@ -211,7 +211,7 @@ def distribution(searched: Searched) -> BaseDistribution:
     """What Optuna draws from where a value is searched: for `one_minus` the distance to 1."""
     if isinstance(searched, Choices):
         return CategoricalDistribution(searched.choices)
-    low, high = space.ends(searched)
+    low, high = searched.ends()
     if searched.integer:
         return IntDistribution(int(low), int(high), log=searched.log)
     return FloatDistribution(low, high, log=space.is_logarithmic(searched))

@@ -299,6 +299,14 @@ def test_bad_input_shows_before_the_first_run(options, error, message, use_machi
     assert machine.computed == []
 
 
-def test_epochs_must_not_be_negative():
-    with pytest.raises(DefinitionError, match=r"`epochs` must be at least 0\. Received: epochs=-1"):
-        benchmark.search("digits_mlp", ["sgd"], epochs=-1)
+def test_epochs_must_be_positive():
+    with pytest.raises(DefinitionError, match=r"`epochs` must be at least 1\. Received: epochs=0"):
+        benchmark.search("digits_mlp", ["sgd"], epochs=0)
+
+
+def test_records_are_judged_like_files(make_candidate):
+    with pytest.raises(DefinitionError, match=r"^mine: optimizer\.momentum: must be in \[0, 1\)\. Received: 1\.5$"):
+        benchmark.search("digits_mlp", [make_candidate("sgd", momentum=1.5)])
+    contradictory = catalog.problem("digits_mlp").model_copy(update={"goal": "minimize"})
+    with pytest.raises(DefinitionError, match=r"^digits_mlp: goal: must be maximize"):
+        benchmark.search(contradictory, ["sgd"])

@@ -4,6 +4,7 @@ import shutil
 import sys
 import threading
 import types
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -159,3 +160,17 @@ def test_start_is_not_known_where_others_compute(specs, complete, tmp_path, monk
     monkeypatch.delitem(sys.modules, "tensorflow", raising=False)
     complete(specs)
     assert machine_speed.recorded().start_seconds is None
+
+
+def test_two_threads_of_one_process_compute_every_run_once(specs, complete):
+    begun = threading.Barrier(2)
+    waited = threading.local()
+
+    def before(spec):
+        if not hasattr(waited, "once"):  # so that both have begun before either is done
+            waited.once = True
+            begun.wait()
+
+    with ThreadPoolExecutor(2) as pool:
+        answers = [answer.result() for answer in [pool.submit(complete, specs, None, before) for _ in range(2)]]
+    assert sorted(seed for computed, _ in answers for seed in computed) == [spec.seed for spec in specs]

@@ -115,7 +115,7 @@ def test_commands_make_the_runs_that_the_search_looks_for_with_every_candidate(r
     "arguments",
     [
         "digits_mlp adamw sgd_l2 muon --budget 3",
-        "digits_mlp adam_decoupled lion --budget 2 --protocol deepobs-1.1 --schedule cosine_wr --epochs 0",
+        "digits_mlp adam_decoupled lion --budget 2 --protocol deepobs-1.1 --schedule cosine_wr --epochs 1",
         "digits_mlp rmsprop --budget 2 --batch-size 7 --schedule ltr --data-dir nowhere",
         "digits_mlp momentum adamw --regularizer orthogonal --decay decoupled --budget 4",
         "digits_mlp momentum+eigenvalue_decay sgd+decoupled_constant --budget 4 --seed 7",
@@ -134,8 +134,9 @@ def test_values_of_every_type_survive_the_command_line(regbench, planned, machin
     Path("search_spaces").mkdir()
     words = ["true", "1.5", "inf", "1979-05-27", 'it\'s "a"', "a\\nb", "$HOME", "norm", "\\u007f"]
     quoted = ", ".join(json.dumps(word).replace("\\\\", "\\") for word in words)
+    Path("takes_all.py").write_text("import keras\ndef make(**settings): return keras.optimizers.SGD()\n")
     Path("search_spaces/mine.toml").write_text(
-        f'{HEAD}[optimizer]\nname = "sgd"\nnesterov = {{ choices = [true, false] }}\n'
+        f'{HEAD}[optimizer]\nname = "takes_all:make"\nnesterov = {{ choices = [true, false] }}\n'
         f"norm = {{ choices = [{quoted}] }}\nmix = {{ choices = [1, 2.5, 1e-300] }}\n"
         "steps = { low = 1, high = 9, integer = true }\n"
         "close = { low = 1e-9, high = 1.0, log = true, one_minus = true }\n"

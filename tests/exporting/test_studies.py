@@ -17,7 +17,7 @@ from regbench import catalog
 from regbench.exporting import StudySummary, export
 from regbench.records import Range
 from regbench.store.folder import Folder
-from regbench.tuning import draws, space
+from regbench.tuning import draws
 
 COMPLETE, FAIL = TrialState.COMPLETE, TrialState.FAIL
 RATE = "optimizer.learning_rate"
@@ -48,7 +48,7 @@ def test_study_holds_the_trials_of_the_search_in_their_order(search, studies):
     assert study.direction == StudyDirection.MAXIMIZE
     assert study.metric_names == ["valid_accuracy"]
     assert [trial.params for trial in study.trials] == [result.spec.setting for result in results]
-    low, high = space.ends(catalog.candidate("sgd").searched()[RATE])
+    low, high = catalog.candidate("sgd").searched()[RATE].ends()
     assert study.trials[0].distributions == {RATE: FloatDistribution(low, high, log=True)}
     assert study.user_attrs["observed_ranges"] == []
     assert study.user_attrs["coupling"] == "none"

@@ -4,7 +4,9 @@ import errno
 import fcntl
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -95,3 +97,35 @@ def test_folder_that_is_gone_grants_every_claim_and_says_so(tmp_path):
     with RunLocks(tmp_path / "gone", said.append) as claims:
         assert claims.take(ONE)
     assert "No such file or directory" in said[0]
+
+
+def test_two_searches_of_one_process_never_have_the_same_run(tmp_path, hold):
+    (tmp_path / "link").symlink_to(tmp_path)
+    with RunLocks(tmp_path) as first:
+        with RunLocks(tmp_path / "link") as second:
+            assert first.take(ONE)
+            assert first.take(ONE)
+            assert not second.take(ONE)
+            second.release(ONE)  # which it does not have
+            assert second.take(OTHER)
+        # The end of the second has freed its own run, and that of the first is still claimed, for all processes.
+        assert first.take(OTHER)
+        _, granted = hold(ONE)
+        assert not granted
+    _, granted = hold(ONE)
+    assert granted
+
+
+def test_threads_share_out_runs_without_overlap(tmp_path):
+    digests = [f"{number:064x}" for number in range(16**49, 16**49 * 40, 16**49)]
+
+    def claim_all(_):
+        with RunLocks(tmp_path) as claims:
+            taken = [digest for digest in digests if claims.take(digest)]
+            barrier.wait()
+        return taken
+
+    barrier = threading.Barrier(4)
+    with ThreadPoolExecutor(4) as pool:
+        shares = list(pool.map(claim_all, range(4)))
+    assert sorted(digest for share in shares for digest in share) == digests

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from regbench.errors import DefinitionError
 from regbench.records import Candidate, Choices, Decay, Part, Range
-from regbench.tuning import draws, space
+from regbench.tuning import draws
 
 PUBLISHED = Path(__file__).resolve().parents[2].parent / "shared" / "published" / "nonlinear_weight_updates"
 
@@ -28,9 +28,9 @@ ranges = st.one_of(
     ),
     st.builds(lambda ab, log: Range(low=ab[0], high=ab[1], integer=True, log=log), whole_ends, st.booleans()),
 )
-choices = st.lists(st.one_of(st.booleans(), st.integers(), st.text()), min_size=1, max_size=6).map(
-    lambda values: Choices(choices=tuple(values))
-)
+choices = st.lists(
+    st.one_of(st.booleans(), st.integers(), st.text()), min_size=1, max_size=6, unique_by=lambda one: (type(one), one)
+).map(lambda values: Choices(choices=tuple(values)))
 seeds = st.integers(0, 2**32 - 1)
 
 
@@ -51,7 +51,7 @@ def test_smaller_budgets_are_the_beginning_of_larger_ones(candidate, seed, few, 
 
 @given(ranges, seeds)
 def test_draws_stay_between_the_ends(searched, seed):
-    low, high = space.ends(searched)
+    low, high = searched.ends()
     for point in draws.points(candidate_of(x=searched), seed, 20):
         drawn = 1 - point["optimizer.x"] if searched.one_minus else point["optimizer.x"]
         # 1 - (1 - x) misses x by the rounding of 1 - x, half a unit in the last place of a number below 1 + high.

@@ -174,7 +174,7 @@ def test_optuna_sees_the_distance_to_one_that_is_searched():
     assert exported.direction == optuna.study.StudyDirection.MINIMIZE
     assert trial.user_attrs == {"trial": 3}
     assert trial.params == setting | {"optimizer.momentum": 1e-4}
-    low, high = space.ends(RATE)
+    low, high = RATE.ends()
     assert trial.distributions["optimizer.learning_rate"] == optuna.distributions.FloatDistribution(low, high, log=True)
     assert trial.distributions["optimizer.k"] == optuna.distributions.IntDistribution(1, 19)
 
