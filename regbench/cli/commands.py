@@ -77,14 +77,34 @@ def list_names(kind: str | None, form: str) -> int:
 
 @command_line.command()
 @click.argument("name", metavar="NAME")
+@click.option("--weights", is_flag=True, help="Of a problem: the weights of its network, and which decay.")
 @options.formats("toml", "json")
-def show(name: str, form: str) -> int:
+def show(name: str, weights: bool, form: str) -> int:
     """Show every key of a problem, candidate, data set, budget or protocol."""
+    if weights:
+        return _show_weights(name, form)
     found = inventory.find(name)
     if form == "json":
         terminal.show_json(found)
     else:
         terminal.show_text("\n\n".join(inventory.to_text(kind, entry) for kind, entry in found.items()))
+    return DONE
+
+
+def _show_weights(name: str, form: str) -> int:
+    problem = catalog.problem(name)
+    with progress.Waiting("building the network"):
+        from regbench.engine import environment
+
+        environment.prepare()
+        from regbench.engine import network
+
+        weights = network.describe(problem)
+    if form == "json":
+        terminal.show_json(weights)
+    else:
+        rows = [(*list(weight.values())[:-1], "decays" if weight["decays"] else "") for weight in weights]
+        terminal.show_table(["weight", "shape", "size", "role", ""], rows, right=["size"])
     return DONE
 
 

@@ -215,7 +215,9 @@ def test_frames_and_figures_reach_a_notebook(small_tree):
 def test_entries_are_ranked_once_for_warnings_and_figures(small_tree, monkeypatch):
     calls = []
     rank = ranking.ranked_entries
-    monkeypatch.setattr(ranking, "ranked_entries", lambda *arguments, **others: calls.append(1) or rank(*arguments, **others))
+    monkeypatch.setattr(
+        ranking, "ranked_entries", lambda *arguments, **others: calls.append(1) or rank(*arguments, **others)
+    )
     comparison = regbench.compare(results=[small_tree], baselines="none")
     assert comparison.warnings
     assert len(comparison.claims) > 0
