@@ -114,6 +114,26 @@ print(sorted({"tensorflow", "keras", "optuna", "pandas", "matplotlib", "numpy", 
     assert (done.stdout, done.stderr) == ("[]\n", "")
 
 
+def test_weights_of_a_network_are_shown_with_what_they_are_and_which_decay(regbench):
+    code, output, errors = regbench("show digits_mlp --weights")
+    assert (code, errors) == (0, "")
+    assert [line.split() for line in output.splitlines()[1:3]] == [
+        ["dense_1/kernel", "[64,", "64]", "4096", "kernel", "decays"],
+        ["dense_1/bias", "[64]", "64", "bias"],
+    ]
+    code, output, _ = regbench("show digits_mlp --weights --format json")
+    assert json.loads(output)[-1] == {
+        "weight": "logits/bias",
+        "shape": [10],
+        "size": 10,
+        "role": "bias",
+        "decays": False,
+    }
+    code, _, errors = regbench("show adam --weights")
+    assert code == 2
+    assert "There is no problem `adam`" in errors
+
+
 def test_help_names_every_command_and_what_exit_codes_mean(regbench):
     code, output, errors = regbench("--help")
     assert (code, errors) == (0, "")

@@ -196,6 +196,7 @@ OTHER = {
     ("problem", "preprocessing"): "unit",
     ("problem", "augmentation"): "cifar",
     ("decay", "coupling"): "decoupled_constant",
+    ("decay", "mask"): "all",
     ("schedule", "epochs"): [2],
     ("schedule", "factors"): [0.25],
 }

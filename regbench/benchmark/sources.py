@@ -17,7 +17,7 @@ def source_digests(*parts: Part | None) -> dict[str, str]:
     that it lies in are. `UNKNOWN` stands for a module that has no source file or cannot be found; a run that needs it
     says so.
     """
-    names = {name for part in parts if part is not None for name in own_code.names_in(part)}
+    names = own_code.names_in(*parts)
     with own_code.findable():
         return {name: _digest(name.partition(":")[0]) for name in sorted(names)}
 

@@ -122,7 +122,8 @@ def _with_part(base: Candidate, part: str) -> Candidate:
         change: dict[str, Any] = {"regularizer": Part(name=part, arguments=REGULARIZERS[part])}
     elif part in Coupling.__members__.values():
         coupling = Coupling(part)
-        change = {"decay": Decay() if coupling == Coupling.NONE else Decay(coupling=coupling, strength=DECAY)}
+        without = coupling == Coupling.NONE
+        change = {"decay": Decay() if without else Decay(coupling=coupling, strength=DECAY, mask=base.decay.mask)}
     else:
         raise UnknownNameError("regularizer or decay coupling", part, [*REGULARIZERS, *Coupling])
     summary = f"{base.summary}, with {part}"

@@ -77,9 +77,12 @@ def list_names(kind: str | None, form: str) -> int:
 
 @command_line.command()
 @click.argument("name", metavar="NAME")
+@click.option("--weights", is_flag=True, help="Of a problem: the weights of its network, and which decay.")
 @options.formats("toml", "json")
-def show(name: str, form: str) -> int:
+def show(name: str, weights: bool, form: str) -> int:
     """Show every key of a problem, candidate, data set, budget or protocol."""
+    if weights:
+        return _show_weights(name, form)
     found = inventory.find(name)
     _judge(name, found)
     if form == "json":
@@ -100,6 +103,23 @@ def _judge(name: str, found: Iterable[str]) -> None:
         from regbench.benchmark.trying import check_candidate
 
         check_candidate(name)
+
+
+def _show_weights(name: str, form: str) -> int:
+    problem = catalog.problem(name)
+    with progress.Waiting("building the network"):
+        from regbench.engine import environment
+
+        environment.prepare()
+        from regbench.engine import network
+
+        weights = network.describe(problem)
+    if form == "json":
+        terminal.show_json(weights)
+    else:
+        rows = [(*list(weight.values())[:-1], "decays" if weight["decays"] else "") for weight in weights]
+        terminal.show_table(["weight", "shape", "size", "role", ""], rows, right=["size"])
+    return DONE
 
 
 @command_line.group(cls=options.Commands, no_args_is_help=False)

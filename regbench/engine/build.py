@@ -1,16 +1,15 @@
-"""From names and values to Keras objects: the model, the optimizer with its decay, the regularizer."""
+"""From names and values to Keras objects: the optimizer with its decay, the regularizer."""
 
 import importlib
 import inspect
-from collections.abc import Callable
 from typing import Any
 
 import keras
 
-from regbench import models, optimizers, regularizers
-from regbench.datasets import Dataset
+from regbench import optimizers, regularizers
+from regbench.engine.weights import Weights, among
 from regbench.errors import DefinitionError, UnknownNameError
-from regbench.records import Coupling, Part, Problem, RunSpec
+from regbench.records import Coupling, Part, RunSpec
 
 OPTIMIZERS: dict[str, type] = {
     "sgd": keras.optimizers.SGD,
@@ -45,30 +44,8 @@ KERAS_DECAY = ("weight_decay", "adam_weight_decay")
 """Keras's own decay: some optimizers have it on by default, and it acts on biases too."""
 
 
-def build_model(problem: Problem, dataset: Dataset) -> keras.Model:
-    """The problem's network, freshly initialised from the seed in use.
-
-    Raises:
-        DefinitionError: there is no such model, or it fits neither the data nor the loss.
-    """
-    model = models.build(problem.model.name, problem.model.arguments, dataset.input_shape, dataset.classes)
-    expected = (None, dataset.classes) if problem.has_accuracy else (None,)
-    came = model.output_shape if isinstance(model, keras.Model) else model
-    if came != expected:
-        raise DefinitionError(
-            f"model `{problem.model.name}`: must be a Keras model with outputs of shape {expected}, which the loss "
-            f"{problem.loss} needs. Received: {came!r}"
-        )
-    if model.losses:
-        raise DefinitionError(
-            f"model `{problem.model.name}`: must not add penalties of its own; regularizers belong to candidates. "
-            f"Received: {len(model.losses)}"
-        )
-    return model
-
-
-def build_optimizer(spec: RunSpec) -> keras.optimizers.Optimizer:
-    """The candidate's optimizer, in its decay where the coupling is a decoupled one; not yet built."""
+def build_optimizer(spec: RunSpec, weights: Weights) -> keras.optimizers.Optimizer:
+    """The candidate's optimizer for these weights, in its decay where the coupling is a decoupled one; not built."""
     optimizer = _instance("optimizer", spec.optimizer, OPTIMIZERS)
     if not isinstance(optimizer, keras.optimizers.Optimizer):
         raise DefinitionError(
@@ -77,12 +54,21 @@ def build_optimizer(spec: RunSpec) -> keras.optimizers.Optimizer:
     for name in ("use_ema", "loss_scale_factor"):
         if getattr(optimizer, name):
             raise DefinitionError(f"candidate {spec.candidate}: optimizer.{name}: has no meaning here; must not be set")
+    _settle_kernels(optimizer, weights)
     if is_decoupled(spec):
         coupling: Any = spec.decay.coupling.value
         optimizer = optimizers.DecoupledDecay(
-            optimizer, spec.decay_strength, coupling=coupling, apply_to=decays(spec.problem)
+            optimizer, spec.decay_strength, coupling=coupling, apply_to=among(weights.decayed(spec.problem, spec.decay))
         )
     return optimizer
+
+
+def _settle_kernels(optimizer: Any, weights: Weights) -> None:
+    """Let wrappers that act on kernels act on those of the network, which knows more of them than their names."""
+    while isinstance(optimizer, optimizers.OptimizerWrapper):
+        if optimizer.apply_to == "kernels":
+            optimizer.apply_to = among([weight.variable for weight in weights.kernels])
+        optimizer = optimizer.inner_optimizer
 
 
 def is_decoupled(spec: RunSpec) -> bool:
@@ -127,11 +113,6 @@ def _is_variable(held: Any, instance: Any) -> bool:
 def _attribute(instance: Any, name: str) -> Any:
     attributes = getattr(instance, "__dict__", {})
     return attributes.get(name, attributes.get(f"_{name}"))
-
-
-def decays(problem: Problem) -> Callable[[Any], bool]:
-    """Whether a trainable variable is one that decay and L2 act on."""
-    return optimizers.is_convolution_kernel if problem.l2_on == "convolution_kernels" else optimizers.is_kernel
 
 
 def _instance(key: str, part: Part, known: dict[str, type]) -> Any:

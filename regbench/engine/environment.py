@@ -89,6 +89,19 @@ def seeded(seed: int) -> Iterator[None]:
         seed_generator.python_random = shared
 
 
+@contextlib.contextmanager
+def fresh_names() -> Iterator[None]:
+    """Inside the block, Keras names layers as in a process that has made none: `dense` is never `dense_7`."""
+    from keras.src.backend.common import global_state  # Keras can only forget these counts with all else it holds
+
+    counts = global_state.get_global_attribute("object_name_uids")
+    global_state.set_global_attribute("object_name_uids", None)
+    try:
+        yield
+    finally:
+        global_state.set_global_attribute("object_name_uids", counts)
+
+
 def is_lack_of_memory(error: Exception) -> bool:
     """Whether TensorFlow found no room for a tensor."""
     import tensorflow as tf

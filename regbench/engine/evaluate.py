@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
-from regbench.engine.objective import Objective, has_convolutions
+from regbench.engine.objective import Objective
 from regbench.engine.splits import Samples
 
 DENSE_CHUNK = 4096
@@ -57,7 +57,7 @@ class Evaluator:
     def __init__(self, objective: Objective, batch_size: int) -> None:
         """Choose the size of the chunks; nothing is compiled before the first call."""
         self._objective = objective
-        self._longest = batch_size if has_convolutions(objective.model) else DENSE_CHUNK
+        self._longest = batch_size if objective.has_convolutions() else DENSE_CHUNK
         self._functions = {augmented: objective.compile(self._evaluating(augmented)) for augmented in (False, True)}
         self._values: dict[bool, Callable[..., tuple[tf.Tensor, tf.Tensor, tf.Tensor]]] = {}
 

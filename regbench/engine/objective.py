@@ -12,8 +12,8 @@ from regbench.engine import environment
 from regbench.engine.inputs import DRAWS, augment, preprocess
 from regbench.engine.reading import Reading
 from regbench.engine.traced import Trace
+from regbench.engine.weights import Weight, Weights
 from regbench.errors import DefinitionError
-from regbench.optimizers import is_convolution_kernel, is_kernel
 from regbench.records import Coupling, RunSpec
 
 Penalty = Callable[[Any], Any]
@@ -28,7 +28,6 @@ class Objective:
         dataset: says how inputs are prepared.
         model: takes prepared inputs; gives logits or per-sample losses.
         regularizer: gives the penalty of one kernel; or several of them by layer; None for none.
-        decays: whether a trainable variable is one that L2 acts on.
     """
 
     def __init__(
@@ -37,19 +36,19 @@ class Objective:
         dataset: Dataset,
         model: keras.Model,
         regularizer: Regularizer,
-        decays: Callable[[Any], bool],
     ) -> None:
         """Find the kernels; the factor of the L2 term is a variable, so that runs may differ in it."""
         self.model = model
+        self.weights = Weights(model)
         self.regularizer_trace = Trace(regularizer)
         self.has_accuracy = spec.problem.has_accuracy
         self.is_augmented = dataset.augmentation != "none"
         # XLA's convolutions on a CPU are slow to compile and half as fast as TensorFlow's own.
-        self.compile = tf.function(jit_compile=environment.has_gpu() or not has_convolutions(model))
+        self.compile = tf.function(jit_compile=environment.has_gpu() or not self.has_convolutions())
         self._dataset = dataset
-        self._regularized = regularized(regularizer, model)
-        self._decayed = [variable for variable in model.trainable_variables if decays(variable)]
+        self._regularized = regularized(regularizer, self.weights)
         self._has_l2 = has_l2(spec)
+        self._decayed = self.weights.decayed(spec.problem, spec.decay)
         self._l2 = tf.Variable(0.0, trainable=False, name="l2")
 
     def start(self, spec: RunSpec, model: keras.Model, regularizer: Reading) -> None:
@@ -99,8 +98,17 @@ class Objective:
         return float(tf.linalg.global_norm([variable.value for variable in self.model.trainable_variables]))
 
     def kernels(self) -> dict[str, np.ndarray]:
-        """The kernels as they are now, by layer."""
-        return {_layer(kernel): kernel.numpy() for kernel in self.model.trainable_variables if is_kernel(kernel)}
+        """The kernels as they are now, by the path of their layer; by their own where a layer has several."""
+        kernels = self.weights.kernels
+        layers = [kernel.layers[0] for kernel in kernels]
+        return {
+            layer if layer and layers.count(layer) == 1 else kernel.path: kernel.variable.numpy()
+            for layer, kernel in zip(layers, kernels, strict=True)
+        }
+
+    def has_convolutions(self) -> bool:
+        """Whether any layer convolves."""
+        return any(weight.convolves for weight in self.weights)
 
 
 def has_l2(spec: RunSpec) -> bool:
@@ -108,39 +116,32 @@ def has_l2(spec: RunSpec) -> bool:
     return spec.decay.coupling == Coupling.L2 and spec.decay_strength != 0
 
 
-def regularized(regularizer: Regularizer, model: keras.Model) -> list[tuple[Penalty, keras.Variable]]:
+def regularized(regularizer: Regularizer, weights: Weights) -> list[tuple[Penalty, keras.Variable]]:
     """The kernels that are regularized, each with what gives its penalty.
 
     Raises:
-        DefinitionError: a regularizer is meant for a layer that does not exist or has no kernel.
+        DefinitionError: a regularizer is meant for a layer that does not exist or has no kernel, two for the same one.
     """
     if not isinstance(regularizer, Mapping):
-        return [(regularizer, v) for v in model.trainable_variables if regularizer and is_regularized(regularizer, v)]
-    kernels = {_layer(variable): variable for variable in model.trainable_variables if is_kernel(variable)}
-    for layer in regularizer:
-        if layer not in kernels:
-            raise DefinitionError(
-                f"regularizer.{layer}: must be a layer that has a kernel: {', '.join(kernels)}. Received: {layer}"
-            )
-    return [(penalty, kernels[layer]) for layer, penalty in regularizer.items()]
+        return [(regularizer, w.variable) for w in weights if regularizer and is_regularized(regularizer, w)]
+    found: dict[int, tuple[str, Penalty, keras.Variable]] = {}
+    for layer, penalty in regularizer.items():
+        for kernel in weights.of_layer(layer, where="regularizer"):
+            other = found.setdefault(id(kernel.variable), (layer, penalty, kernel.variable))[0]
+            if other != layer:
+                raise DefinitionError(
+                    f"regularizer.{layer}: must have kernels of its own. Received: `{kernel.path}`, which belongs to "
+                    f"regularizer.{other} too"
+                )
+    return [(penalty, kernel) for _, penalty, kernel in found.values()]
 
 
-def _layer(variable: keras.Variable) -> str:
-    """The name of the layer that a variable belongs to."""
-    return variable.path.split("/")[-2]
-
-
-def is_regularized(regularizer: Callable[[Any], Any], variable: keras.Variable) -> bool:
-    """Whether a variable is of the kernels that a regularizer is meant for (its `default_kernels`, else all)."""
+def is_regularized(regularizer: Callable[[Any], Any], weight: Weight) -> bool:
+    """Whether a weight is of the kernels that a regularizer is meant for (its `default_kernels`, else all)."""
     match getattr(regularizer, "default_kernels", "both"):
         case "dense":
-            return is_kernel(variable) and not is_convolution_kernel(variable)
+            return weight.is_kernel and not weight.convolves
         case "convolution":
-            return is_convolution_kernel(variable)
+            return weight.convolves
         case _:
-            return is_kernel(variable)
-
-
-def has_convolutions(model: keras.Model) -> bool:
-    """Whether any layer convolves."""
-    return any(is_convolution_kernel(variable) for variable in model.trainable_variables)
+            return weight.is_kernel

@@ -9,8 +9,9 @@ import numpy as np
 import tensorflow as tf
 
 from regbench.engine import environment
-from regbench.engine.build import build_model, build_optimizer, build_regularizer, constants, decays, is_decoupled
+from regbench.engine.build import build_optimizer, build_regularizer, constants, is_decoupled
 from regbench.engine.evaluate import Evaluation, Evaluator
+from regbench.engine.network import build_model, check_model
 from regbench.engine.objective import Objective, Regularizer, has_l2
 from regbench.engine.reading import Reading, read
 from regbench.engine.splits import Batches, Samples, Splits, dataset_of, evaluated
@@ -70,7 +71,8 @@ class Program:
         """Build the network and lay out the data; nothing is compiled before the first call."""
         dataset = dataset_of(spec.problem)
         model = build_model(spec.problem, dataset)
-        self.objective = Objective(spec, dataset, model, regularizer, decays(spec.problem))
+        check_model(spec.problem, dataset, model)
+        self.objective = Objective(spec, dataset, model, regularizer)
         self.evaluator = Evaluator(self.objective, spec.batch_size)
         self.train = Samples(tf.constant(splits.train.inputs), tf.constant(splits.train.targets))
         self.trainings: Kept[Training] = Kept()
@@ -99,7 +101,7 @@ class PreparedRun:
         )
         with environment.seeded(spec.seed):
             program.objective.start(spec, build_model(spec.problem, dataset_of(spec.problem)), penalty)
-        optimizer = build_optimizer(spec)
+        optimizer = build_optimizer(spec, program.objective.weights)
         optimizer.build(program.objective.model.trainable_variables)
         step = read(optimizer)
         self._training = program.training(spec, optimizer, step)

@@ -14,12 +14,13 @@ from regbench.optimizers.adabound import AdaBound
 from regbench.optimizers.amsbound import AMSBound
 from regbench.optimizers.clipped import Clipped
 from regbench.optimizers.decoupled_decay import DecoupledDecay
+from regbench.optimizers.kernels import is_kernel
 from regbench.optimizers.lookahead import Lookahead
 from regbench.optimizers.normalized import Normalized
 from regbench.optimizers.norms import register_norm
 from regbench.optimizers.radam import RAdam
 from regbench.optimizers.signed_power import SignedPower
-from regbench.optimizers.wrapper import OptimizerWrapper, is_convolution_kernel, is_kernel
+from regbench.optimizers.wrapper import OptimizerWrapper
 
 __all__ = [
     "AMSBound",
@@ -32,7 +33,6 @@ __all__ = [
     "OptimizerWrapper",
     "RAdam",
     "SignedPower",
-    "is_convolution_kernel",
     "is_kernel",
     "register_norm",
 ]

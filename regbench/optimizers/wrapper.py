@@ -7,6 +7,8 @@ from typing import Any, Literal, Self
 
 import keras
 
+from regbench.optimizers.kernels import is_kernel
+
 Selection = Literal["all", "kernels"] | Callable[[Any], bool]
 
 
@@ -31,9 +33,9 @@ class OptimizerWrapper(keras.optimizers.Optimizer):
 
     Args:
         inner_optimizer: The optimizer to wrap: an instance, a name or a config, as in `model.compile`.
-        apply_to: The variables concerned: `"all"`; `"kernels"`, those of rank 2 or more (neither biases nor
-            the parameters of a normalization); or a function of a variable that returns a boolean, called once for
-            each variable. To save the optimizer, register the function with
+        apply_to: The variables concerned: `"all"`; `"kernels"`, by their names (neither biases nor the parameters of
+            a normalization, see `is_kernel`); or a function of a variable that returns a boolean, called once for each
+            variable. To save the optimizer, register the function with
             `keras.saving.register_keras_serializable`.
         name: Name of the optimizer.
         **kwargs: Arguments of `keras.optimizers.Optimizer` other than `learning_rate` and `weight_decay`.
@@ -157,16 +159,6 @@ class OptimizerWrapper(keras.optimizers.Optimizer):
             if isinstance(config.get(name), dict)
         }
         return cls(**(config | nested))
-
-
-def is_kernel(variable: Any) -> bool:
-    """Whether a variable has rank 2 or more, as neither biases nor the parameters of a normalization have."""
-    return len(variable.shape) >= 2
-
-
-def is_convolution_kernel(variable: Any) -> bool:
-    """Whether a variable has rank 3 or more."""
-    return len(variable.shape) > 2
 
 
 def _check_inner_optimizer(inner_optimizer: Any) -> None:

@@ -144,11 +144,15 @@ Argument = Scalar | list[Scalar] | list[list[float]] | Range | Choices | Part
 class Decay(Record):
     """How strongly the weights decay, and where (see `Coupling`).
 
-    `strength` may be "problem": the factor of the problem's own L2.
+    Args:
+        strength: may be "problem": the factor of the problem's own L2.
+        mask: the weights that decay: "kernels", tables of embeddings among them, of which `l2_on` of a problem may take
+            a part only; "kernels_without_embeddings"; or "all", whatever the problem says (docs/weights.md).
     """
 
     coupling: Annotated[Coupling, Field(strict=False)] = Coupling.NONE
     strength: float | Range | Literal["problem"] = 0.0
+    mask: Literal["kernels", "kernels_without_embeddings", "all"] = "kernels"
 
     @model_validator(mode="after")
     def _strength_fits_coupling(self) -> Self:
@@ -159,6 +163,8 @@ class Decay(Record):
             raise ValueError(f"`strength` must not be negative. Received: {least}")
         if self.coupling == Coupling.NONE and self.strength != 0.0:
             raise ValueError(f"`strength` needs a `coupling` other than none. Received: strength={self.strength!r}")
+        if self.coupling == Coupling.NONE and self.mask != "kernels":
+            raise ValueError(f"`mask` needs a `coupling` other than none. Received: mask={self.mask}")
         return self
 
 

@@ -150,7 +150,7 @@ def _about(spec: RunSpec) -> dict[str, Any]:
         "decay": {
             "coupling": spec.decay.coupling,
             "strength": spec.decay_strength,
-            "mask": spec.problem.l2_on,
+            "mask": spec.problem.l2_on if spec.decay.mask == "kernels" else spec.decay.mask,
         },
     }
 

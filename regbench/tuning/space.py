@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from regbench.catalog import describe
 from regbench.errors import DefinitionError, UnknownNameError
-from regbench.records import Candidate, Choices, Decay, Part, Problem, Range, Scalar, Searched
+from regbench.records import Candidate, Choices, Coupling, Decay, Part, Problem, Range, Scalar, Searched
 
 _KINDS = {bool: "true or false", int: "a whole number", float: "a finite number", str: "a string"}
 
@@ -89,7 +89,7 @@ def resolve(candidate: Candidate, setting: Mapping[str, Scalar], problem: Proble
         raise DefinitionError(f"{candidate.name}: `{name}` is searched, and the setting gives it no value.")
     decay = chosen.decay
     if decay.strength == "problem":
-        decay = Decay(coupling=decay.coupling, strength=problem.l2)
+        decay = decay.model_copy(update={"strength": problem.l2})
     return chosen.optimizer, chosen.regularizer, decay
 
 
@@ -161,7 +161,8 @@ def _decay_with(candidate: Candidate, setting: Mapping[str, Scalar]) -> Decay:
     strength = setting.get("decay.strength", candidate.decay.strength)
     if isinstance(strength, str) and strength != "problem":
         raise DefinitionError(f'`decay.strength` must be a number or "problem". Received: {strength!r}')
+    mask = "kernels" if coupling == Coupling.NONE else candidate.decay.mask
     try:
-        return Decay.model_validate({"coupling": coupling, "strength": strength})
+        return Decay.model_validate({"coupling": coupling, "strength": strength, "mask": mask})
     except ValidationError as invalid:
         raise DefinitionError(f"{candidate.name}: {describe(invalid, Decay, 'decay')}") from invalid

@@ -10,11 +10,12 @@ import tensorflow as tf
 
 from regbench import datasets
 from regbench.engine import evaluate, inputs
-from regbench.engine.build import build_model, decays
 from regbench.engine.evaluate import Evaluator
+from regbench.engine.network import build_model
 from regbench.engine.objective import Objective, is_regularized
 from regbench.engine.reading import read
 from regbench.engine.splits import Samples
+from regbench.engine.weights import Weights
 
 EPSILON = float(np.finfo(np.float32).eps)
 NO_SEED = tf.constant((0, 0))
@@ -59,7 +60,7 @@ def make_objective(make_task, make_candidate):
     def make(network, l2=0.0, regularizer=None):
         setting = {"optimizer.learning_rate": 0.1, "decay.coupling": "l2", "decay.strength": l2}
         spec = make_task("digits_mlp").spec(setting, seed=42)
-        objective = Objective(spec, datasets.get("digits"), network, regularizer, decays(spec.problem))
+        objective = Objective(spec, datasets.get("digits"), network, regularizer)
         objective.start(spec, network, read(regularizer))
         return objective
 
@@ -122,7 +123,7 @@ def test_padding_with_a_sample_of_infinite_loss_does_not_turn_infinity_into_nan(
     samples.inputs[...] = 1.0
     samples.inputs[0] = -1.0
     no_targets = Samples(samples.inputs, np.empty((10, 0), np.float32))
-    objective = Objective(spec, datasets.get("digits"), network, None, lambda _: False)
+    objective = Objective(spec, datasets.get("digits"), network, None)
     objective.compile = tf.function(jit_compile=with_xla)
     evaluator = Evaluator(objective, batch_size=128)
     evaluation = evaluated(evaluator, {"test": no_targets})["test"]
@@ -155,15 +156,18 @@ def test_penalty_of_a_regularizer_is_the_sum_over_the_kernels(make_objective):
 )
 def test_regularizer_acts_on_the_kernels_that_it_is_meant_for(meant_for, ranks):
     regularizer = SimpleNamespace() if meant_for is None else SimpleNamespace(default_kernels=meant_for)
-    variables = {rank: keras.Variable(np.ones((2,) * rank, np.float32)) for rank in range(5)}
-    assert {rank for rank, variable in variables.items() if is_regularized(regularizer, variable)} == ranks
+    layer = keras.layers.Layer()
+    for rank in range(5):
+        layer.add_weight(shape=(2,) * rank, name="theta")
+    weights = Weights(keras.Sequential([layer]))
+    assert {len(one.variable.shape) for one in weights if is_regularized(regularizer, one)} == ranks
 
 
 def test_network_without_kernels_has_no_penalty(make_task):
     setting = {"optimizer.learning_rate": 0.1, "decay.coupling": "l2", "decay.strength": 0.1}
     spec = make_task("two_d_beale").spec(setting, seed=42)
     network = build_model(spec.problem, datasets.get("two_d"))
-    objective = Objective(spec, datasets.get("two_d"), network, keras.regularizers.L1(1.0), decays(spec.problem))
+    objective = Objective(spec, datasets.get("two_d"), network, keras.regularizers.L1(1.0))
     objective.start(spec, network, read(None))
     assert float(objective.penalty()) == 0.0
 
@@ -197,7 +201,7 @@ def test_every_piece_is_augmented_with_draws_of_its_own(make_task):
     network = keras.Sequential(
         [keras.Input((8, 8, 1)), keras.layers.Conv2D(2, 3), keras.layers.Flatten(), keras.layers.Dense(CLASSES)]
     )
-    evaluator = Evaluator(Objective(spec, dataset, network, None, decays(spec.problem)), batch_size=12)
+    evaluator = Evaluator(Objective(spec, dataset, network, None), batch_size=12)
     samples, seed = random_samples(12), tf.constant((3, 4))
     chunks = evaluator.chunks({"first": samples, "second": samples})
     evaluator.compile(chunks, True, seed)

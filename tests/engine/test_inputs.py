@@ -196,7 +196,7 @@ def objective(make_task):
     spec = make_task("cifar10_3c3d").spec({"optimizer.learning_rate": 0.1}, seed=42)
     dataset = replace(datasets.get("cifar10"), input_shape=SHAPE, preprocessing="none")
     network = keras.Sequential([keras.Input(SHAPE), keras.layers.Flatten()])
-    return Objective(spec, dataset, network, None, lambda _: False)
+    return Objective(spec, dataset, network, None)
 
 
 @pytest.fixture

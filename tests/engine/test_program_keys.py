@@ -3,7 +3,6 @@
 import json
 
 import keras
-import numpy as np
 import pytest
 
 from regbench import catalog
@@ -11,6 +10,7 @@ from regbench.engine import program
 from regbench.engine.build import build_optimizer, build_regularizer
 from regbench.engine.reading import read
 from regbench.engine.splits import Splits
+from regbench.engine.weights import Weights
 from regbench.records import Coupling, Decay, Part, RunSpec, Schedule, Selection
 
 ADAM = Part(name="adam", arguments={"learning_rate": 0.1, "beta_1": 0.9})
@@ -36,8 +36,8 @@ def spec():
 
 
 @pytest.fixture(scope="module")
-def variables():
-    return [keras.Variable(np.ones((2, 3), "float32"))]
+def network():
+    return keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)])
 
 
 def objective_key(spec, data=DATA):
@@ -45,9 +45,9 @@ def objective_key(spec, data=DATA):
     return program.program_key(spec, data, regularizer), read(regularizer).structure
 
 
-def step_key(spec, variables):
-    optimizer = build_optimizer(spec)
-    optimizer.build(variables)
+def step_key(spec, network):
+    optimizer = build_optimizer(spec, Weights(network))
+    optimizer.build(network.trainable_variables)
     return program.training_key(spec, optimizer), read(optimizer).structure
 
 
@@ -106,6 +106,7 @@ OF_THE_TRAINING = [
     ("decay.coupling", Coupling.DECOUPLED_MOMENTUM),
     ("decay.coupling", Coupling.L2),
     ("decay.strength", 0.0),
+    ("decay.mask", "all"),
 ]
 
 
@@ -116,9 +117,9 @@ def key_changes(spec, path, value, key):
 
 
 @pytest.mark.parametrize(("path", "value"), HELD, ids=lambda item: item if isinstance(item, str) else "")
-def test_what_variables_and_slots_hold_changes_no_key(path, value, spec, variables):
+def test_what_variables_and_slots_hold_changes_no_key(path, value, spec, network):
     assert not key_changes(spec, path, value, objective_key)
-    assert not key_changes(spec, path, value, lambda one: step_key(one, variables))
+    assert not key_changes(spec, path, value, lambda one: step_key(one, network))
 
 
 @pytest.mark.parametrize(("path", "value"), OF_THE_PROGRAM, ids=lambda item: item if isinstance(item, str) else "")
@@ -127,13 +128,13 @@ def test_all_else_makes_another_program(path, value, spec):
 
 
 @pytest.mark.parametrize(("path", "value"), OF_THE_TRAINING, ids=lambda item: item if isinstance(item, str) else "")
-def test_another_optimizer_or_decay_makes_another_training(path, value, spec, variables):
-    assert key_changes(spec, path, value, lambda one: step_key(one, variables))
+def test_another_optimizer_or_decay_makes_another_training(path, value, spec, network):
+    assert key_changes(spec, path, value, lambda one: step_key(one, network))
 
 
 @pytest.mark.parametrize("coupling", [Coupling.DECOUPLED_MOMENTUM, Coupling.DECOUPLED_CONSTANT, Coupling.L2])
-def test_coupling_is_in_the_key_itself_and_not_only_in_the_structure(coupling, spec, variables):
-    assert step_key(spec, variables)[0] != step_key(changed(spec, "decay.coupling", coupling), variables)[0]
+def test_coupling_is_in_the_key_itself_and_not_only_in_the_structure(coupling, spec, network):
+    assert step_key(spec, network)[0] != step_key(changed(spec, "decay.coupling", coupling), network)[0]
 
 
 def test_other_data_make_another_program(spec):

@@ -1,0 +1,123 @@
+"""The network of a problem, and what it must be."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras.src.models.functional import Functional  # Keras has no public name for what `keras.Model(...)` makes
+
+from regbench import models
+from regbench.datasets import Dataset
+from regbench.engine import environment
+from regbench.engine.splits import dataset_of
+from regbench.engine.weights import Weights, decays, layers_of
+from regbench.errors import DefinitionError
+from regbench.records import Decay, Problem
+
+
+def build_model(problem: Problem, dataset: Dataset) -> keras.Model:
+    """The problem's network, freshly initialised from the seed in use.
+
+    Raises:
+        DefinitionError: there is no such model, or it cannot be built.
+    """
+    with environment.fresh_names():
+        model = models.build(problem.model.name, problem.model.arguments, dataset.input_shape, dataset.classes)
+        if not isinstance(model, keras.Model):
+            raise DefinitionError(f"model `{problem.model.name}`: must be a Keras model. Received: {model!r}")
+        if not _is_built(model):
+            _call(problem, dataset, model)
+    return model
+
+
+def check_model(problem: Problem, dataset: Dataset, model: keras.Model) -> None:
+    """Refuse a network that fits neither the data nor the loss, or that brings what belongs to candidates.
+
+    Raises:
+        DefinitionError: so it is; the message says what must hold.
+    """
+    name = f"model `{problem.model.name}`"
+    outputs = _call(problem, dataset, model)
+    expected = (None, dataset.classes) if problem.has_accuracy else (None,)
+    if not tf.is_tensor(outputs):
+        raise DefinitionError(f"{name}: must give one tensor. Received: {_described(outputs)}")
+    came = (None if outputs.shape[:1] == (_SAMPLES,) else outputs.shape[0], *outputs.shape[1:]) if outputs.shape else ()
+    if came != expected:
+        raise DefinitionError(
+            f"{name}: must be a Keras model with outputs of shape {expected}, which the loss {problem.loss} needs. "
+            f"Received: {came!r}"
+        )
+    if outputs.dtype != tf.float32:
+        raise DefinitionError(f"{name}: must have outputs of dtype float32. Received: {outputs.dtype.name}")
+    for path, layer in layers_of(model):
+        for weight in layer.trainable_variables:
+            if weight.dtype != "float32":
+                raise DefinitionError(
+                    f"{name}: layer `{path}` must have trainable weights of dtype float32. Received: {weight.dtype}"
+                )
+    check_penalties(problem, model)
+
+
+def describe(problem: Problem) -> list[dict[str, Any]]:
+    """The trainable weights of a problem's network as plain data, and which decay unless a candidate says otherwise.
+
+    Raises:
+        DefinitionError: as for `build_model` and `check_model`.
+    """
+    dataset = dataset_of(problem)
+    model = build_model(problem, dataset)
+    check_model(problem, dataset, model)
+    return [
+        {
+            "weight": weight.path,
+            "shape": list(weight.variable.shape),
+            "size": int(np.prod(weight.variable.shape)),
+            "role": weight.role.value,
+            "decays": decays(weight, problem, Decay()),
+        }
+        for weight in Weights(model)
+    ]
+
+
+def check_penalties(problem: Problem, model: keras.Model) -> None:
+    """Refuse a network that, when it was called last, added to the loss.
+
+    Raises:
+        DefinitionError: it did; the message names the layer.
+    """
+    for path, layer in layers_of(model):
+        if layer.losses:
+            raise DefinitionError(
+                f"model `{problem.model.name}`: {f'layer `{path}`' if path else 'it'} must not add to the loss (a "
+                "regularizer of its weights or of its activity, or `add_loss`); regularizers belong to candidates. "
+                f"Received: {len(layer.losses)} penalties"
+            )
+
+
+_SAMPLES = 2
+
+
+def _is_built(model: keras.Model) -> bool:
+    """Whether all weights are there; of any other model only a call creates them."""
+    return isinstance(model, Functional) or (isinstance(model, keras.Sequential) and model.built)
+
+
+def _call(problem: Problem, dataset: Dataset, model: keras.Model) -> Any:
+    try:
+        return model(np.zeros((_SAMPLES, *dataset.input_shape), np.float32), training=False)
+    except Exception as error:  # own networks may raise anything
+        # Where Keras explains at length, the reason stands in the first line that says anything.
+        reason = next((line.strip() for line in str(error).splitlines() if line.strip()), "no reason given")
+        raise DefinitionError(
+            f"model `{problem.model.name}`: cannot be called with inputs of shape {(None, *dataset.input_shape)}: "
+            f"{type(error).__name__}: {reason}"
+        ) from error
+
+
+def _described(outputs: Any) -> str:
+    if isinstance(outputs, dict):
+        return f"a dictionary of {', '.join(map(repr, outputs))}"
+    return f"{len(outputs)} outputs" if isinstance(outputs, list | tuple) else repr(outputs)
