@@ -83,7 +83,7 @@ def _build_all(specs: Sequence[RunSpec]) -> None:
     for spec in specs:
         try:
             own_code.load(own_code.names_in(spec.optimizer, spec.regularizer))
-            build.build_optimizer(spec)
+            build.plain_optimizer(spec)
             build.build_regularizer(spec)
         except Exception as error:  # own classes may raise anything
             tried = ", ".join(f"{name}={value!r}" for name, value in spec.setting.items())

@@ -46,6 +46,22 @@ KERAS_DECAY = ("weight_decay", "adam_weight_decay")
 
 def build_optimizer(spec: RunSpec, weights: Weights) -> keras.optimizers.Optimizer:
     """The candidate's optimizer for these weights, in its decay where the coupling is a decoupled one; not built."""
+    optimizer = plain_optimizer(spec)
+    _settle_kernels(optimizer, weights)
+    if is_decoupled(spec):
+        coupling: Any = spec.decay.coupling.value
+        optimizer = optimizers.DecoupledDecay(
+            optimizer, spec.decay_strength, coupling=coupling, apply_to=among(weights.decayed(spec.problem, spec.decay))
+        )
+    return optimizer
+
+
+def plain_optimizer(spec: RunSpec) -> keras.optimizers.Optimizer:
+    """The candidate's optimizer before it knows any weights, without the decay of its coupling.
+
+    Raises:
+        DefinitionError: it is none, does not take its arguments, or has one that means nothing here.
+    """
     optimizer = _instance("optimizer", spec.optimizer, OPTIMIZERS)
     if not isinstance(optimizer, keras.optimizers.Optimizer):
         raise DefinitionError(
@@ -54,12 +70,6 @@ def build_optimizer(spec: RunSpec, weights: Weights) -> keras.optimizers.Optimiz
     for name in ("use_ema", "loss_scale_factor"):
         if getattr(optimizer, name):
             raise DefinitionError(f"candidate {spec.candidate}: optimizer.{name}: has no meaning here; must not be set")
-    _settle_kernels(optimizer, weights)
-    if is_decoupled(spec):
-        coupling: Any = spec.decay.coupling.value
-        optimizer = optimizers.DecoupledDecay(
-            optimizer, spec.decay_strength, coupling=coupling, apply_to=among(weights.decayed(spec.problem, spec.decay))
-        )
     return optimizer
 
 
