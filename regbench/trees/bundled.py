@@ -12,9 +12,10 @@ import numpy as np
 
 from regbench.errors import ResultsError
 from regbench.records import Manifest, Role
-from regbench.store import bundle_file, deepobs
+from regbench.store import bundle_file, bundle_rows, deepobs
 from regbench.store.bundle import SUFFIX, file_of, source_folder
-from regbench.store.bundle_file import SUMMARY_COLUMNS, BundleFile
+from regbench.store.bundle_file import BundleFile
+from regbench.store.bundle_rows import SUMMARY_COLUMNS
 from regbench.store.files import read_bytes
 from regbench.trees.frames import IRREGULARITIES, RUNS, Results, frame, merge
 from regbench.trees.searches import with_searches
@@ -89,7 +90,7 @@ def _row(row: Mapping[Any, Any], results: Results, curves: Mapping[str, Any]) ->
     if not row["digest"]:
         return {**known, "number": _plain(row["trial"]), **curves}
     own = deepobs.read(read_bytes(results.paths[row["run"]]), minibatch=False)
-    return known | bundle_file.columns_of(own)
+    return known | bundle_rows.columns_of(own)
 
 
 def _curves(results: Results, numbers: Iterable[int]) -> dict[int, dict[str, list[float]]]:

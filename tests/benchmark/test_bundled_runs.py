@@ -12,7 +12,7 @@ from regbench.errors import UnknownNameError
 from regbench.figures.plan import Run
 from regbench.figures.runs import FigureRuns
 from regbench.records import MINIBATCH, Outcome
-from regbench.store import bundle, bundle_file, manifests
+from regbench.store import bundle, bundle_file, bundle_rows, manifests
 from regbench.store.folder import Folder
 
 CURVES = [f"{split}_{kind}" for split in ("train", "valid", "test") for kind in ("losses", "accuracies")]
@@ -44,7 +44,7 @@ def bundled(tmp_path, monkeypatch, use_machine, function):
 
 
 def bundle_results(folder, results):
-    rows = [bundle_file.columns_of(result) for result in results]
+    rows = [bundle_rows.columns_of(result) for result in results]
     bundle_file.write(bundle.file_of(folder / "ours", "digits_mlp"), rows)
 
 

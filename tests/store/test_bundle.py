@@ -8,7 +8,7 @@ import pytest
 
 from regbench.errors import ResultsError
 from regbench.records import MINIBATCH, Kernel, Origin, Outcome, Role
-from regbench.store import bundle_file
+from regbench.store import bundle_file, bundle_rows
 from regbench.store.bundle import Bundle, file_of
 from regbench.store.bundle_file import BundleFile
 
@@ -30,7 +30,7 @@ def write(tmp_path):
     """Writes a bundle of these runs, all of one problem."""
 
     def write_bundle(*results, **options):
-        rows = [bundle_file.columns_of(result) for result in results]
+        rows = [bundle_rows.columns_of(result) for result in results]
         bundle_file.write(file_of(tmp_path, results[0].spec.problem.name), rows, **options)
         return tmp_path
 
@@ -77,7 +77,7 @@ def test_curves_come_back_to_the_last_bit(make_stored_spec, make_stored_result, 
     assert bits(found.curves) == bits(without_minibatch(result).curves)
     assert bits(found.losses_without_penalty) == bits(result.losses_without_penalty)
     read = BundleFile(file_of(folder, spec.problem.name)).curves(0)
-    assert bits(read) == dict.fromkeys(bundle_file.CURVE_COLUMNS, struct.pack(f"{len(ODD)}d", *ODD))
+    assert bits(read) == dict.fromkeys(bundle_rows.CURVE_COLUMNS, struct.pack(f"{len(ODD)}d", *ODD))
 
 
 def test_columns_without_a_value_are_null(make_stored_spec, make_stored_result, write):
@@ -108,7 +108,7 @@ def test_run_of_a_problem_without_a_file_is_not_found(tmp_path, make_stored_spec
 
 def test_run_that_has_a_loss_only_with_its_penalty_is_refused(make_stored_result):
     with pytest.raises(ResultsError, match="with and without the penalty"):
-        bundle_file.columns_of(make_stored_result(losses_without_penalty={}))
+        bundle_rows.columns_of(make_stored_result(losses_without_penalty={}))
 
 
 def damage_pages(data):
