@@ -103,7 +103,7 @@ source = "here"
 [optimizer]
 name = "lookahead"
 inner_optimizer = { name = "sgd", learning_rate = { low = 1.0, high = 2.0 } }
-learning_rate = { low = 0.0, high = 1.0 }
+learning_rate = { low = 0.1, high = 1.0 }
 kind = { choices = [1, 2] }
 """
 
