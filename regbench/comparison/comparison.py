@@ -173,14 +173,14 @@ def compare(
     compared = _each_once(results)
     trees = _each_once([*compared, *([] if baselines in ("bundled", "none") else [baselines])])
     read = [frames.load(tree, source=_source(tree)) for tree in trees]
-    stored = [bundled.load(source) for source in bundled.SOURCES] if baselines == "bundled" else []
-    found = frames.merge([*read, *stored])
+    own = {problem for one in read[: len(compared)] for problem in one.runs["problem"]}
+    asked = list(problems) or sorted(own)
+    sources = bundled.SOURCES if baselines == "bundled" else ()
+    found = frames.merge([*read, *(bundled.load(source, problems=asked) for source in sources)])
     runs = found.runs
     if runs.empty:
         raise ResultsError(f"{', '.join(map(str, trees)) or 'no results'}: there are no runs to compare")
-    own = {problem for one in read[: len(compared)] for problem in one.runs["problem"]}
-    wanted = list(problems) or sorted(own or set(runs["problem"]))
-    runs = select(runs, wanted, candidates, budget)
+    runs = select(runs, asked or sorted(set(runs["problem"])), candidates, budget)
     shown = reported(runs, mode, metric)
     drawn = curves.summaries(found.curves(shown["run"].tolist()), shown)
     return Comparison(runs, found.irregularities, drawn, mode, metric)

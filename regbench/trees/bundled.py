@@ -25,10 +25,15 @@ SOURCES = ("ours", "published")
 _ORDER = ["candidate", "coupling", "protocol", "schedule", "epochs", "batch_size", "search", "role", "trial"]
 
 
-def load(source: str, folder: Path | None = None) -> Results:
+def load(source: str, folder: Path | None = None, problems: Collection[str] = ()) -> Results:
     """Read the bundled runs of a source, from the bundled folder unless another is given.
 
     Files have their irregularities in the column `irregular` only.
+
+    Args:
+        source: one of `SOURCES`.
+        folder: which has a folder for each source.
+        problems: names; all unless given, and all where one of them has no file in any source.
 
     Raises:
         ResultsError: a file is damaged, or there is none.
@@ -37,6 +42,10 @@ def load(source: str, folder: Path | None = None) -> Results:
     files = sorted(place.glob(f"*{SUFFIX}"))
     if not files:
         raise ResultsError(f"{place}: the runs that come with regbench are missing")
+    wanted = {file_of(place, problem).name for problem in problems}
+    there = {path.name for one in SOURCES for path in (place.parent / one).glob(f"*{SUFFIX}")}
+    if wanted and wanted <= there:
+        files = [path for path in files if path.name in wanted]
     return merge([_load_file(BundleFile(path), source) for path in files])
 
 
