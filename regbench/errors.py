@@ -1,6 +1,7 @@
 """What regbench raises when the input is at fault.
 
-RegbenchError               everything below; the command line prints it as one line and exits with code 2
+RegbenchError               everything below; the command line prints it as one line and exits with code 2, or 1 where
+│                           it was raised from an error of the machine: a full disk, no memory
 ├── DefinitionError         a problem, candidate or option that does not hold together
 │   └── UnknownNameError    a name that is not in the catalogue, with "did you mean"
 ├── DataError               a data file that is missing, truncated or not what it should be

@@ -221,13 +221,14 @@ def make_stored_result(make_stored_spec: Callable[..., RunSpec]) -> Callable[...
     def make(spec: RunSpec | None = None, **changes: Any) -> RunResult:
         spec = spec or make_stored_spec()
         splits = ("train", "valid", "test") if spec.protocol.validation else ("train", "test")
-        names = [f"{split}_losses" for split in splits]
-        names += [f"{split}_accuracies" for split in splits] if spec.problem.has_accuracy else []
+        names = [f"{split}_accuracies" for split in splits] if spec.problem.has_accuracy else []
         curve = [2.3389398837700868 / (epoch + 1) for epoch in range(spec.epochs + 1)]
         values: dict[str, Any] = {
             "spec": spec,
             "outcome": Outcome.COMPLETED,
-            "curves": dict.fromkeys(names, curve) | {"minibatch_train_losses": [0.1 + 0.2, 1e-300, -0.0]},
+            "curves": {f"{split}_losses": curve for split in splits}
+            | {name: [value / 10 for value in curve] for name in names}
+            | {"minibatch_train_losses": [0.1 + 0.2, 1e-300, -0.0]},
             "losses_without_penalty": {f"{split}_losses": curve for split in splits},
             "final_weight_norm": 12.000000000000002,
             "data_digest": "0123abcd",

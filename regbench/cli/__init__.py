@@ -1,5 +1,6 @@
 """The command line. What is slow to import is imported by the commands that need it."""
 
+import errno
 import io
 import shlex
 import sys
@@ -10,11 +11,14 @@ import click
 from regbench.cli import terminal
 from regbench.cli.codes import BAD_INPUT, DONE, INTERRUPTED, SOME_FAILED, TERMINATED
 from regbench.cli.commands import command_line
-from regbench.errors import ClusterError, RegbenchError
+from regbench.errors import ClusterError, RegbenchError, printable
 from regbench.execution import Interruptions, Terminated
 
 __all__ = ["main"]
 
+LACKS = {
+    *(errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EFBIG, errno.EMFILE, errno.ENFILE, errno.EROFS, errno.ENOMEM),
+}
 _GOES_ON = "what was finished is kept, and the same command goes on from there"
 
 
@@ -53,11 +57,31 @@ def _told(error: BaseException) -> int | None:
             return SOME_FAILED
         case RegbenchError():
             terminal.message(f"error: {error}")
-            return BAD_INPUT
+            return SOME_FAILED if _is_lack_of_the_machine(error) else BAD_INPUT
         case click.ClickException():
             terminal.message(f"error: {_described(error)}")
             return BAD_INPUT
+        case OSError() | MemoryError() if _is_lack_of_the_machine(error):
+            terminal.message(f"error: {_reason(error)}; {_GOES_ON}")
+            return SOME_FAILED
     return None
+
+
+def _is_lack_of_the_machine(error: BaseException) -> bool:
+    """Whether it came of a disk, memory or descriptors that are full or broken, not of what was asked for."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, MemoryError) or (isinstance(cause, OSError) and cause.errno in LACKS):
+            return True
+        cause = cause.__cause__
+    return False
+
+
+def _reason(error: OSError | MemoryError) -> str:
+    if isinstance(error, MemoryError):
+        return "there is not enough memory"
+    place = f"{error.filename}: " if error.filename else ""
+    return printable(f"{place}{error.strerror or error}")
 
 
 def _interruption(error: BaseException) -> BaseException | None:

@@ -13,6 +13,7 @@ from regbench.figures.plan import Drawing, PaperFigure, Size
 from regbench.plots.stamp import stamp
 from regbench.plots.style import save_all
 from regbench.records import RunResult
+from regbench.store import targets
 
 QUICK = "quick: small data, few epochs, few seeds"
 
@@ -32,8 +33,8 @@ def write(
     paths = save_all(drawing.figure, folder, figure.name)
     numbers, caption = folder / f"{figure.name}.csv", folder / f"{figure.name}.txt"
     try:
-        drawing.numbers.to_csv(numbers, index=False, float_format="%.8g")
-        caption.write_text(caption_of(figure, drawing, results, size, command), encoding="utf-8")
+        targets.replace(numbers, drawing.numbers.to_csv(index=False, float_format="%.8g").encode())
+        targets.replace(caption, caption_of(figure, drawing, results, size, command).encode())
     except OSError as error:
         raise ResultsError(f"{folder}: the figure cannot be written here: {error.strerror or error}") from error
     return [*paths, numbers, caption]

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from regbench.errors import ResultsError
 from regbench.plots.text import FONT
+from regbench.store import targets
 
 SETTINGS = {
     "axes.formatter.useoffset": False,
@@ -64,9 +65,10 @@ def save(figure: Figure, *paths: Path) -> None:
     """
     with _laid_out(figure):
         for path in paths:
+            form, content = path.suffix.removeprefix("."), io.BytesIO()
+            figure.savefig(content, format=form, metadata=METADATA.get(form))
             try:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                figure.savefig(path, metadata=METADATA.get(path.suffix.removeprefix(".")))
+                targets.replace(path, content.getvalue())
             except OSError as error:
                 raise ResultsError(f"{path}: the figure cannot be written here: {error.strerror or error}") from error
 

@@ -5,17 +5,15 @@ script but the one for sorting tables.
 """
 
 import os
-import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 from regbench.errors import ResultsError
 from regbench.report.page import render
 from regbench.report.papers import paper_figures
 from regbench.report.provenance import called
+from regbench.store import targets
 
 if TYPE_CHECKING:
     from regbench.comparison import Comparison
@@ -45,30 +43,16 @@ def write(
     Raises:
         ResultsError: the page cannot be written there.
     """
-    with _replaced(Path(path)) as file:
-        page = render(
-            comparison,
-            command=called() if command is None else command,
-            moment=moment or datetime.now(UTC),
-            papers=paper_figures(Path(figures), Path(path)),
-        )
-        file.write(page.encode())
-
-
-@contextmanager
-def _replaced(path: Path) -> Iterator[BinaryIO]:
-    """A new file that gets the name `path` at the end, if all went well."""
-    target = Path(os.path.realpath(path))
-    temporary = target.parent / f".{secrets.token_hex(8)}.tmp"
+    target = Path(os.path.realpath(path))  # a link stays one
+    if target.exists() and not target.is_file():
+        raise ResultsError(f"{path}: the report cannot be written here: it is no plain file")
+    page = render(
+        comparison,
+        command=called() if command is None else command,
+        moment=moment or datetime.now(UTC),
+        papers=paper_figures(Path(figures), Path(path)),
+    )
     try:
-        if target.exists() and not target.is_file():
-            raise ResultsError(f"{path}: the report cannot be written here: it is no plain file")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with temporary.open("xb") as file:
-                yield file
-            temporary.replace(target)
-        finally:
-            temporary.unlink(missing_ok=True)
+        targets.replace(target, page.encode())
     except OSError as error:
         raise ResultsError(f"{path}: the report cannot be written here: {error.strerror or error}") from error

@@ -3,9 +3,10 @@
 `load` takes the bytes of any result file, `read` goes on from there with a file of ours.
 """
 
+import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydantic import ValidationError
@@ -14,6 +15,7 @@ from regbench.errors import ResultsError
 from regbench.records import MINIBATCH, Argument, Coupling, Outcome, Part, RunResult, RunSpec
 
 FORMAT_VERSION = 1
+CHECKSUM = "curves_checksum"
 CUT = "regbench: this list was cut out"
 CURVES = (
     "train_losses",
@@ -73,9 +75,23 @@ def write_json(result: RunResult) -> bytes:
         "optimizer_hyperparams": hyperparameters(spec),
         "training_params": _training_parameters(spec),
         **{name: result.curves[name] for name in CURVES if name in result.curves},
-        "regbench": _about(spec) | result.model_dump(include=set(RESULT_FIELDS)),
+        "regbench": _about(spec)
+        | {CHECKSUM: curves_checksum(result.curves, result.losses_without_penalty)}
+        | result.model_dump(include=set(RESULT_FIELDS)),
     }
     return json.dumps(table).encode()
+
+
+def curves_checksum(curves: Mapping[str, Any], without_penalty: Mapping[str, Any]) -> str:
+    """SHA-256 over the curves by which runs are ranked, whatever the text of their file; no losses of steps."""
+    evaluated = {name: curves[name] for name in CURVES if name in curves and name != MINIBATCH}
+    return hashlib.sha256(json.dumps([evaluated, without_penalty], sort_keys=True).encode()).hexdigest()
+
+
+def is_altered(table: Mapping[str, Any]) -> bool:
+    """Whether the curves in the object of a file of ours are not those that were written; older files do not tell."""
+    ours = table["regbench"]
+    return CHECKSUM in ours and ours[CHECKSUM] != curves_checksum(table, ours.get("losses_without_penalty", {}))
 
 
 def write_failure(spec: RunSpec, reason: str) -> bytes:
@@ -124,6 +140,10 @@ def read(data: bytes, *, minibatch: bool = True) -> RunResult:
         error = invalid.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in error["loc"]) or "spec"
         raise ResultsError(f"`{where}` does not fit: {error['msg']}") from invalid
+    if is_altered(table):
+        raise ResultsError(
+            "its curves are not those that were written: the file was changed after the run, or is damaged"
+        )
     if ours.get("digest") != spec.digest():
         raise ResultsError("`digest` must be the digest of `spec`: the file was changed after the run")
     _check_curves(result)

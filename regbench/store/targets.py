@@ -1,4 +1,4 @@
-"""Files and folders that appear whole or not at all."""
+"""Files and folders that appear whole or not at all, and are on the disk when that is told."""
 
 import errno
 import os
@@ -45,7 +45,7 @@ def check(files: Iterable[Path], folders: Iterable[Path], tree: str | Path) -> N
         try:
             if os.path.lexists(path) and not (path in folders and is_empty_folder(path)):
                 raise ResultsError(f"{path}: it exists already, and nothing is overwritten")
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(path.parent)
             temporary = _temporary(path)
             temporary.touch(exist_ok=False)
             temporary.unlink()
@@ -63,7 +63,10 @@ def new_file(path: Path) -> Iterator[Path]:
     temporary = _temporary(path)
     try:
         yield temporary
+        _sync(temporary)
         publish(temporary, path)
+        temporary.unlink(missing_ok=True)
+        sync_folder(path.parent)
     except OSError as error:
         raise _refusal(path, error) from error
     finally:
@@ -79,9 +82,14 @@ def new_folder(path: Path) -> Iterator[Path]:
     """
     temporary = _temporary(path)
     try:
-        temporary.mkdir(parents=True)
+        make_folder(temporary)
         yield temporary
+        for folder, _, names in os.walk(temporary):
+            for name in names:
+                _sync(Path(folder, name))
+            sync_folder(Path(folder))
         temporary.replace(path)
+        sync_folder(path.parent)
     except OSError as error:
         raise _refusal(path, error) from error
     finally:
@@ -105,9 +113,12 @@ def publish(temporary: Path, path: Path) -> None:
 def replace(path: Path, data: bytes) -> None:
     """Write a whole file in the place of the one that is there, if any; it is on the disk when this returns.
 
+    Folders above it are made where they are missing.
+
     Raises:
         OSError: it cannot be written; what was there is still there.
     """
+    make_folder(path.parent)
     temporary = write_temporary(path.parent, data)
     try:
         temporary.replace(path)
@@ -128,6 +139,20 @@ def write_temporary(folder: Path, data: bytes) -> Path:
             path.unlink()
             raise
     return path
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it, where they are missing; they are on the disk when this returns."""
+    if folder.is_dir():
+        return
+    make_folder(folder.parent)
+    folder.mkdir(exist_ok=True)
+    sync_folder(folder.parent)
+
+
+def _sync(file: Path) -> None:
+    with file.open("rb") as opened:
+        os.fsync(opened.fileno())
 
 
 def sync_folder(folder: Path) -> None:

@@ -12,6 +12,7 @@ from regbench.store import deepobs, files
 from regbench.trees.irregularities import NoRunError
 
 LARGEST_REST = 32 * 2**20  # bytes without the minibatch losses; curves of 100,000 epochs take less
+MOST_MARKS = 500_000  # quotes, and brackets that open; each may become an object of some hundred bytes in memory
 _SAMPLE_BYTES, _SAMPLE = 1024, 20  # enough of the minibatch losses to see whether each stands twice
 
 
@@ -76,6 +77,9 @@ def _load(data: bytes) -> tuple[Any, list[str]]:
     if len(data) > LARGEST_REST:
         rest = f"{len(data)} bytes besides the minibatch losses"
         raise NoRunError("too_large", f"{rest}; at most {LARGEST_REST} are read")
+    marks = sum(data.count(mark) for mark in (b'"', b"[", b"{"))
+    if marks > MOST_MARKS:
+        raise NoRunError("not_a_result", f"{marks} strings, lists and tables; a run has some hundred")
     try:
         # Five times as fast as `json`, and gives the same or nothing.
         quick = from_json(data)

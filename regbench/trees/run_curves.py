@@ -16,6 +16,8 @@ CURVE_KEYS = {
 
 Curve = list[float]
 
+_ROUNDING = 1e-6  # of means in float32
+
 
 class RunCurves(NamedTuple):
     """The curves of a run by metric, all of one length; those that are not all finite; what is irregular about them."""
@@ -42,7 +44,7 @@ def read_curves(table: Mapping[str, Any], epochs: int, without_penalty: Mapping[
         without_penalty: losses that stand in place of those in `table`.
 
     Raises:
-        NoRunError: there is no curve, or one is no list of numbers.
+        NoRunError: there is no curve, one is no list of numbers, or an accuracy is impossible.
     """
     curves = {}
     for key, metric in CURVE_KEYS.items():
@@ -51,6 +53,7 @@ def read_curves(table: Mapping[str, Any], epochs: int, without_penalty: Mapping[
             curves[metric] = _numbers(key, values)
     if not curves:
         raise NoRunError("not_a_result", f"one of {', '.join(CURVE_KEYS)} must be there")
+    _check_accuracies(curves)
     lengths = {len(curve) for curve in curves.values()}
     length = min(*lengths, epochs + 1)
     irregular = []
@@ -108,6 +111,14 @@ def first_reaching(curve: Sequence[float], performance: float, goal: str) -> int
     if goal == "maximize":
         return next((epoch for epoch, value in enumerate(curve) if value >= performance), None)
     return next((epoch for epoch, value in enumerate(curve) if value <= performance), None)
+
+
+def _check_accuracies(curves: Mapping[str, Curve]) -> None:
+    for metric, curve in curves.items():
+        if metric.endswith("accuracy"):
+            wrong = next((value for value in curve if value < -_ROUNDING or value > 1 + _ROUNDING), None)
+            if wrong is not None:
+                raise NoRunError("impossible_value", f"{metric} of {wrong:g}")
 
 
 def _numbers(key: str, values: Any) -> Curve:

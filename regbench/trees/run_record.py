@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from regbench.errors import printable
 from regbench.records import METRICS, Coupling, Role, digest_of, problem_definition
+from regbench.store import deepobs
 from regbench.trees import dialects, fields, run_curves
 from regbench.trees.content import Content
 from regbench.trees.dialects import RunDefinition
@@ -104,6 +105,8 @@ def _read_run(content: Content, known: KnownProblems) -> ReadRun:
         if is_ours
         else dialects.foreign_definition(table, full_name, facts, epochs)
     )
+    if is_ours and deepobs.is_altered(table):
+        raise NoRunError("altered", "")
     curves = _curves(table)
     target = _target(facts, ours)
     ending = _our_ending(ours) if is_ours else run_curves.infer_ending(curves, epochs)
