@@ -80,6 +80,14 @@ def test_clause_that_fails_is_named_and_the_reason_given(check):
     assert "survives_its_config fails: `get_config` does not return `offset`" in output
 
 
+def test_style_is_a_warning_and_no_failure(check):
+    Path("check_unsourced.py").write_text(OWN_REGULARIZER.replace("Nobody, 2020.", "Nobody."))
+    code, output, _ = check("check_unsourced:Fourth")
+    assert code == 0, output
+    assert "11 of 12 clauses hold." in output
+    assert "cites_source warns: the docstring has no link" in output
+
+
 def test_arguments_are_set_by_name(check):
     Path("check_negative.py").write_text(OWN_REGULARIZER)
     code, output, _ = check("check_negative:Fourth --set offset=-1.0 --set factor=0.5")

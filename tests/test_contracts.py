@@ -75,7 +75,7 @@ def test_clause_holds(name, clause):
     (verdict,) = contracts.check(row.target, row.arguments, exceptions, clauses=[clause])
     if verdict.ruling == Ruling.NOT_APPLICABLE:
         pytest.skip(verdict.message)
-    assert verdict.ruling != Ruling.FAILS, f"{verdict.must_hold}: {verdict.message}"
+    assert verdict.ruling not in (Ruling.FAILS, Ruling.WARNS), f"{verdict.must_hold}: {verdict.message}"
 
 
 @pytest.mark.parametrize("module", [optimizers, regularizers])

@@ -29,7 +29,8 @@ def check(target: str, assignments: Sequence[str], form: str) -> int:
     """Check that an optimizer or regularizer does what all of them must do.
 
     Every clause of the contract is examined on small trainings. Arguments keep their defaults, but `factor` gets 0.01
-    and `inner_optimizer` heavy-ball momentum. The exit code is 1 where a clause fails.
+    and `inner_optimizer` heavy-ball momentum. The exit code is 1 where a clause fails. Clauses on style (the docstring,
+    the source) only warn.
     """
     arguments = _read_arguments(assignments)
     with progress.Waiting(f"checking {target}"), contextlib.redirect_stdout(sys.stderr):

@@ -36,6 +36,7 @@ CLAUSES = (
         "documents_arguments",
         "the docstring has an entry for every argument of the constructor",
         _documents_arguments,
+        is_style=True,
     ),
-    Clause("cites_source", "the docstring says where the method comes from", _cites_source),
+    Clause("cites_source", "the docstring says where the method comes from", _cites_source, is_style=True),
 )

@@ -70,7 +70,7 @@ def check(
 
 def _verdict(clause: Clause, subject: Subject, exception: str | None) -> Verdict:
     ruling, message = _examine(clause, subject)
-    if exception is not None and ruling is Ruling.FAILS:
+    if exception is not None and ruling in (Ruling.FAILS, Ruling.WARNS):
         ruling, message = Ruling.EXCEPTED, exception
     elif exception is not None and ruling is Ruling.HOLDS:
         ruling, message = Ruling.FAILS, f"it holds, so this exception is no longer needed: {exception}"
@@ -83,7 +83,7 @@ def _examine(clause: Clause, subject: Subject) -> tuple[Ruling, str]:
     except NotApplicableError as reason:
         return Ruling.NOT_APPLICABLE, str(reason)
     except ViolationError as violation:
-        return Ruling.FAILS, str(violation)
+        return Ruling.WARNS if clause.is_style else Ruling.FAILS, str(violation)
     except Exception as error:  # noqa: BLE001  a class under examination may raise anything
         # What went wrong stands at the beginning or, where TensorFlow puts the lines of the function first, at the end.
         message, half = " ".join(str(error).split()), LONGEST_MESSAGE // 2

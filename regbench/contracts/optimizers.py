@@ -115,13 +115,14 @@ def _is_the_same_warm(subject: Subject) -> None:
         return subject.make_with_learning_rate(float(rate) / 2) if isinstance(rate, keras.Variable) else subject.make()
 
     cold = linear_model(make_another())
-    take_steps(cold)
-    take_steps(warm)
+    for model in (cold, warm):
+        model.optimizer.build(model.trainable_variables)  # here, for state that begins as a copy of the weights
+        take_steps(model)
     another = make_another()
+    warm.set_weights(START)
     another.build(warm.trainable_variables)
     for variable, fresh in zip(warm.optimizer.variables, another.variables, strict=True):
         variable.assign(fresh)
-    warm.set_weights(START)
     take_steps(warm)
     check_equal(
         warm.get_weights(),

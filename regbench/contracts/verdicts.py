@@ -12,11 +12,13 @@ from regbench.contracts.subject import Subject
 class Ruling(StrEnum):
     """How it stands with one clause.
 
-    An exception that is no longer needed, because the clause holds, makes it fail.
+    A clause of style that does not hold warns, any other one fails. An exception that is no longer needed, because the
+    clause holds, makes it fail.
     """
 
     HOLDS = "holds"
     FAILS = "fails"
+    WARNS = "warns"
     EXCEPTED = "excepted"
     NOT_APPLICABLE = "not applicable"
 
@@ -46,11 +48,13 @@ class Clause:
         name: in words joined by underscores.
         must_hold: one line.
         examine: raises `ViolationError` where it does not hold, `NotApplicableError` where that cannot be said.
+        is_style: whether it is about how a class is written, and not about what it computes.
     """
 
     name: str
     must_hold: str
     examine: Callable[[Subject], None]
+    is_style: bool = False
 
 
 class ViolationError(Exception):

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 from regbench import optimizers, regularizers
+from regbench.engine.settings import DECAY, check_settings
 from regbench.engine.weights import Weights, among
 from regbench.errors import DefinitionError, UnknownNameError
 from regbench.records import Coupling, Part, RunSpec
@@ -43,6 +44,9 @@ PER_LAYER = "per_layer"
 KERAS_DECAY = ("weight_decay", "adam_weight_decay")
 """Keras's own decay: some optimizers have it on by default, and it acts on biases too."""
 
+IGNORED = "decay"
+"""A keyword that Keras's base class takes from any class that passes on what it is given, and does nothing with."""
+
 
 def build_optimizer(spec: RunSpec, weights: Weights) -> keras.optimizers.Optimizer:
     """The candidate's optimizer for these weights, in its decay where the coupling is a decoupled one; not built."""
@@ -67,9 +71,6 @@ def plain_optimizer(spec: RunSpec) -> keras.optimizers.Optimizer:
         raise DefinitionError(
             f"candidate {spec.candidate}: optimizer.name: must be a Keras optimizer. Received: {spec.optimizer.name}"
         )
-    for name in ("use_ema", "loss_scale_factor"):
-        if getattr(optimizer, name):
-            raise DefinitionError(f"candidate {spec.candidate}: optimizer.{name}: has no meaning here; must not be set")
     return optimizer
 
 
@@ -135,19 +136,22 @@ def _instance(key: str, part: Part, known: dict[str, type]) -> Any:
     parameters = inspect.signature(target).parameters
     for name in KERAS_DECAY:
         if arguments.get(name):
-            raise DefinitionError(f"{key}.{name}: decay belongs into [decay], where its coupling is stated")
+            raise DefinitionError(f"{key}.{name}: {DECAY}. Received: {name}={arguments[name]!r}")
         if name in parameters:
             arguments[name] = None if parameters[name].default is None else 0.0  # AdamW refuses None
     # Keras's own name all that they know; what they take beyond that they refuse later, with fewer words.
     is_of_keras = str(getattr(target, "__module__", "")).startswith("keras.")
     takes_any = not is_of_keras and any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
     for name in arguments:
-        if name not in parameters and not takes_any:
+        if name not in parameters and (not takes_any or name == IGNORED):
             raise UnknownNameError("argument", name, parameters, where=f"{key}: {part.name}")
     try:
-        return target(**arguments)
+        instance = target(**arguments)
     except (TypeError, ValueError) as error:
         raise DefinitionError(f"{key}: {part.name}: {' '.join(str(error).split())}") from error
+    if isinstance(instance, keras.optimizers.Optimizer):
+        check_settings(instance, key)
+    return instance
 
 
 def _find_class(key: str, name: str, known: dict[str, type]) -> Any:

@@ -70,7 +70,10 @@ class Evaluator:
         nothing = chunks.inputs, chunks.targets, tf.constant(0), seed
         # Called without the search for the trace that fits, which takes as long as evaluating a small problem.
         with self._objective.regularizer_trace.symbols():
-            self._values[augmented] = self._functions[augmented].get_concrete_function(*nothing)
+            values = self._functions[augmented].get_concrete_function(*nothing)
+        if values is not self._values.get(augmented):
+            self._objective.check(values)
+            self._values[augmented] = values
         self._values[augmented](*nothing)
 
     def evaluate(self, chunks: Chunks, augmented: bool, seed: tf.Tensor) -> dict[str, Evaluation]:

@@ -109,8 +109,9 @@ def _call(problem: Problem, dataset: Dataset, model: keras.Model) -> Any:
     try:
         return model(np.zeros((_SAMPLES, *dataset.input_shape), np.float32), training=False)
     except Exception as error:  # own networks may raise anything
-        # Where Keras explains at length, the reason stands in the first line that says anything.
-        reason = next((line.strip() for line in str(error).splitlines() if line.strip()), "no reason given")
+        # Keras puts a line before what was raised, and explanations after it.
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        reason = next((line for line in lines if not line.startswith("Exception encountered")), "no reason given")
         raise DefinitionError(
             f"model `{problem.model.name}`: cannot be called with inputs of shape {(None, *dataset.input_shape)}: "
             f"{type(error).__name__}: {reason}"

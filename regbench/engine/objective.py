@@ -1,6 +1,6 @@
 """What is minimised: the loss of the network on prepared samples, and the penalty on its weights."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import keras
@@ -9,7 +9,9 @@ import tensorflow as tf
 
 from regbench.datasets import Dataset
 from regbench.engine import environment
+from regbench.engine.captures import check_captures
 from regbench.engine.inputs import DRAWS, augment, preprocess
+from regbench.engine.network import check_penalties
 from regbench.engine.reading import Reading
 from regbench.engine.traced import Trace
 from regbench.engine.weights import Weight, Weights
@@ -44,7 +46,12 @@ class Objective:
         self.has_accuracy = spec.problem.has_accuracy
         self.is_augmented = dataset.augmentation != "none"
         # XLA's convolutions on a CPU are slow to compile and half as fast as TensorFlow's own.
-        self.compile = tf.function(jit_compile=environment.has_gpu() or not self.has_convolutions())
+        self._is_network_of_xla = environment.has_gpu() or not self.has_convolutions()
+        self.compile = tf.function(jit_compile=self._is_network_of_xla)
+        # XLA also where it does not compile the rest: penalty and update pass over all weights, and many times if each
+        # of their operations does so by itself.
+        self._is_update_of_xla, self.compile_update = True, tf.function(jit_compile=True)
+        self._problem = spec.problem
         self._dataset = dataset
         self._regularized = regularized(regularizer, self.weights)
         self._has_l2 = has_l2(spec)
@@ -58,6 +65,30 @@ class Objective:
         if self._has_l2:
             self._l2.assign(spec.decay_strength)
         self.regularizer_trace.assign(regularizer)
+
+    def leave_xla(self) -> bool:
+        """Compile without XLA from now on: first the network, when asked again the update too; False where both are."""
+        if self._is_network_of_xla:
+            self._is_network_of_xla, self.compile = False, tf.function()
+        elif self._is_update_of_xla:
+            self._is_update_of_xla, self.compile_update = False, tf.function()
+        else:
+            return False
+        return True
+
+    def check(self, function: Any, others: Iterable[Any] = ()) -> None:
+        """Refuse a compiled function that depends on what ran before, or whose network adds to the loss.
+
+        Args:
+            function: concrete, just traced.
+            others: variables that runs set, besides those of the network and of its penalty.
+
+        Raises:
+            DefinitionError: it does.
+        """
+        known = [*self.model.variables, self._l2, self.regularizer_trace.variable, *others]
+        check_captures(function, known, self.model, f"model `{self._problem.model.name}`")
+        check_penalties(self._problem, self.model)
 
     def prepare(self, inputs: tf.Tensor, augmented: bool, seed: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
         """From stored inputs (n, ...) to what the network takes; augmented with draws that depend on seed and step."""

@@ -1,6 +1,7 @@
 """A network, its optimizer and its data, compiled; used again by runs that differ only in what variables hold."""
 
 import json
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any, Generic, TypeVar
 
@@ -10,6 +11,7 @@ import tensorflow as tf
 
 from regbench.engine import environment
 from regbench.engine.build import build_optimizer, build_regularizer, constants, is_decoupled
+from regbench.engine.captures import check_arrays
 from regbench.engine.evaluate import Evaluation, Evaluator
 from regbench.engine.network import build_model, check_model
 from regbench.engine.objective import Objective, Regularizer, has_l2
@@ -70,12 +72,23 @@ class Program:
     def __init__(self, spec: RunSpec, splits: Splits, regularizer: Regularizer) -> None:
         """Build the network and lay out the data; nothing is compiled before the first call."""
         dataset = dataset_of(spec.problem)
-        model = build_model(spec.problem, dataset)
+        # With other numbers than any run's, so that `check_arrays` sees what is drawn and is no weight.
+        with environment.seeded(spec.seed + 1):
+            model = build_model(spec.problem, dataset)
         check_model(spec.problem, dataset, model)
         self.objective = Objective(spec, dataset, model, regularizer)
+        self._batch_size = spec.batch_size
         self.evaluator = Evaluator(self.objective, spec.batch_size)
         self.train = Samples(tf.constant(splits.train.inputs), tf.constant(splits.train.targets))
         self.trainings: Kept[Training] = Kept()
+
+    def leave_xla(self) -> bool:
+        """Compile anew, with less of XLA than before; False where there is none of it."""
+        if not self.objective.leave_xla():
+            return False
+        self.evaluator = Evaluator(self.objective, self._batch_size)
+        self.trainings.clear()
+        return True
 
     def training(self, spec: RunSpec, optimizer: keras.optimizers.Optimizer, reading: Reading) -> Training:
         """A training whose compiled step can take the numbers of the optimizer, which is built and of this reading."""
@@ -100,12 +113,13 @@ class PreparedRun:
             lambda: Program(spec, splits, regularizer),
         )
         with environment.seeded(spec.seed):
-            program.objective.start(spec, build_model(spec.problem, dataset_of(spec.problem)), penalty)
-        optimizer = build_optimizer(spec, program.objective.weights)
-        optimizer.build(program.objective.model.trainable_variables)
-        step = read(optimizer)
-        self._training = program.training(spec, optimizer, step)
-        self._training.start(optimizer, step)
+            model = build_model(spec.problem, dataset_of(spec.problem))
+            check_arrays(program.objective.model, model, f"model `{spec.problem.model.name}`")
+            program.objective.start(spec, model, penalty)
+            # Here because an optimizer may draw too, and once the weights are there, which its state may be a copy of.
+            self._optimizer = build_optimizer(spec, program.objective.weights)
+            self._optimizer.build(program.objective.model.trainable_variables)
+        self._take_training()
         self._order = Batches(splits.train, spec.batch_size, spec.seed, spec.protocol.reshuffle)
         first_epoch = self._order.epoch(0)
         self._first_batches = tf.constant(first_epoch)
@@ -128,7 +142,29 @@ class PreparedRun:
         return self._training.learning_rate
 
     def compile(self) -> None:
-        """Compile what is not compiled yet; changes no variable."""
+        """Compile what is not compiled yet; changes no variable.
+
+        What XLA cannot compile is compiled without it, with a warning.
+        """
+        refused = None
+        while True:
+            try:
+                self._compile()
+                break
+            except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError) as error:
+                if not self._program.leave_xla():
+                    raise
+                refused = refused or str(error).partition("\n")[0]
+                self._take_training()
+        if refused:
+            warnings.warn(
+                f"model `{self._spec.problem.model.name}`: XLA cannot compile it or its optimizer, so that TensorFlow "
+                f"runs it alone, which may be slower: {refused}",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+
+    def _compile(self) -> None:
         self._training.compile(self._program.train, self._first_batches, self._evaluation_seed)
         for chunks, is_augmented in self._chunks:
             self._program.evaluator.compile(chunks, is_augmented, self._evaluation_seed)
@@ -154,6 +190,12 @@ class PreparedRun:
     def kernels(self) -> dict[str, Kernel]:
         """The kernels as they are now, by layer."""
         return {layer: Kernel.from_array(kernel) for layer, kernel in self._program.objective.kernels().items()}
+
+    def _take_training(self) -> None:
+        """A training that an earlier run left, or a new one, with the state of this run's optimizer."""
+        step = read(self._optimizer)
+        self._training = self._program.training(self._spec, self._optimizer, step)
+        self._training.start(self._optimizer, step)
 
     def _seed(self, epoch: int) -> tf.Tensor:
         """Of the augmentation in an epoch; the epoch after the last stands for all evaluations."""

@@ -8,6 +8,7 @@ sets these.
 
 import functools
 import types
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,12 +48,28 @@ def read(subject: Any) -> Reading:
     return Reading(reader.numbers, structure)
 
 
+def state_of(optimizer: keras.optimizers.Optimizer) -> list[keras.Variable]:
+    """The variables of an optimizer, and where the generators of random numbers are that it or one inside it holds."""
+    return [*optimizer.variables, *(generator.state for generator in _generators(optimizer))]
+
+
+def _generators(held: Any) -> Iterator[keras.random.SeedGenerator]:
+    if isinstance(held, keras.random.SeedGenerator):
+        yield held
+    elif isinstance(held, list | tuple):
+        for one in held:
+            yield from _generators(one)
+    elif isinstance(held, keras.optimizers.Optimizer):
+        for one in vars(held).values():
+            yield from _generators(one)
+
+
 class Reader:
     """Goes through all that an object is made of."""
 
     def __init__(self, subject: Any) -> None:
         is_optimizer = isinstance(subject, keras.optimizers.Optimizer)
-        self._state = {id(variable) for variable in subject.variables} if is_optimizer else set()
+        self._state = {id(variable) for variable in state_of(subject)} if is_optimizer else set()
         self.numbers: dict[Path, float] = {}
         self.owners: dict[Path, dict[str, Any]] = {}
         self._seen: dict[int, tuple[int, Any]] = {}  # with the value, whose address must not be given to another
@@ -75,6 +92,8 @@ class Reader:
         return type(value), self._parts(value, path)
 
     def _parts(self, value: Any, path: Path) -> Any:
+        if isinstance(value, keras.random.SeedGenerator):
+            return self.read(value.state, (*path, "state"))  # its seed is where the state began
         if isinstance(value, list | tuple):
             return [self.read(one, (*path, index)) for index, one in enumerate(value)]
         if isinstance(value, dict):

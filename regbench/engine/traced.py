@@ -57,6 +57,11 @@ class Trace:
                 owner[path[-1]] = self._numbers[path]
             self._fill_slots()
 
+    @property
+    def variable(self) -> tf.Variable:
+        """What holds the numbers that the traced functions read."""
+        return self._variable
+
     def fits(self, reading: Reading) -> bool:
         """Whether tracing an object of this reading would give the same functions, but for what is in the slots."""
         if reading.structure != self._structure:

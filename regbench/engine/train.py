@@ -1,11 +1,13 @@
 """The compiled training step; a whole epoch is one call."""
 
+from typing import Any
+
 import keras
 import numpy as np
 import tensorflow as tf
 
 from regbench.engine.objective import Objective
-from regbench.engine.reading import Reading
+from regbench.engine.reading import Reading, state_of
 from regbench.engine.splits import Samples
 from regbench.engine.traced import Trace
 
@@ -26,14 +28,13 @@ class Training:
         self._optimizer = optimizer
         self.trace = Trace(optimizer)
         self._function = objective.compile(self._take_steps)
-        # XLA also where it does not compile the rest: penalty and update pass over all weights, and many times if each
-        # of their operations does so by itself.
-        self._update = tf.function(self._add_penalty_and_apply, jit_compile=True)
+        self._update = objective.compile_update(self._add_penalty_and_apply)
+        self._epoch: Any = None
 
     def start(self, optimizer: keras.optimizers.Optimizer, reading: Reading) -> None:
         """Take over the fresh state and the numbers of an optimizer that is built and whose reading the trace fits."""
         self.trace.assign(reading)
-        for variable, fresh in zip(self._optimizer.variables, optimizer.variables, strict=True):
+        for variable, fresh in zip(state_of(self._optimizer), state_of(optimizer), strict=True):
             variable.assign(fresh)
         self.learning_rate = self._learning_rate_now = float(optimizer.learning_rate)
 
@@ -43,7 +44,10 @@ class Training:
         nothing = train.inputs, train.targets, batches, tf.constant(0), seed
         # Called without the search for the trace that fits, which takes as long as an epoch of a small problem.
         with self._objective.regularizer_trace.symbols(), self.trace.symbols():
-            self._epoch = self._function.get_concrete_function(*nothing)
+            epoch = self._function.get_concrete_function(*nothing)
+        if epoch is not self._epoch:
+            self._objective.check(epoch, [*state_of(self._optimizer), self.trace.variable])
+            self._epoch = epoch
         self._epoch(*nothing)
 
     def epoch(self, train: Samples, batches: tf.Tensor, seed: tf.Tensor, learning_rate_factor: float) -> np.ndarray:

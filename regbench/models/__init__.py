@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
-from regbench.errors import DefinitionError, UnknownNameError
+from regbench.errors import DefinitionError, RegbenchError, UnknownNameError
 
 if TYPE_CHECKING:
     import keras
@@ -55,8 +55,11 @@ def build(name: str, arguments: Mapping[str, Any], input_shape: tuple[int, ...],
     checked = _check(name, build_model, arguments)
     try:
         return build_model(tuple(input_shape), classes, **checked)
-    except ValueError as error:
-        reason = str(error).strip().partition("\n")[0]
+    except RegbenchError:
+        raise
+    except Exception as error:  # own models may raise anything
+        # Where Keras explains at length, the reason stands in the first line that says anything.
+        reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
         raise DefinitionError(
             f"model `{name}`: cannot be built for inputs of shape {tuple(input_shape)} and {classes} classes: {reason}"
         ) from error

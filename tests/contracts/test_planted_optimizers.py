@@ -160,6 +160,8 @@ MESSAGES = {
     "is_traced_once": "in 6 of the next 6",
     "documents_arguments": "no entry for `momentum`",
 }
+STYLE = ("documents_arguments", "cites_source")
+BROKEN = (Ruling.FAILS, Ruling.WARNS)
 on_planted = pytest.mark.parametrize(
     ("clause", "planted"), PLANTED.items(), ids=[planted.__name__ for planted in PLANTED.values()]
 )
@@ -185,7 +187,7 @@ def test_every_clause_has_a_planted_violation():
 @on_planted
 def test_planted_violation_is_caught(clause, planted, compiled_again):
     (verdict,) = contracts.check(planted, clauses=[clause])
-    assert verdict.ruling == Ruling.FAILS
+    assert verdict.ruling == (Ruling.WARNS if clause in STYLE else Ruling.FAILS)
     assert MESSAGES.get(clause, " ") in verdict.message
     assert "\n" not in verdict.message
 
@@ -194,7 +196,7 @@ def test_planted_violation_is_caught(clause, planted, compiled_again):
 @pytest.mark.filterwarnings("ignore:.*run_functions_eagerly.*:UserWarning")
 @on_planted
 def test_planted_violation_breaks_no_other_clause(clause, planted, compiled_again):
-    failing = [verdict for verdict in contracts.check(planted) if verdict.ruling == Ruling.FAILS]
+    failing = [verdict for verdict in contracts.check(planted) if verdict.ruling in BROKEN]
     assert [verdict.clause for verdict in failing] == [clause], failing
 
 
@@ -212,3 +214,20 @@ def test_state_of_the_class_is_noticed():
 
     (verdict,) = contracts.check(SlowsDownWithEveryInstance, clauses=["is_the_same_warm"])
     assert "the weights differ" in verdict.message
+
+
+def test_state_that_begins_as_a_copy_of_the_weights_is_no_violation():
+    class IsDrawnToItsStart(SoundOptimizer):
+        def build(self, variables):
+            if not self.built:
+                super().build(variables)
+                self.anchors = self.add_optimizer_variables(variables, "anchor")
+                for anchor, variable in zip(self.anchors, variables, strict=True):
+                    anchor.assign(variable)
+
+        def update_step(self, gradient, variable, learning_rate):
+            anchor = self.anchors[self._get_variable_index(variable)]
+            super().update_step(gradient + 0.1 * (variable - anchor), variable, learning_rate)
+
+    (verdict,) = contracts.check(IsDrawnToItsStart, clauses=["is_the_same_warm"])
+    assert verdict.ruling == Ruling.HOLDS, verdict.message

@@ -129,6 +129,8 @@ MESSAGES = {
     "is_finite_at_zero_weights": "24 entries of the gradient not finite",
     "documents_arguments": "no entry for `factor`",
 }
+STYLE = ("documents_arguments", "cites_source")
+BROKEN = (Ruling.FAILS, Ruling.WARNS)
 on_planted = pytest.mark.parametrize(
     ("clause", "planted"), PLANTED.items(), ids=[planted.__name__ for planted in PLANTED.values()]
 )
@@ -147,7 +149,7 @@ def test_every_clause_has_a_planted_violation():
 @on_planted
 def test_planted_violation_is_caught(clause, planted):
     (verdict,) = contracts.check(planted, clauses=[clause])
-    assert verdict.ruling == Ruling.FAILS
+    assert verdict.ruling == (Ruling.WARNS if clause in STYLE else Ruling.FAILS)
     assert MESSAGES.get(clause, " ") in verdict.message
     assert "\n" not in verdict.message
 
@@ -155,5 +157,5 @@ def test_planted_violation_is_caught(clause, planted):
 @pytest.mark.slow
 @on_planted
 def test_planted_violation_breaks_no_other_clause(clause, planted):
-    failing = [verdict for verdict in contracts.check(planted) if verdict.ruling == Ruling.FAILS]
+    failing = [verdict for verdict in contracts.check(planted) if verdict.ruling in BROKEN]
     assert [verdict.clause for verdict in failing] == [clause], failing
