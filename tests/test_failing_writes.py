@@ -77,6 +77,16 @@ def test_file_that_grows_too_large_is_one_line_and_exit_code_1(results):
     assert left() == []
 
 
+def test_too_few_descriptors_for_workers_is_one_line_and_exit_code_1(results):
+    def limit():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (24, 24))
+
+    command = [sys.executable, "-m", "regbench", *shlex.split(WRITING["search"]), "--workers", "2"]
+    done = subprocess.run(command, preexec_fn=limit, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1), done.stderr
+    assert "open files (`ulimit -n`) must be at least 48. Received: 24" in done.stderr
+
+
 def test_full_output_is_one_line_and_exit_code_1(results):
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(

@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     cls=options.Commands,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit codes: 0 done; 1 some runs failed or timed out, a cluster is gone, data are damaged or missing, or a "
-    "clause does not hold; 2 bad input, which includes data that cannot be read or fetched; 130 interrupted, 143 "
-    "terminated: the same command goes on from there.",
+    epilog="Exit codes: 0 done; 1 some runs failed or timed out, a cluster is gone, disk, memory or descriptors are "
+    "lacking, data are damaged or missing, or a clause does not hold; 2 bad input, which includes data that cannot be "
+    "read or fetched; 130 interrupted, 143 terminated: the same command goes on from there.",
 )
 @click.version_option(__version__, prog_name="regbench", message="%(prog)s %(version)s")
 @click.pass_context

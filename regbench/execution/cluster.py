@@ -1,7 +1,10 @@
 """The Dask cluster of a driver: started on this machine, asked of SLURM, or there already."""
 
 import contextlib
+import errno
 import logging
+import os
+import resource
 import secrets
 import signal
 import sys
@@ -19,6 +22,7 @@ from regbench.execution.workers import Workers, compute_on_worker, end_children,
 
 SLURM = "slurm:"
 _CONNECT_SECONDS = 10
+_DESCRIPTORS, _DESCRIPTORS_PER_WORKER = 32, 8  # a search with two workers runs with 64
 _STARTS = 3
 _COUNTS_EVERY_SECONDS = 2.0
 
@@ -195,6 +199,8 @@ def _loggers() -> list[logging.Logger]:
 def _on_this_machine(count: int) -> Any:
     from distributed import LocalCluster
 
+    _check_descriptors(count)
+
     def start() -> Any:
         return LocalCluster(
             n_workers=count,
@@ -212,6 +218,17 @@ def _on_this_machine(count: int) -> Any:
         return start()
     except (OSError, RuntimeError) as error:
         raise DefinitionError(f"--workers: {count} processes cannot be started here: {error}") from error
+
+
+def _check_descriptors(count: int) -> None:
+    """Make sure that there are enough of them: a scheduler that has too few says so in tracebacks, without an end."""
+    least = _DESCRIPTORS + _DESCRIPTORS_PER_WORKER * count
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if most != resource.RLIM_INFINITY and most < least:
+        lack = OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        raise DefinitionError(
+            f"--workers: open files (`ulimit -n`) must be at least {least}. Received: {most}"
+        ) from lack
 
 
 def _prepare_local_worker() -> None:

@@ -42,7 +42,7 @@ def _result(make_result, spec, outcome=None):
     rate = spec.setting["optimizer.learning_rate"]
     score = rate / (1 + rate) + spec.seed / 1e4
     values = {
-        f"{split}_{name}": score + place
+        f"{split}_{name}": (score + place) / 4  # an accuracy is at most 1
         for place, split in enumerate(("train", "valid", "test"))
         for name in ("losses", "accuracies")
         if (split != "valid" or spec.protocol.validation) and (name == "losses" or spec.problem.has_accuracy)
