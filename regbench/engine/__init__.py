@@ -21,5 +21,8 @@ variables hold: weights, the optimizer's state, learning rate, L2 factor, and th
 (`traced`). The key of what is kept is the run's identity less a stated list of these (`program.HELD`), so a field that
 is new or forgotten compiles anew. A warm run and a cold one give the same curves, bit for bit.
 
-Story of a run: `run`. Names to objects: `build`. Data: `splits`, `inputs`. Global state: `environment` alone.
+Which weights are kernels, and which decay: `weights`. What of own networks and optimizers is refused, because it would
+be wrong in silence: `network`, `captures`, `settings`.
+
+Story of a run: `run`. Names to objects: `build`, `network`. Data: `splits`, `inputs`. Global state: `environment`.
 """

@@ -19,6 +19,8 @@ from regbench.tuning import space
 MODULE = "own_networks_of_the_tests"
 STEP = {"learning_rate": 0.02, "momentum": 0.9}
 CASES = {}
+SLOW = ("simple_rnn", "lstm", "gru", "bidirectional", "multi_head_attention")
+"""A few seconds each to compile; one of them is compared in every test of L2."""
 
 
 def decays(*weights):
@@ -196,7 +198,7 @@ def check_equal(spec, plain):
     assert result.final_weight_norm == pytest.approx(norm, rel=1e-5)
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", [pytest.param(one, marks=pytest.mark.slow if one in SLOW else ()) for one in CASES])
 def test_decay_and_regularizer_act_on_the_kernels_of_every_layer(name, make_spec, plain_keras):
     decay = Decay(coupling="decoupled_constant", strength=0.05)
     regularizer = Part(name="keras.regularizers:L1", arguments={"l1": 0.02})

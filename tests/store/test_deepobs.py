@@ -164,6 +164,8 @@ def test_regbench_object_says_how_the_weights_decay(make_stored_spec: MakeSpec, 
     spec = make_stored_spec(decay=Decay(coupling=Coupling.DECOUPLED_CONSTANT, strength=0.002))
     ours = json.loads(deepobs.write_json(make_stored_result(spec)))["regbench"]
     assert ours["decay"] == {"coupling": "decoupled_constant", "strength": 0.002, "mask": "kernels"}
+    masked = make_stored_spec(decay=Decay(coupling=Coupling.L2, strength=0.002, mask="kernels_without_embeddings"))
+    assert json.loads(deepobs.write_json(make_stored_result(masked)))["regbench"]["decay"]["mask"] == masked.decay.mask
     assert (ours["format_version"], ours["digest"], ours["setting_digest"]) == (1, spec.digest(), spec.setting_digest())
 
 

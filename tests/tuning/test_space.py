@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from regbench.errors import DefinitionError, UnknownNameError
 from regbench.records import Candidate, Choices, Coupling, Decay, Part, Problem, Range
@@ -115,6 +116,24 @@ def test_strength_of_the_problem_becomes_its_factor_and_keeps_the_coupling(l2):
     optimizer, regularizer, decay = space.resolve(candidate, {}, problem(l2))
     assert (regularizer, decay.coupling, decay.strength) == (None, Coupling.L2, l2)
     assert optimizer == candidate.optimizer
+
+
+@pytest.mark.parametrize("setting", [{}, {"decay.strength": 0.5}, {"decay.coupling": "decoupled"}])
+def test_mask_of_a_decay_is_kept_whatever_else_of_it_is_set(setting):
+    candidate = candidate_of(Decay(coupling=Coupling.L2, strength="problem", mask="all"))
+    _, _, decay = space.resolve(candidate, {**space.defaults(candidate), **setting}, problem(0.25))
+    assert decay.mask == "all"
+
+
+def test_decay_that_is_switched_off_has_no_mask():
+    candidate = candidate_of(Decay(coupling=Coupling.L2, strength=0.5, mask="all"))
+    off = space.override(candidate, {"decay.coupling": "none", "decay.strength": 0.0})
+    assert off.decay == Decay()
+
+
+def test_mask_of_no_decay_is_refused():
+    with pytest.raises(ValidationError, match="`mask` needs a `coupling` other than none"):
+        Decay(mask="all")
 
 
 def test_searched_value_without_a_value_is_named():
