@@ -270,7 +270,9 @@ def test_runs_that_are_found_are_scored_as_the_problem_says_now(use_machine, mak
     chosen = []
     for changed in (text, text.replace('"accuracy"', '"loss"').replace('"maximize"', '"minimize"')):
         file.write_text(changed)
-        (standing,) = benchmark.search("mine", ["sgd"], budget=5, epochs=2, reruns=0, results=tmp_path / "results")
+        (standing,) = benchmark.search(
+            "mine", ["sgd"], budget=5, epochs=2, reruns=0, results=tmp_path / "results", fresh=True
+        )
         chosen.append((standing.setting[RATE], standing.metric, standing.goal))
     rates = [setting[RATE] for setting in points(5)]
     assert chosen == [(max(rates), "accuracy", "maximize"), (min(rates), "loss", "minimize")]

@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from regbench import benchmark, catalog
-from regbench.__main__ import main
 from regbench.benchmark import finding, planning
+from regbench.cli import main
 from regbench.errors import UnknownNameError
 from regbench.figures.plan import Run
 from regbench.figures.runs import FigureRuns

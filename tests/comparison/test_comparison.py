@@ -110,6 +110,7 @@ def test_without_a_tree_the_baselines_are_compared_with_each_other(command, tmp_
     assert {row["problem"] for row in json.loads(output)} == {
         "quadratic_deep",
         "digits_mlp",
+        "digits_2c2d",
         "fmnist_2c2d",
         "cifar10_3c3d",
     }

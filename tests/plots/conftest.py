@@ -89,6 +89,9 @@ def _run(problem, name, coupling, setting, seed, diverged, error) -> dict:
         "outcome_inferred": False, "diverged_epoch": math.nan, "metric": "loss" if is_loss else "accuracy",
         "goal": "minimize" if is_loss else "maximize", "loss_has_penalty": False, "epochs_to_convergence": math.nan,
         "training_seconds": 1.0, "step_seconds": 0.01, "digest": "", "superseded": False, "irregular": "",
+        "problem_digest": "", "data_digest": "", "search": "", "role": "", "trial": math.nan, "sampler": "",
+        "budget": math.nan, "study_seed": math.nan, "further_seeds": math.nan, "planned": math.nan, "definition": "",
+        "won": False,
     }  # fmt: skip
 
 
