@@ -16,7 +16,7 @@ def workspace(tmp_path, monkeypatch, make_task, make_result):
     task = make_task("digits_mlp", "sgd")
     settings = draws.points(task.candidate, 42, 3)
     for number, (setting, seed) in enumerate([*((setting, 42) for setting in settings), (settings[2], 43)]):
-        run = make_result(task.spec(setting, seed), train_losses=1.0, valid_accuracies=number, test_accuracies=0.5)
+        run = make_result(task.spec(setting, seed), train_losses=1.0, valid_accuracies=number / 4, test_accuracies=0.5)
         Folder(tmp_path / "tree").write(run)
     monkeypatch.chdir(tmp_path)
     for name in ("FORCE_COLOR", "COLUMNS"):

@@ -11,6 +11,10 @@ class Terminated(KeyboardInterrupt):
     """SIGTERM came: a batch system or a machine that goes down gives a few seconds."""
 
 
+_entered: list["Interruptions"] = []
+"""Those around what runs now, the outermost first."""
+
+
 class Interruptions:
     """While this context is entered, Ctrl-C and SIGTERM are noted, and acted upon where nothing can be harmed.
 
@@ -35,6 +39,7 @@ class Interruptions:
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Self:
+        _entered.append(self)
         if threading.current_thread() is threading.main_thread():  # no other may say what signals do
             for number, handler in ((signal.SIGINT, self._interrupt), (signal.SIGTERM, self._terminate)):
                 if signal.getsignal(number) is not signal.SIG_IGN:  # as for background jobs of a shell
@@ -42,6 +47,7 @@ class Interruptions:
         return self
 
     def __exit__(self, *_: object) -> None:
+        _entered.remove(self)
         while self._before:
             signal.signal(*self._before.popitem())
 
@@ -51,11 +57,16 @@ class Interruptions:
             signal.signal(number, signal.SIG_IGN)
 
     def check(self) -> None:
-        """Raise what was asked for, where that has not happened yet.
+        """Raise what was asked for, here or of those around this one, where that has not happened yet.
+
+        A library that is loaded may have swallowed what was raised before this context was entered.
 
         Raises:
             KeyboardInterrupt: stop now.
         """
+        for one in _entered:
+            if one.stop is not None:
+                raise one.stop
         if self.stop is not None:
             raise self.stop
 

@@ -11,6 +11,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocato
 FAR, FAR_IN_LOG = 10, 4  # how many times the distance from best to median a value may be worse than the median
 LARGEST = 1e30  # what lies beyond has overflowed, or is about to
 DECADES = 12  # no axis of ratios is longer
+SMALLEST = float(np.finfo(float).tiny)  # below it doubles have too few digits for ratios
 STEPS = [1, 2, 2.5, 5, 10]
 
 
@@ -62,7 +63,7 @@ def scale_of(values: Iterable[float], ratio: float = 10, margin: float = 0.05) -
     if not array.size:
         return Scale(False, 0.0, 1.0)
     high, positive = float(array.max()), array[array > 0]
-    if array.min() >= 0 and positive.size and high >= ratio * positive.min():
+    if array.min() >= 0 and high >= SMALLEST and high >= ratio * positive.min():
         low = max(float(positive.min()), high / 10**DECADES)
         factor = (high / low) ** margin if high > low else 1.1
         return Scale(True, low / factor, high * factor)

@@ -119,7 +119,7 @@ def test_first_worker_is_waited_for(dask, specs):
         said.append(line)
         dask.worker()
 
-    with machine(Workers(cluster=dask.address, threads=1), say=say) as there:
+    with machine(Workers(cluster=dask.address, threads=1), warn=say) as there:
         assert [result.outcome for result in there.compute(specs[:1])] == [Outcome.COMPLETED]
     assert said == [f"no worker of {dask.address} is there yet; waiting for the first"]
 

@@ -31,8 +31,8 @@ def write(tmp_path):
     return write
 
 
-def cluster_of(path, say=lambda _: None):
-    return slurm_cluster(read_jobs(path), path, say=say)
+def cluster_of(path, warn=lambda _: None):
+    return slurm_cluster(read_jobs(path), path, warn=warn)
 
 
 def test_all_keys_are_read(write):
@@ -304,7 +304,7 @@ def wait_until(condition, seconds=300):
 def test_cancelled_job_is_replaced_and_all_end_with_the_context(workers, stand_in, write, tmp_path):
     text = f'jobs = 2\nwalltime = "60"\nworkers_per_job = {workers}\ncores_per_job = {workers}\n'
     said = []
-    with cluster_of(write(text + f'log_directory = "{tmp_path}/logs"'), say=said.append) as cluster:
+    with cluster_of(write(text + f'log_directory = "{tmp_path}/logs"'), warn=said.append) as cluster:
         wait_until(lambda: len(cluster.scheduler_info["workers"]) == 2 * workers)
         assert len(names(stand_in)) == 2
         cancelled, kept = names(stand_in)
@@ -357,7 +357,7 @@ def test_refusal_by_slurm_is_told(stand_in, write):
 def test_scheduler_ends_when_no_job_brings_a_worker_any_more(stand_in, write, monkeypatch):
     said = []
     monkeypatch.setattr(slurm, "PATIENCE", 0)
-    with cluster_of(write('jobs = 1\nwalltime = "60"'), say=said.append) as cluster:
+    with cluster_of(write('jobs = 1\nwalltime = "60"'), warn=said.append) as cluster:
         cluster.new_spec["options"]["python"] = "/no/such/python"
         subprocess.run(["scancel", *names(stand_in)], check=True)
         wait_until(lambda: cluster.scheduler.status.name == "closed")
@@ -369,7 +369,7 @@ def test_scheduler_ends_when_no_job_brings_a_worker_any_more(stand_in, write, mo
 def test_refusals_in_mid_search_are_waited_out(stand_in, write, monkeypatch):
     said = []
     monkeypatch.setattr(slurm, "PATIENCE", -1)  # they do not count: nothing was started in vain
-    with cluster_of(write('jobs = 1\nwalltime = "60"'), say=said.append) as cluster:
+    with cluster_of(write('jobs = 1\nwalltime = "60"'), warn=said.append) as cluster:
         (stand_in.parent / "full").touch()
         subprocess.run(["scancel", *names(stand_in)], check=True)
         wait_until(lambda: "QOSMaxSubmitJobPerUserLimit" in "".join(said))

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from regbench import catalog, datasets, figures, models
-from regbench.engine.build import build_optimizer, build_regularizer
+from regbench.engine.build import build_regularizer, plain_optimizer
 from regbench.engine.splits import dataset_of
 from regbench.figures import normalized_convex, orthogonal
 from regbench.figures.plan import Size
@@ -38,7 +38,7 @@ def test_figure_declares_runs_that_could_be_trained(figure):
     one_of_each = {(run.problem.name, run.candidate.name, str(run.candidate.regularizer)): run for run in runs}
     for run in one_of_each.values():
         spec = run.spec
-        optimizer, regularizer = build_optimizer(spec), build_regularizer(spec)
+        optimizer, regularizer = plain_optimizer(spec), build_regularizer(spec)
         dataset = dataset_of(run.problem)
         network = run.problem.model
         arguments = json.dumps(network.arguments, sort_keys=True)

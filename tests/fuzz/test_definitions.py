@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from regbench import catalog
 from regbench.catalog import data_folder, read_candidate, read_problem
-from regbench.cli.options import read_setting
+from regbench.cli.values import read_setting
 from regbench.records import Scalar
 
 from .inputs import DEEP, byte_changes, change_bytes, change_table, fuzz, read_or_refuse, table_changes

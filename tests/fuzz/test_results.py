@@ -35,6 +35,7 @@ from .inputs import (
 )
 
 CURVE = [2.5, 1.25, 0.5]
+SHARES = [0.125, 0.5, 0.75]
 FOREIGN: dict[str, Any] = {
     "testproblem": "fmnist_2c2d",
     "batch_size": 128,
@@ -44,7 +45,8 @@ FOREIGN: dict[str, Any] = {
     "optimizer_name": "MomentumOptimizer",
     "optimizer_hyperparams": {"learning_rate": 0.1, "momentum": 0.99, "use_nesterov": False},
     "training_params": {"lr_sched_epochs": [1], "lr_sched_factors": [0.5]},
-    **{f"{split}_{metric}": CURVE for split in ("train", "valid", "test") for metric in ("losses", "accuracies")},
+    **{f"{split}_losses": CURVE for split in ("train", "valid", "test")},
+    **{f"{split}_accuracies": SHARES for split in ("train", "valid", "test")},
     "minibatch_train_losses": [2.3, 1.5, 1.25, 1.0],
 }
 DIALECTS: dict[str, dict[str, Any]] = {

@@ -40,6 +40,11 @@ def test_zeros_lie_at_the_lower_end_of_ratios():
     assert scale.inside([0.0])[0] == scale.low
 
 
+def test_numbers_without_digits_for_ratios_have_a_linear_scale():
+    assert not scale_of([5e-324], ratio=1).log
+    assert scale_of([5e-324], ratio=1).low < scale_of([5e-324], ratio=1).high
+
+
 def test_ratios_span_no_more_than_twelve_decades():
     scale = scale_of([1e-300, 1.0], margin=0)
     assert scale.high / scale.low == pytest.approx(1e12)
