@@ -1,214 +1,255 @@
-"""Claims: the differences between candidates that the seeds support, as sentences.
+"""Claims: the differences between candidates that the results support, as sentences, for one of two questions.
 
-Two entries are compared by Welch's t test on the values of their reported runs, where these can be compared at all:
-same problem, protocol, schedule, epochs, batch size and metric. Nothing is claimed of losses that contain a penalty
-term: they measure another thing for every strength. Rules:
+* **Given the budget** (`budget`): is the candidate better when it is tuned anew with this budget? What is compared is
+  the score (`scores`), whose error covers the draw of the trials, the choice by validation, and the seeds.
+* **Given the settings** (`settings`): is the setting that was found for the one better than that found for the other?
+  What is compared are the runs of the two winners with fresh seeds, by Welch's t test. It says nothing of the luck by
+  which these settings were found: two searches of the same optimizer differ by it in 20 to 40 % of cases.
 
-* The run of the tuning seed does not count: it is the one by which the setting was chosen, so it flatters.
-* p values are adjusted for all pairs of a problem (Holm 1979), whichever of them are shown: "the best" is chosen by the
-  same values as are tested. So the chance of any false claim on a problem is at most the level (simulated at 5 %: 4 %
-  for normal values, 1 to 3 % for skewed ones, unequal variances, one run in ten diverged).
-* Searches with unequal budgets or two samplers are not compared as they stand: the one that tried more settings, or
-  chose them better, would be taken for the better optimizer. The row says why; it is no test, and counts as none.
-* Nor are two searches of one candidate whose definition or code changed in between.
-* Diverged runs count with their values as logged (DeepOBS: the values before training); the sentence says how many.
-* Intervals have the confidence at which Holm's procedure judged the pair: they exclude 0 where a difference is claimed.
+For both: p values are adjusted for all pairs of a problem (Holm 1979), whichever of them are shown, so that the chance
+of any false claim on a problem is at most the level. A second test, which assumes less, must agree before anything is
+claimed: for the budget the trials of both searches are divided anew (exact where both candidates are alike); for the
+settings the ranks of the runs are compared (Mann and Whitney). Intervals have the confidence at which Holm's procedure
+judged the pair: they exclude 0 where a difference is claimed, and only there.
+
+Nothing is claimed of losses that contain a penalty term: they measure another thing for every strength. Nor of fewer
+than five fresh seeds, of searches with unequal budgets or two samplers, of one candidate whose definition changed in
+between, and where winners are not chosen by what they ended with (modes `best` and `most`): the row says why.
+
+`docs/claims.md` has the procedure with its sources and how often it errs.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import combinations
-from typing import NamedTuple
+from math import comb
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
+from regbench.analysis import redrawing
 from regbench.analysis.intervals import probability_of_improvement
-from regbench.analysis.significance import MOST_SEEDS, Sample, holm, interval, p_value, seeds_needed
-
-SAME = ["protocol", "schedule", "epochs", "batch_size", "metric", "goal"]
-"""What must be equal for two entries of a problem to be compared."""
+from regbench.analysis.scores import FEWEST_FRESH_SEEDS, Key, Searched, counted
+from regbench.analysis.sentences import QUESTIONS, Pair, Question, Spoken
+from regbench.analysis.significance import Difference, Sample, holm
 
 COLUMNS = [
-    "problem", "better", "worse", "difference", "low", "high", "p", "n_better", "n_worse", "claimed", "seeds_needed",
-    "reason", "sentence",
-]  # fmt: skip
+    *["problem", "better", "worse", "question", "difference", "low", "high", "level", "p", "comparisons"],
+    *["n_better", "n_worse", "claimed", "detectable", "reason", "sentence"],
+]
 
 
-def claims(reported: pd.DataFrame, level: float = 0.05, against: str = "best") -> pd.DataFrame:
+def claims(
+    table: pd.DataFrame,
+    searched: Mapping[Key, Searched],
+    *,
+    question: Question = "budget",
+    level: float = 0.05,
+    against: str = "best",
+) -> pd.DataFrame:
     """Test each pair of entries: a row and a sentence for each, whether or not the difference is claimed.
 
     Args:
-        reported: `entries.reported`; of a frame with a column `comparable`, the rows where it holds.
+        table: `ranking.ranked_entries`; its comparable entries are compared.
+        searched: `scores.searched`, of at least these.
+        question: "budget" or "settings".
         level: chance of any false claim on a problem.
-        against: "best" shows the comparisons with the best entry of each problem and protocol, "all" all pairs. Both
-            are adjusted for all pairs. A label compares with that entry alone, which must have been singled out before
-            the results were seen: there are fewer comparisons to adjust for, so more can be claimed.
+        against: "best" shows the comparisons with the best entry of each problem, "all" all pairs. Both are adjusted
+            for all pairs. A label compares with that entry alone, which must have been singled out before the results
+            were seen: there are fewer comparisons to adjust for, so more can be claimed.
 
     Returns:
-        `problem`, `better`, `worse` (labels, by their means), `difference` (of means, never negative), `low`, `high`,
-        `p` (adjusted), `n_better`, `n_worse` (seeds), `claimed`, `seeds_needed` (each; infinite beyond
-        `significance.MOST_SEEDS`; NaN where claimed or where there is no test), `reason` (why nothing can be claimed of
-        the pair, whatever the seeds say; else empty), `sentence`.
+        A row a pair: `problem`, `better`, `worse` (labels), `question`, `difference` (never negative), its interval
+        `low` to `high` and the confidence `level` of that, `p` (adjusted for `comparisons` tests), `n_better`,
+        `n_worse` (fresh seeds of the winners), `claimed`, `detectable` (the smallest true difference that this
+        comparison would have found in 80 of 100 cases), `reason` (why nothing can be claimed of the pair, whatever the
+        numbers say; else empty), `sentence`.
     """
-    if not 0 < level < 1:
-        raise ValueError(f"`level` must be in (0, 1). Received: level={level}")
-    labels = set(reported["label"])
-    if against not in {"best", "all", *labels}:
-        raise ValueError(f"`against` must be best, all or one of the labels. Received: against={against!r}")
+    _check(table, question, level, against)
     rows: list[tuple[object, ...]] = []
-    for problem, runs in _counted(reported).groupby("problem", observed=True, sort=True):
-        pairs = list(_pairs(runs, against))
+    for problem, entries in _counted(table).groupby("problem", observed=True, sort=True):
+        pairs = list(_pairs(entries, searched, question, against))
+        best = pairs[0].better if pairs else ""
         products = holm([pair.p for pair in pairs])
         tests = int(np.isfinite(products).sum())
+        spoken = Spoken(question, str(problem), tests, _budgets(entries))
         for pair, product in zip(pairs, products, strict=True):
-            if pair.shown or against != "best":
-                rows.append(_row(str(problem), pair, float(product), tests, level))
+            if against != "best" or pair.better == best:
+                rows.append(_row(pair, float(product), tests, level, spoken))
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def with_probabilities(pairs: pd.DataFrame, reported: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
-    """Adds how probable it is that a run of the better entry beats one of the worse.
+def pairs_of(
+    table: pd.DataFrame, searched: Mapping[Key, Searched], question: Question = "budget", against: str = "all"
+) -> dict[str, list[Pair]]:
+    """All pairs of comparable entries of each problem, the best entries first."""
+    _check(table, question, 0.05, against)
+    return {
+        str(problem): list(_pairs(entries, searched, question, against))
+        for problem, entries in _counted(table).groupby("problem", observed=True, sort=True)
+    }
+
+
+def with_probabilities(pairs: pd.DataFrame, searched: Mapping[Key, Searched], level: float = 0.95) -> pd.DataFrame:
+    """Adds how probable it is that a run of the better entry's winner beats one of the worse entry's.
 
     Args:
         pairs: what `claims` gives.
-        reported: what it was given; the tuning seed does not count here either.
+        searched: what it was given.
         level: of the interval of each probability by itself, without adjustment for others.
 
     Returns:
-        `probability`, `probability_low`, `probability_high` besides; NaN where an entry has no seed.
+        `probability`, `probability_low`, `probability_high` besides; NaN where an entry has no fresh seed.
     """
-    fresh = _counted(reported)
-    fresh = fresh[~fresh["is_tuning_seed"].astype(bool)]
-    values = {key: rows["value"].to_numpy(float) for key, rows in fresh.groupby(["problem", "label"])}
-    goals = fresh.drop_duplicates("problem").set_index("problem")["goal"]
     rows = []
     for problem, better, worse in zip(pairs["problem"], pairs["better"], pairs["worse"], strict=True):
-        good, poor = values.get((problem, better)), values.get((problem, worse))
-        if good is None or poor is None:
-            rows.append((np.nan, np.nan, np.nan))
-        else:
-            probability, (low, high) = probability_of_improvement(good, poor, str(goals[problem]), level)
-            rows.append((probability, low, high))
+        good, poor = (one.fresh[one.winner] for one in (searched[problem, better], searched[problem, worse]))
+        probability, (low, high) = probability_of_improvement(good, poor, "maximize", level)
+        rows.append((probability, low, high))
     columns = ["probability", "probability_low", "probability_high"]
     return pairs.join(pd.DataFrame(rows, index=pairs.index, columns=columns))
 
 
-class _Pair(NamedTuple):
-    """Two entries, `better` the one with the better mean; `shown`: one is the best; `apart`: why there is no test."""
-
-    better: str
-    worse: str
-    good: Sample
-    poor: Sample
-    sign: float
-    p: float
-    shown: bool
-    apart: str
+def _check(table: pd.DataFrame, question: str, level: float, against: str) -> None:
+    if not 0 < level < 1:
+        raise ValueError(f"`level` must be in (0, 1). Received: level={level}")
+    if question not in QUESTIONS:
+        raise ValueError(f"`question` must be one of {', '.join(QUESTIONS)}. Received: question={question!r}")
+    if against not in {"best", "all", *table["label"]}:
+        raise ValueError(f"`against` must be best, all or one of the labels. Received: against={against!r}")
 
 
-def _counted(reported: pd.DataFrame) -> pd.DataFrame:
-    """The rows that may be compared; the tuning seed stays here so that an entry without other seeds is still named."""
-    counted = ~(reported["loss_has_penalty"].astype(bool) & (reported["metric"] == "loss"))
-    if "comparable" in reported.columns:
-        counted &= reported["comparable"].astype(bool)
-    return reported[counted]
+def _counted(table: pd.DataFrame) -> pd.DataFrame:
+    """The entries that may be compared."""
+    has_penalty = table["loss_has_penalty"].astype(bool) & (table["metric"] == "loss")
+    return table[table["comparable"].astype(bool) & ~has_penalty]
 
 
-def _pairs(runs: pd.DataFrame, against: str) -> Iterator[_Pair]:
-    """All pairs of a problem that can be compared, those of the best entries first."""
-    for _, alike in runs.groupby(SAME, observed=True, dropna=False, sort=True):
-        sign = 1.0 if alike["goal"].iloc[0] == "maximize" else -1.0
-        samples = {str(label): _sample(entry) for label, entry in alike.groupby("label", observed=True, sort=True)}
-        # No mean (no seed but the tuning seed, or NaN) sorts last.
-        order = sorted(samples, key=lambda label: -sign * samples[label].mean if _has_mean(samples[label]) else np.inf)
-        searches = alike.drop_duplicates("label").set_index("label")[["candidate", "definition", "budget", "sampler"]]
-        for better, worse in combinations(order, 2):
-            if against in ("best", "all", better, worse):
-                good, poor = samples[better], samples[worse]
-                apart = _unequal_searches(searches.loc[better], searches.loc[worse])
-                p = np.nan if apart else p_value(good, poor)
-                yield _Pair(better, worse, good, poor, sign, p, better == order[0], apart)
+def _budgets(entries: pd.DataFrame) -> str:
+    counts = sorted({int(number) for number in entries["trials_counted"]} - {1})
+    if len(counts) == 1:
+        return f"when each is tuned anew with {counts[0]} trials"
+    return "when each is tuned anew with its budget"
 
 
-def _unequal_searches(one: pd.Series, other: pd.Series) -> str:
-    """Why the winners of two searches are not compared; empty where they are. An inferred search has no sampler."""
-    if one["budget"] != other["budget"]:
-        return f"{one['budget']:.0f} trials against {other['budget']:.0f}"
+def _pairs(entries: pd.DataFrame, searched: Mapping[Key, Searched], question: Question, against: str) -> Iterator[Pair]:
+    """All pairs of a problem, those of the best entries first."""
+    rows = {row["label"]: row for row in entries.to_dict("records")}
+    trials = {
+        label: searched[str(row["problem"]), label].first(int(row["trials_counted"])) for label, row in rows.items()
+    }
+    value = _expected if question == "budget" else _of_winner
+    values = {label: value(one) for label, one in trials.items()}
+    # What has no value sorts last.
+    order = sorted(rows, key=lambda label: -values[label] if np.isfinite(values[label]) else np.inf)
+    compare = _by_budget if question == "budget" else _by_settings
+    for better, worse in combinations(order, 2):
+        if against not in ("best", "all", better, worse):
+            continue
+        good, poor = trials[better], trials[worse]
+        difference, p = compare(good, poor)
+        apart = _why_apart(rows[better], rows[worse]) or _why_silent((better, good), (worse, poor), question)
+        if not apart and np.isnan(p):
+            apart = "there is no spread by which to judge the difference"
+        seeds = (len(good.fresh[good.winner]), len(poor.fresh[poor.winner]))
+        told = _diverged((better, good), (worse, poor))
+        yield Pair(str(rows[better]["problem"]), better, worse, difference, np.nan if apart else p, *seeds, apart, told)
+
+
+def _expected(one: Searched) -> float:
+    return one.oriented if one.can_win else np.nan
+
+
+def _of_winner(one: Searched) -> float:
+    return Sample.of(one.fresh[one.winner]).mean
+
+
+def _by_budget(good: Searched, poor: Searched) -> tuple[Difference, float]:
+    difference = redrawing.difference(good, poor)
+    p = difference.p_value()
+    if good.trials > 1 and poor.trials > 1:
+        needs_a_second = not p >= _CLAIMABLE  # NaN, where no error is seen, does too
+        return difference, np.fmax(p, redrawing.permuted_p(good, poor)) if needs_a_second else p
+    if np.isnan(p):  # two constant candidates, whose seeds show no spread
+        p = _divided(good.fresh[good.winner], poor.fresh[poor.winner])
+    return difference, p
+
+
+_CLAIMABLE = 0.05
+"""A p value from here on claims nothing, whatever another test says."""
+
+
+def _by_settings(good: Searched, poor: Searched) -> tuple[Difference, float]:
+    mine, other = good.fresh[good.winner], poor.fresh[poor.winner]
+    difference = Difference.of(Sample.of(mine), Sample.of(other))
+    if min(len(mine), len(other)) < 1:
+        return difference, np.nan
+    p = difference.p_value()
+    if np.isnan(p):
+        return difference, _divided(mine, other)
+    return difference, max(p, _rank_p(mine, other)) if p < _CLAIMABLE else p
+
+
+def _rank_p(mine: np.ndarray, other: np.ndarray) -> float:
+    """Of the ranks, unless the means and the ranks are in another order: then nothing is claimed."""
+    result = stats.mannwhitneyu(mine, other, alternative="two-sided")
+    agrees = result.statistic > len(mine) * len(other) / 2
+    # The ranks need only not contradict at the usual level; families are adjusted by the first test.
+    return 0.0 if agrees and result.pvalue < _CLAIMABLE else 1.0
+
+
+def _divided(mine: np.ndarray, other: np.ndarray) -> float:
+    """The share of divisions of all values in which two samples, each of equal values, differ as much."""
+    if not len(mine) or not len(other) or mine[0] == other[0] or np.ptp(mine) or np.ptp(other):
+        return np.nan
+    return 2 / comb(len(mine) + len(other), len(mine))
+
+
+def _why_apart(one: Mapping[str, object], other: Mapping[str, object]) -> str:
+    """Why two searches are not compared; empty where they are. An inferred search has no sampler."""
+    if one["budget"] != other["budget"] and one["trials_counted"] != other["trials_counted"]:
+        return f"{one['trials_counted']:.0f} trials against {other['trials_counted']:.0f}"
     if one["candidate"] == other["candidate"] and one["definition"] != other["definition"]:
         return "another definition of the candidate"
     if one["sampler"] and other["sampler"] and one["sampler"] != other["sampler"]:
         return f"sampler {one['sampler']} against {other['sampler']}"
+    if one["protocol"] != other["protocol"]:
+        return f"protocol {one['protocol']} against {other['protocol']}"
+    if one["mode"] != "final":
+        return f"winners were chosen by mode {one['mode']}, which claims nothing"
     return ""
 
 
-def _sample(entry: pd.DataFrame) -> Sample:
-    fresh = entry[~entry["is_tuning_seed"].astype(bool)]
-    return Sample.of(fresh["value"], int((fresh["outcome"] == "diverged").sum()))
+def _why_silent(one: tuple[str, Searched], other: tuple[str, Searched], question: Question) -> str:
+    for label, search in (one, other):
+        if search.score.why_silent:
+            return f"{label} has {search.score.why_silent}"
+        seeds = len(search.fresh[search.winner])
+        if question == "settings" and seeds < FEWEST_FRESH_SEEDS:
+            return f"the winner of {label} has {counted(seeds, 'fresh seed')}, {FEWEST_FRESH_SEEDS} are needed"
+    return ""
 
 
-def _has_mean(sample: Sample) -> bool:
-    return bool(np.isfinite(sample.mean))
-
-
-def _row(problem: str, pair: _Pair, product: float, tests: int, level: float) -> tuple[object, ...]:
-    good, poor = pair.good, pair.poor
-    difference = pair.sign * (good.mean - poor.mean)
-    # Holm compares p with a part of the level; the interval is that of the same part.
-    factor = product / pair.p if pair.p > 0 else max(tests, 1)
-    low, high = sorted(pair.sign * end for end in interval(good, poor, level / factor))
-    p = min(product, 1.0)
-    claimed = p < level
-    needed = np.nan if claimed or np.isnan(p) else seeds_needed(good, poor, level / tests)
-    sentence = _sentence(problem, pair, (difference, low, high), p, claimed, needed)
-    names, seeds = (problem, pair.better, pair.worse), (good.n, poor.n)
-    return *names, difference, low, high, p, *seeds, claimed, needed, pair.apart, sentence
-
-
-def _sentence(
-    problem: str, pair: _Pair, interval: tuple[float, float, float], p: float, claimed: bool, needed: float
-) -> str:
-    good, poor = pair.good, pair.poor
-    tail = _diverged(pair)
-    if pair.apart:
-        return f"{pair.better} and {pair.worse} are not compared on {problem}: {pair.apart}."
-    pair_is = f"{pair.better} and {pair.worse} are not distinguishable on {problem} at this budget"
-    if np.isnan(p):
-        return f"{pair_is} ({_no_test(pair)}).{tail}"
-    digits = _decimals(interval[2] - interval[1])
-    difference, low, high = (f"{value:.{digits}f}" if digits >= 0 else f"{value:.2g}" for value in interval)
-    seeds = f"{good.n} seeds each" if good.n == poor.n else f"{good.n} and {poor.n} seeds"
-    p_text = "p < 0.0001" if p < 0.0001 else f"p = {p:.2g}"
-    if claimed:
-        return (
-            f"{pair.better} beats {pair.worse} on {problem} by {difference} [{low}, {high}], {seeds}, {p_text}.{tail}"
-        )
-    more = f"more than {MOST_SEEDS}" if np.isinf(needed) else f"about {needed:.0f}"
-    return f"{pair_is} (would need {more} seeds each; {difference} [{low}, {high}], {seeds}, {p_text}).{tail}"
-
-
-def _no_test(pair: _Pair) -> str:
-    for label, sample in ((pair.better, pair.good), (pair.worse, pair.poor)):
-        if sample.n < 2:
-            count = "one seed" if sample.n == 1 else "no seed"
-            return f"{label} has {count} besides the tuning seed, two are needed"
-    for label, sample in ((pair.better, pair.good), (pair.worse, pair.poor)):
-        if not np.isfinite([sample.mean, sample.variance]).all():
-            return f"not all values of {label} are finite"
-    return "the seeds show no spread by which to judge the difference"
-
-
-def _diverged(pair: _Pair) -> str:
+def _diverged(one: tuple[str, Searched], other: tuple[str, Searched]) -> str:
     parts = [
-        f"{sample.diverged} of {sample.n} runs of {label}"
-        for label, sample in ((pair.better, pair.good), (pair.worse, pair.poor))
-        if sample.diverged
+        f"{search.diverged[search.winner]} of {len(search.fresh[search.winner])} runs of {label}"
+        for label, search in (one, other)
+        if search.diverged[search.winner]
     ]
-    return f" Diverged, and counted with their values as logged: {', '.join(parts)}." if parts else ""
+    return f" Diverged, and counted as before training: {', '.join(parts)}." if parts else ""
 
 
-def _decimals(width: float) -> int:
-    """How many decimals show two digits of an interval's width; -1 where that would be too many to read."""
-    if not (np.isfinite(width) and width > 0):
-        return -1
-    decimals = max(0, 1 - int(np.floor(np.log10(width))))
-    return decimals if decimals <= 8 and width < 1e8 else -1
+def _row(pair: Pair, product: float, tests: int, level: float, spoken: Spoken) -> tuple[object, ...]:
+    difference, p = pair.difference, min(product, 1.0)
+    claimed = p < level
+    # Holm compares p with a part of the level; the interval is that of the same part.
+    part = level / (product / pair.p if pair.p > 0 else max(tests, 1))
+    low, high = difference.interval(part)
+    if not claimed and low > 0:  # the second test does not agree
+        low = 0.0
+    visible = difference.detectable(level / tests) if tests else np.nan
+    interval = (low, high) if not pair.apart else (np.nan, np.nan)
+    sentence = spoken.sentence(pair, interval, p, claimed, visible)
+    names = pair.problem, pair.better, pair.worse, spoken.question
+    seeds = pair.n_better, pair.n_worse
+    return *names, difference.value, *interval, 1 - part, p, tests, *seeds, claimed, visible, pair.apart, sentence

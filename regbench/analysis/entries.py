@@ -72,8 +72,7 @@ def trials(runs: pd.DataFrame, mode: Mode = "final") -> pd.DataFrame:
         problem, the validation loss, the test metric, the test loss that any completed trial has. The value is that
         after the last epoch, in mode `best` that of the best epoch.
     """
-    live = _live(runs)
-    return _with_score(live[_are_trials(live)], mode).drop(columns=["entry", "aside"])
+    return tried_runs(live_runs(runs), mode).drop(columns=["entry", "aside"])
 
 
 def winners(runs: pd.DataFrame, mode: Mode = "final") -> pd.DataFrame:
@@ -97,7 +96,7 @@ def winners(runs: pd.DataFrame, mode: Mode = "final") -> pd.DataFrame:
         `SEARCH` of the entry: `budget` is the number of trials that was asked for, or of those that are there where
         the search is inferred.
     """
-    return _winners(_live(runs), mode).drop(columns="entry")
+    return _winners(live_runs(runs), mode).drop(columns="entry")
 
 
 def reported(runs: pd.DataFrame, mode: Mode = "final", metric: str | None = None, split: str = "test") -> pd.DataFrame:
@@ -116,12 +115,12 @@ def reported(runs: pd.DataFrame, mode: Mode = "final", metric: str | None = None
         A row a run: `ENTRY`, `label`, `run`, `setting`, `seed`, `is_tuning_seed`, `outcome`, `value`, `goal`, `metric`,
         `loss_has_penalty`, `epochs_to_convergence`, `budget`, `sampler`, `definition`.
     """
-    live = _live(runs)
+    live = live_runs(runs)
     return _reported(live, _winners(live, mode), mode, metric, split).drop(columns="entry")
 
 
-def _live(runs: pd.DataFrame) -> pd.DataFrame:
-    """The runs that count, with labels and `entry`, the number of the entry in the order of `ENTRY`.
+def live_runs(runs: pd.DataFrame) -> pd.DataFrame:
+    """The runs that count, with `label` and `entry`, the number of the entry in the order of `ENTRY`.
 
     Settings that were tried aside do not count; `aside` is their number in the entry.
     """
@@ -141,6 +140,20 @@ def _usual_decays(live: pd.DataFrame) -> pd.Series:
     counts = tried.groupby(["entry", "decay"]).size().rename("settings").reset_index()
     counts["share"] = counts["settings"] / counts["entry"].map(tried.groupby("entry").size())
     return counts[counts["share"] >= USUAL_SHARE].set_index("entry")["decay"]
+
+
+def tried_runs(live: pd.DataFrame, mode: Mode = "final") -> pd.DataFrame:
+    """Those of `live_runs` that are trials, with the columns that `trials` adds."""
+    return _with_score(live[_are_trials(live)], mode)
+
+
+def value_of(runs: pd.DataFrame, mode: Mode, metric: str | None, split: str) -> dict[str, pd.Series]:
+    """Columns by which runs are reported: `value`, and `value_metric` and `value_goal`; arguments as for `reported`."""
+    judged = judged_by(runs[["metric", "goal"]], metric)
+    prefix = f"{'best' if mode == 'best' else 'final'}_{split}"
+    accuracy, loss = runs[f"{prefix}_accuracy"], runs[f"{prefix}_loss"]
+    value = accuracy.where(judged["metric"] == "accuracy", loss)
+    return {"value": value, "value_metric": judged["metric"], "value_goal": judged["goal"]}
 
 
 def _are_trials(live: pd.DataFrame) -> pd.Series:
@@ -181,7 +194,7 @@ def _with_score(chosen: pd.DataFrame, mode: Mode) -> pd.DataFrame:
 
 
 def _winners(live: pd.DataFrame, mode: Mode) -> pd.DataFrame:
-    tried = _with_score(live[_are_trials(live)], mode)
+    tried = tried_runs(live, mode)
     finite = (tried["outcome"] == "completed") & np.isfinite(tried["score"])
     tried["worth"] = (tried["score"] * sign(tried["score_goal"])).where(finite)
     tried["is_diverged"], tried["is_unfinished"] = tried["outcome"] == "diverged", ~tried["outcome"].isin(_ENDED)
@@ -253,10 +266,8 @@ def _reported(live: pd.DataFrame, chosen: pd.DataFrame, mode: Mode, metric: str 
     fresh = [name for name, protocol in catalog.PROTOCOLS.items() if not protocol.tuning_seed_counts]
     alone = picked.groupby("entry")["is_tuning_seed"].transform("all")
     picked = picked[~(picked["protocol"].isin(fresh) & picked["is_tuning_seed"] & ~alone)].reset_index(drop=True)
-    picked = judged_by(picked, metric)
-    prefix = f"{'best' if mode == 'best' else 'final'}_{split}"
-    accuracy, loss = picked[f"{prefix}_accuracy"], picked[f"{prefix}_loss"]
-    picked["value"] = accuracy.where(picked["metric"] == "accuracy", loss)
+    known = value_of(picked, mode, metric, split)
+    picked = picked.assign(value=known["value"], metric=known["value_metric"], goal=known["value_goal"])
     columns = ["run", "setting", "seed", "is_tuning_seed", "outcome", "value", "goal", "metric"]
     further = ["loss_has_penalty", "epochs_to_convergence", "budget", "sampler", "definition"]
     return picked[["entry", *ENTRY, "label", *columns, *further]]

@@ -1,28 +1,30 @@
 """The ranked table: a row an entry, with what its reported seeds say and how far that may be compared."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from regbench.analysis import scores
 from regbench.analysis.entries import Mode, judged_by, reported, sign, winners
 from regbench.analysis.intervals import interquartile_mean, interquartile_mean_interval, mean_interval
 from regbench.analysis.labels import with_labels
 from regbench.analysis.moments import mean, standard_deviation
+from regbench.analysis.scores import NO_SCORE, Key, Searched
 
 ROW = ["problem", "label"]
 COLUMNS = [
     *["problem", "candidate", "label", "source", "dialect", "coupling", "decay", "setting"],
     *["protocol", "schedule", "epochs", "batch_size", "seeds", "n_seeds", "metric", "split", "goal"],
-    *["mean", "sd", "iqm", "low", "high", "iqm_low", "iqm_high", "clean_mean", "clean_sd", "rank", "speed"],
-    *["budget", "sampler", "study_seed", "search"],
+    *["rank", "score", "score_low", "score_high"],
+    *["mean", "sd", "iqm", "low", "high", "iqm_low", "iqm_high", "clean_mean", "clean_sd", "speed"],
+    *["budget", "sampler", "study_seed", "search", "definition", "trials_counted", "group", "mode"],
     *["trials", "diverged", "unfinished", "diverged_seeds", "irregular"],
     *["decided_by", "loss_has_penalty", "comparable", "note"],
 ]
 _RULES = {"protocol": "protocol", "schedule": "schedule", "epochs": "epochs", "batch_size": "batch size"}
-_TWIN = {"deepobs-1.1": "deepobs"}
 
 
 def ranked_entries(
@@ -33,19 +35,25 @@ def ranked_entries(
     split: str = "test",
     level: float = 0.95,
     seed: int = 0,
+    searched: Mapping[Key, Searched] | None = None,
+    together: Collection[str] = (),
 ) -> pd.DataFrame:
     """A row an entry, sorted by problem and rank.
+
+    The rank is by the score: what the candidate is worth when it is tuned anew with its budget (`scores`).
 
     Compared with each other are, on one problem, the entries with the same definition of the problem, data, protocol,
     schedule, epochs, batch size and metric (what is not known counts as the same); where the metric is a loss that
     contains a penalty, only those with a penalty of the same strength. Of these groups the one with the most entries
     that have a finite mean is ranked (then the one with the most seeds, then the first by its rules); the others keep
-    their figures, have no rank, `comparable` is False, and `note` says in what they differ. `deepobs` and `deepobs-1.1`
-    are one group on the test split, with a note on the latter: it trains on the validation samples too and chooses by
-    the test set, both to its advantage. On other splits they are two groups.
+    their figures, have no rank, `comparable` is False, and `note` says in what they differ.
 
-    Equal means share the better rank. Entries that failed come last: all trials diverged, or a reported seed diverged
-    and has no finite value. An entry of which a figure is missing for another reason has no rank.
+    Searches of unequal budget are not ranked as they stand: all are cut to the first trials of the number of which the
+    most entries can be ranked (then the greatest such number). Cut can be what was searched at random or by TPE, where
+    the order of the trials is on record; others with another budget are apart.
+
+    Equal scores share the better rank. Entries of which no trial can win come last; one whose metric is missing has no
+    rank.
 
     Args:
         runs: of any number of problems and sources.
@@ -54,9 +62,13 @@ def ranked_entries(
         split: "train", "valid" or "test".
         level: of the intervals.
         seed: of the intervals' bootstrap.
+        searched: `scores.searched` of the same, if that is known already.
+        together: protocols that are ranked together on the test split, with a note and without claims.
 
     Returns:
-        `COLUMNS`. `setting` is a dict, None where nothing won. `sd` has ddof 1 and is NaN for a single seed, like the
+        `COLUMNS`. `score`, from `score_low` to `score_high` at `level`: see `scores`; of `trials_counted` trials.
+        `group`: the rules by which entries are compared. `setting` is a dict, None where nothing won. `sd` has
+        ddof 1 and is NaN for a single seed, like the
         intervals `low` to `high` of the mean and `iqm_low` to `iqm_high` of the interquartile mean. `clean_mean` and
         `clean_sd` leave out the tuning seed. `speed`: mean number of epochs to the problem's convergence performance,
         as DeepOBS counts (epochs + 1 where never reached). `budget`, `sampler`, `study_seed`, `search`: see
@@ -64,6 +76,7 @@ def ranked_entries(
         trials. `irregular`: kind -> number of files, of all runs, superseded ones too.
     """
     labelled = with_labels(runs)
+    found = scores.searched(labelled, mode, metric, split) if searched is None else searched
     shown = reported(labelled, mode, metric, split)
     figures = pd.DataFrame(
         [{**dict(zip(ROW, row, strict=True)), **_figures(group, level, seed)} for row, group in shown.groupby(ROW)],
@@ -71,7 +84,7 @@ def ranked_entries(
     )
     rows = winners(labelled, mode).rename(columns={"seeds": "winner_seeds"}).merge(figures, on=ROW, how="left")
     rows = rows.merge(_about(labelled, metric), on=ROW)
-    rows["split"] = split
+    rows["split"], rows["mode"] = split, mode
     rows["dialect"] = rows["dialect"].where(rows["dialect"].notna(), rows.pop("first_dialect"))
     rows["setting"] = [json.loads(text) if isinstance(text, str) else None for text in rows["setting"]]
     for column, kind in _EMPTY.items():
@@ -80,7 +93,8 @@ def ranked_entries(
         ]
     for column in ("budget", "study_seed"):
         rows[column] = pd.Series([None if np.isnan(value) else int(value) for value in rows[column]], dtype=object)
-    rows = _ranked(_compared(rows))
+    rows = _cut(_compared(rows, together), found)
+    rows = _ranked(_scored(rows, found, level))
     rows["note"] = _notes(rows)
     rows = rows.sort_values(["problem", "comparable", "rank", "label"], ascending=[True, False, True, True])
     return rows[COLUMNS].reset_index(drop=True)
@@ -146,11 +160,11 @@ def _one_or_mixed(digests: pd.Series) -> str:
     return known[0] if len(known) == 1 else "mixed" if known else ""
 
 
-def _compared(rows: pd.DataFrame) -> pd.DataFrame:
-    """Adds `comparable`, and `apart`: in what an entry differs from those that are ranked."""
+def _compared(rows: pd.DataFrame, together: Collection[str]) -> pd.DataFrame:
+    """Adds `comparable`, `group`, and `apart`: in what an entry differs from those that are ranked."""
     rules = rows[list(_RULES)].astype(object).rename(columns=_RULES)
-    twins = rules["protocol"].replace(_TWIN)
-    rules["protocol"] = twins.where(rows["split"] == "test", rules["protocol"])
+    if (rows["split"] == "test").all():
+        rules["protocol"] = rules["protocol"].replace(dict.fromkeys(together, " or ".join(together)))
     rules["metric"], rules["goal"] = rows["metric"].astype(object), rows["goal"].astype(object)
     within = rows["loss_has_penalty"].astype(bool) & (rows["metric"] == "loss")
     strength = rows["decay"].fillna(rows["first_decay"])
@@ -172,7 +186,51 @@ def _compared(rows: pd.DataFrame) -> pd.DataFrame:
         )
         for own, ranked in zip(group, main, strict=True)
     ]
-    return rows.assign(comparable=group == main, apart=apart)
+    told = [", ".join(str(value) for value in own if value not in ("", "none")) for own in group]
+    return rows.assign(comparable=group == main, apart=apart, group=told)
+
+
+def _cut(rows: pd.DataFrame, searched: Mapping[Key, Searched]) -> pd.DataFrame:
+    """Adds `trials_counted`, and puts apart what cannot be cut to the budget at which the others are compared."""
+    keys = list(zip(rows["problem"], rows["label"], strict=True))
+    trials = pd.Series([searched[key].trials if key in searched else 0 for key in keys], index=rows.index)
+    is_ordered = np.array([key in searched and searched[key].settings is not None for key in keys], bool)
+    can_be_cut = rows["sampler"].isin(_RANDOM_ORDER) & is_ordered
+    counted, apart = trials.copy(), rows["apart"].copy()
+    for _, entries in rows[rows["comparable"] & (trials > 0)].groupby("problem"):
+        budgets = entries["budget"].astype(float)
+        # A candidate of which nothing is searched has one trial, whatever the budget.
+        is_searched = ((trials[entries.index] > 1) | (budgets == 1)) & entries["setting"].notna()
+        usable = {
+            budget: ((budgets == budget) | ~is_searched | (can_be_cut[entries.index] & (budgets > budget))).sum()
+            for budget in budgets[is_searched]
+        }
+        if not usable:
+            continue
+        common = max(usable, key=lambda budget: (usable[budget], budget))
+        for index in entries.index[is_searched & (budgets != common)]:
+            if can_be_cut[index] and budgets[index] > common:
+                counted[index] = min(trials[index], int(common))
+            else:
+                apart[index] = f"{budgets[index]:.0f} trials (ranked: {common:.0f})"
+    return rows.assign(trials_counted=counted, apart=apart, comparable=rows["comparable"] & (apart == ""))
+
+
+_RANDOM_ORDER = ("random", "tpe")
+"""Samplers of which the first trials are a search of that budget."""
+
+
+def _scored(rows: pd.DataFrame, searched: Mapping[Key, Searched], level: float) -> pd.DataFrame:
+    """Adds the score and its interval, which stays inside the bounds of the metric."""
+    columns: dict[str, list[float]] = {"score": [], "score_low": [], "score_high": []}
+    for row in rows.to_dict("records"):
+        key = row["problem"], row["label"]
+        score = searched[key].first(row["trials_counted"]).score if key in searched else NO_SCORE
+        low, high = score.interval(level)
+        bounds = (0.0, 1.0) if row["metric"] == "accuracy" else (-np.inf, np.inf)
+        for name, value in zip(columns, (score.value, *np.clip((low, high), *bounds)), strict=True):
+            columns[name].append(float(value))
+    return rows.assign(**columns)
 
 
 def _told_apart(rows: pd.DataFrame, column: str) -> pd.Series:
@@ -183,9 +241,9 @@ def _told_apart(rows: pd.DataFrame, column: str) -> pd.Series:
 
 
 def _ranked(rows: pd.DataFrame) -> pd.DataFrame:
-    mean = rows["mean"].astype(float)
-    worth = (mean * sign(rows["goal"])).where(np.isfinite(mean))
-    failed = rows["failed"].astype(bool) | (rows["setting"].isna() & (rows["diverged"] == rows["trials"]))
+    score = rows["score"].astype(float)
+    worth = (score * sign(rows["goal"])).where(np.isfinite(score))
+    failed = rows["setting"].isna() & (rows["diverged"] == rows["trials"])
     worth = worth.mask(failed, -np.inf).where(rows["comparable"])
     return rows.assign(rank=worth.groupby(rows["problem"]).rank(ascending=False, method="min"))
 
@@ -213,6 +271,8 @@ def _note(row: dict[Any, Any], beside_deepobs: bool) -> str:
         parts.append(f"{row['missing']} of {row['n_seeds']} seeds have no finite value")
     if str(row["decided_by"]).startswith("test"):
         parts.append(f"winner chosen by the {row['decided_by'].replace('_', ' ')}, there is no validation curve")
+    if row["trials_counted"] < row["budget"] and row["comparable"] and row["trials_counted"] > 1:
+        parts.append(f"cut to its first {row['trials_counted']} trials")
     if row["is_stale"]:
         parts.append("no seed but that of the search")
     elif row["n_seeds"] == 1:

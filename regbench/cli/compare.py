@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from regbench.comparison import Comparison
 
 GROUPINGS = ("coupling",)
+SHOWN = ("table", "claims")
 SHOWN_CLAIMS = 10
 DEFAULT_TREE = Path("results")
 
@@ -35,6 +36,24 @@ DEFAULT_TREE = Path("results")
 )
 @click.option("--mode", default="final", show_default=True, metavar="final|best|most", help="How winners are chosen.")
 @click.option("--budget", metavar="NAME|N", help="Only searches with so many trials.  [default: all]")
+@click.option(
+    "--question",
+    default="budget",
+    show_default=True,
+    metavar="budget|settings",
+    help="What claims are about: candidates tuned anew with this budget, or the settings that were found.",
+)
+@click.option("--against", default="best", metavar="LABEL", help="Compare with this entry, named beforehand.")
+@click.option(
+    "--together",
+    multiple=True,
+    callback=values.names,
+    metavar="PROTOCOL,...",
+    help="Rank these together, without claims.",
+)
+@click.option(
+    "--show", default="table", show_default=True, metavar="table|claims", help="The entries, or each pair of them."
+)
 @click.option("--by", metavar="coupling", help="A table for each decay coupling of a problem.")
 @click.option("--plots", metavar="DIR", help="Write all figures there, as PNG, SVG and PDF.")
 @click.option("--report", callback=values.page, metavar="FILE", help="Write everything as one HTML page.")
@@ -49,15 +68,18 @@ def compare(
     report: str | None,
     figures: str,
     form: str,
+    show: str,
     **others: Any,
 ) -> int:
     """Compare candidates on problems: rank, intervals, fairness, and what can be claimed.
 
-    Reads results trees of every DeepOBS dialect and sets them beside baselines. Figures are those of the re-runs of
-    each winner, on the test split.
+    Reads results trees of every DeepOBS dialect and sets them beside baselines. Candidates are ranked by what they are
+    worth when they are tuned anew with the budget, on the test split.
     """
     if by is not None and by not in GROUPINGS:
         raise UnknownNameError("grouping", by, GROUPINGS)
+    if show not in SHOWN:
+        raise UnknownNameError("part to show", show, SHOWN)
     from regbench.comparison import compare as compare_results
 
     trees = results or ([str(DEFAULT_TREE)] if _holds_results(DEFAULT_TREE) else [])
@@ -73,7 +95,10 @@ def compare(
 
         with progress.Waiting("writing the report"):
             write(comparison, Path(report), figures=figures)
-    _show(comparison, form, by)
+    if show == "claims":
+        _show_claims(comparison, form)
+    else:
+        _show(comparison, form, by)
     return DONE
 
 
@@ -84,7 +109,7 @@ def _holds_results(folder: Path) -> bool:
 
 def _compute(comparison: "Comparison") -> None:
     """What the output needs, while the terminal shows that something is going on."""
-    _ = comparison.table, comparison.claims
+    _ = comparison.table, comparison.claims, comparison.best
 
 
 def _write_plots(comparison: "Comparison", folder: Path) -> None:
@@ -116,9 +141,26 @@ def _show(comparison: "Comparison", form: str, by: str | None) -> None:
     terminal.show_text(as_text[form](table).rstrip("\n"))
 
 
+def _show_claims(comparison: "Comparison", form: str) -> None:
+    """Each pair: as data, or as sentences."""
+    from regbench.comparison import tables
+
+    pairs = comparison.claims if comparison.against != "best" else comparison.claims_of("all")
+    if form in ("markdown", "latex"):
+        raise UnknownNameError("format of claims", form, ("table", "json", "csv"))
+    if form == "table":
+        for line in (*comparison.best_sentences, *pairs["sentence"]):
+            terminal.show_text(line)
+        return
+    terminal.show_text((tables.claims_json if form == "json" else tables.claims_csv)(pairs).rstrip("\n"))
+
+
 def _show_tables(comparison: "Comparison", by: str | None) -> None:
     from regbench.comparison import tables
 
+    for line in comparison.best_sentences:
+        terminal.show_text(line)
+    terminal.show_text("")
     keys = ["problem"] if by is None else ["problem", by]
     for key, entries in comparison.table.groupby(keys, sort=True):
         heading = tables.title(entries) + ("" if by is None else f", {by} {key[1]}".replace("_", " "))
@@ -126,12 +168,9 @@ def _show_tables(comparison: "Comparison", by: str | None) -> None:
         right = [name for name in tables.COLUMNS if name not in ("candidate", "coupling")]
         terminal.show_table(tables.COLUMNS, tables.cells(entries), right=right)
         terminal.show_text("")
-    terminal.show_text(
-        "Mean +- standard deviation over the seeds; clean mean: without the tuning seed; speed: epochs to the "
-        "problem's convergence performance; diverged trials of all."
-    )
+    terminal.show_text(tables.LEGEND)
     sentences = comparison.claims.sort_values("claimed", ascending=False, kind="stable")["sentence"]
     for sentence in sentences[:SHOWN_CLAIMS]:
         terminal.show_text(f"* {sentence}")
     if len(sentences) > SHOWN_CLAIMS:
-        terminal.show_text(f"... {len(sentences) - SHOWN_CLAIMS} more comparisons: see --report")
+        terminal.show_text(f"... {len(sentences) - SHOWN_CLAIMS} more comparisons: --show claims has them")

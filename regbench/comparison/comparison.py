@@ -10,11 +10,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
-from regbench.analysis import across, claims, curves, decay, fairness, ranking, stability, tuning
+from regbench import catalog
+from regbench.analysis import across, best, claims, curves, decay, fairness, ranking, scores, stability, tuning
 from regbench.analysis.entries import MODES, Mode, reported, trials
 from regbench.analysis.selection import select
+from regbench.analysis.sentences import QUESTIONS, Question
 from regbench.errors import ResultsError, UnknownNameError, printable
 from regbench.records import METRICS
 from regbench.trees import bundled, frames
@@ -37,6 +40,9 @@ class Comparison:
         summaries: `analysis.curves`: the curves of the reported runs.
         mode: how winners are chosen.
         metric: "accuracy", "loss" or None: what decides on each problem.
+        question: that claims answer, "budget" or "settings" (`claims`).
+        against: "best", or the label of an entry that was singled out beforehand.
+        together: protocols that are ranked together.
     """
 
     runs: pd.DataFrame
@@ -44,11 +50,21 @@ class Comparison:
     summaries: pd.DataFrame
     mode: Mode
     metric: str | None
+    question: Question = "budget"
+    against: str = "best"
+    together: tuple[str, ...] = ()
 
     @cached_property
     def table(self) -> pd.DataFrame:
         """`ranking.ranked_entries`: a row an entry, best first."""
-        return ranking.ranked_entries(self.runs, mode=self.mode, metric=self.metric)
+        return ranking.ranked_entries(
+            self.runs, mode=self.mode, metric=self.metric, searched=self.searched, together=self.together
+        )
+
+    @cached_property
+    def searched(self) -> dict[scores.Key, scores.Searched]:
+        """`scores.searched`: the trials of each entry."""
+        return scores.searched(self.runs, self.mode, self.metric)
 
     @cached_property
     def warnings(self) -> tuple[str, ...]:
@@ -78,8 +94,29 @@ class Comparison:
 
     @cached_property
     def claims(self) -> pd.DataFrame:
-        """`claims.claims`: the best of each problem against all others; with probabilities."""
-        return claims.with_probabilities(claims.claims(self.reported, LEVEL), self.reported)
+        """`claims.claims`: the best of each problem, or `against`, against all others."""
+        return self.claims_of(self.against)
+
+    def claims_of(self, against: str = "all", question: Question | None = None) -> pd.DataFrame:
+        """`claims.claims` with probabilities.
+
+        Args:
+            against: "best", "all", or the label of an entry that was singled out beforehand.
+            question: "budget" or "settings"; that of the comparison unless given.
+        """
+        asked = self.question if question is None else question
+        rows = claims.claims(self.table, self.searched, question=asked, level=LEVEL, against=against)
+        return claims.with_probabilities(rows, self.searched)
+
+    @cached_property
+    def best(self) -> pd.DataFrame:
+        """`best.sets_of_the_best`: which entries of each problem cannot be excluded from being the best."""
+        return best.sets_of_the_best(self.table, self.searched, LEVEL)
+
+    @property
+    def best_sentences(self) -> tuple[str, ...]:
+        """The first lines of a comparison: which entries may be the best of each problem."""
+        return best.sentences(self.best, LEVEL)
 
     @cached_property
     def cards(self) -> pd.DataFrame:
@@ -153,6 +190,9 @@ def compare(
     metric: str | None = None,
     mode: Mode = "final",
     budget: int | None = None,
+    question: Question = "budget",
+    against: str = "best",
+    together: Sequence[str] = (),
 ) -> Comparison:
     """Compare the entries of results trees with each other and with baselines.
 
@@ -164,12 +204,17 @@ def compare(
         metric: "accuracy" or "loss"; what decides on each problem unless given.
         mode: how winners are chosen: "final", "best" or "most" (`entries.winners`).
         budget: only searches with so many trials asked for; all unless given.
+        question: that claims answer: "budget" (is the candidate better when tuned anew?) or "settings" (is the setting
+            that was found for it better?).
+        against: "best" compares with the best entry; the label of one that was singled out before the results were
+            seen, with that one: there are fewer comparisons to adjust for.
+        together: protocols that are ranked together on the test split, with a note and without claims.
 
     Raises:
         ResultsError: a tree cannot be read, or nothing is left to compare.
         UnknownNameError: a problem or candidate is in none of the trees, or there is no such metric or mode.
     """
-    _check(metric, mode)
+    _check(metric, mode, question, together)
     compared = _each_once(results)
     trees = _each_once([*compared, *([] if baselines in ("bundled", "none") else [baselines])])
     read = [frames.load(tree, source=_source(tree)) for tree in trees]
@@ -183,7 +228,20 @@ def compare(
     runs = select(runs, asked or sorted(set(runs["problem"])), candidates, budget)
     shown = reported(runs, mode, metric)
     drawn = curves.summaries(found.curves(shown["run"].tolist()), shown)
-    return Comparison(runs, found.irregularities, drawn, mode, metric)
+    if against != "best" and against not in set(runs["label"]):
+        raise UnknownNameError("entry", against, sorted(set(runs["label"])), where="the comparison")
+    runs = runs.assign(**_untrained(drawn, runs["problem"]))
+    return Comparison(runs, found.irregularities, drawn, mode, metric, question, against, tuple(together))
+
+
+def _untrained(curves: pd.DataFrame, problems: pd.Series) -> dict[str, pd.Series]:
+    """The test metrics before training, as columns beside the problems: the median over entries."""
+    first = curves[(curves["epoch"] == 0) & np.isfinite(curves["mean"].astype(float))]
+    columns = {}
+    for metric in METRICS:
+        values = first[first["metric"] == f"test_{metric}"].groupby("problem")["mean"].median()
+        columns[f"untrained_{metric}"] = problems.map(values.astype(float)).astype(float)
+    return columns
 
 
 def _each_once(trees: Sequence[str | Path]) -> list[str | Path]:
@@ -197,7 +255,12 @@ def _source(tree: str | Path) -> str:
     return f"./{name}" if name in bundled.SOURCES else name
 
 
-def _check(metric: str | None, mode: str) -> None:
+def _check(metric: str | None, mode: str, question: str, together: Sequence[str]) -> None:
+    if question not in QUESTIONS:
+        raise UnknownNameError("question", question, QUESTIONS)
+    for protocol in together:
+        if protocol not in catalog.PROTOCOLS:
+            raise UnknownNameError("protocol", protocol, sorted(catalog.PROTOCOLS))
     if metric not in (None, *METRICS):
         raise UnknownNameError("metric", str(metric), METRICS)
     if mode not in MODES:

@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -12,8 +13,18 @@ JSON_COLUMNS = [
     *("epochs", "batch_size", "seeds", "n_seeds", "metric", "split", "goal", "mean", "sd", "low", "high", "iqm"),
     *("iqm_low", "iqm_high", "clean_mean", "clean_sd", "rank", "speed", "trials", "diverged", "unfinished"),
     *("diverged_seeds", "irregular", "comparable", "note", "budget", "sampler", "study_seed", "search"),
+    *("score", "score_low", "score_high", "trials_counted", "group"),
 ]
-COLUMNS = ["#", "candidate", "coupling", "mean", "95 % interval", "clean mean", "seeds", "speed", "diverged"]
+COLUMNS = [
+    *["#", "candidate", "coupling", "score", "95 % interval", "winner", "clean mean", "seeds", "speed", "trials"],
+    "diverged",
+]
+LEGEND = (
+    "Score: what the candidate is worth when it is tuned anew with these trials (its expected winner); the interval "
+    "covers the draw of the trials and the seeds. Winner: mean +- standard deviation of the one setting that was "
+    "found; clean mean: without the tuning seed. Speed: epochs to the problem's convergence performance; diverged: of "
+    "the trials."
+)
 
 
 def rows(table: pd.DataFrame) -> list[dict[str, Any]]:
@@ -33,6 +44,26 @@ def to_csv(table: pd.DataFrame) -> str:
         for row in rows(table)
     ]
     return pd.DataFrame(flat, columns=JSON_COLUMNS).to_csv(index=False)
+
+
+CLAIM_COLUMNS = [
+    *("problem", "better", "worse", "question", "difference", "low", "high", "level", "p", "comparisons", "n_better"),
+    *("n_worse", "claimed", "detectable", "reason", "probability", "probability_low", "probability_high", "sentence"),
+]
+
+
+def claims_json(pairs: pd.DataFrame) -> str:
+    """`claims.claims` with probabilities: an array of objects, one a pair."""
+    return json.dumps(
+        [{name: _plain(row[name]) for name in CLAIM_COLUMNS} for row in pairs.to_dict("records")],
+        indent=2,
+        allow_nan=False,
+    )
+
+
+def claims_csv(pairs: pd.DataFrame) -> str:
+    """The same, a line a pair."""
+    return pairs[CLAIM_COLUMNS].to_csv(index=False)
 
 
 def to_markdown(table: pd.DataFrame) -> str:
@@ -73,15 +104,23 @@ def cells(entries: pd.DataFrame) -> list[list[str]]:
             "" if _plain(row["rank"]) is None else f"{row['rank']:.0f}",
             row["label"],
             row["coupling"].replace("_", " "),
+            number(row["score"]),
+            "" if _plain(row["score_low"]) is None else f"[{number(row['score_low'])}, {number(row['score_high'])}]",
             mean_and_deviation(row["mean"], row["sd"]),
-            "" if _plain(row["low"]) is None else f"[{number(row['low'])}, {number(row['high'])}]",
             number(row["clean_mean"]),
             str(row["n_seeds"]),
             number(row["speed"], 3),
+            trials(row),
             f"{row['diverged']:.0f}/{row['trials']:.0f}",
         ]
         for row in entries.to_dict("records")
     ]
+
+
+def trials(row: Mapping[Any, Any]) -> str:
+    """How many trials a score is of, and where that is fewer than there are, of how many."""
+    counted, there = int(row["trials_counted"]), int(row["trials"])
+    return str(there) if counted >= there else f"{counted} of {there}"
 
 
 def number(value: float, digits: int = 5) -> str:

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from regbench import catalog
-from regbench.analysis.significance import Sample, interval
+from regbench.analysis.significance import Difference, Sample
 
 SEEDS = 10
 NEAR = 0.01
@@ -63,7 +63,7 @@ def _values(row: dict[Any, Any], published: Published) -> str:
     if n < 2 or not sd > 0:
         return f"differs by {mean - float(published.mean):+.3g} (no interval: {n} seeds)"
     theirs = Sample(float(published.mean), float(published.sd) ** 2, SEEDS - published.without_tuning_seed)
-    low, high = interval(Sample(mean, sd**2, n), theirs, 0.05)
+    low, high = Difference.of(Sample(mean, sd**2, n), theirs).interval(0.05)
     verdict = "agrees within" if low <= 0 <= high else "does not agree:"
     ends = f"{low:+.3g} to {high:+.3g}"
     return f"{verdict} the 95 % interval of the difference, {ends} (here {_digits(mean, published.mean)})"

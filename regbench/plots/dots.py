@@ -1,4 +1,4 @@
-"""Ranked dots: the mean of each entry with its interval, best on top, a panel for each decay coupling."""
+"""Ranked dots: the score of each entry with its interval, best on top, a panel for each decay coupling."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -31,25 +31,25 @@ class CouplingPanels(NamedTuple):
 
 
 def panels_of(table: pd.DataFrame) -> list[CouplingPanels]:
-    """The panels for the rows of `ranking.ranked_entries`: problems in which an entry has a finite mean.
+    """The panels for the rows of `ranking.ranked_entries`: problems in which an entry has a finite score.
 
     Entries whose metric is not that of the ranked ones have no place on the axis and are left out. Each row gets
-    `place`: "inside", "beyond" (worse than what the axis shows) or "nowhere" (no finite mean).
+    `place`: "inside", "beyond" (worse than what the axis shows) or "nowhere" (no finite score).
     """
     problems = []
     for problem, rows in table.groupby("problem", sort=False, observed=True):
-        usable = rows[rows["mean"].abs() < LARGEST]
+        usable = rows[rows["score"].abs() < LARGEST]
         if usable.empty:
             continue
         ranked = usable[usable["comparable"]] if usable["comparable"].any() else usable
         metric, goal, split = ranked[["metric", "goal", "split"]].iloc[0]
         rows = rows[(rows["metric"] == metric) & (rows["goal"] == goal)]
         maximize = goal == "maximize"
-        scale = scale_of_better(rows["mean"], maximize, [rows["low"], rows["high"]])
+        scale = scale_of_better(rows["score"], maximize, [rows["score_low"], rows["score_high"]])
         scale = within_unit(scale) if metric == "accuracy" else scale
-        beyond = rows["mean"] < scale.low if maximize else rows["mean"] > scale.high
-        place = np.where(rows["mean"].abs() < LARGEST, np.where(beyond, "beyond", "inside"), "nowhere")
-        worth = rows["mean"] * (1 if maximize else -1)
+        beyond = rows["score"] < scale.low if maximize else rows["score"] > scale.high
+        place = np.where(rows["score"].abs() < LARGEST, np.where(beyond, "beyond", "inside"), "nowhere")
+        worth = rows["score"] * (1 if maximize else -1)
         rows = rows.assign(place=place, worth=worth.where(place != "nowhere"))
         rows = rows.sort_values("worth", ascending=False, na_position="last", kind="stable").drop(columns="worth")
         couplings = {name: rows[rows["coupling"] == name] for name in in_order(rows["coupling"].unique())}
@@ -58,7 +58,7 @@ def panels_of(table: pd.DataFrame) -> list[CouplingPanels]:
 
 
 def ranked_dots(table: pd.DataFrame, *, level: float = 0.95) -> Figure:
-    """Draw the mean of each entry over its seeds, with the interval of the mean, best on top.
+    """Draw the score of each entry with its interval, best on top.
 
     Args:
         table: `ranking.ranked_entries`.
@@ -67,14 +67,14 @@ def ranked_dots(table: pd.DataFrame, *, level: float = 0.95) -> Figure:
     Returns:
         A figure with, for each problem, a panel for each decay coupling, all on one scale. Open: some reported seeds
         diverged. Grey: not ranked with the others. An arrow with the value: worse than the axis shows. A cross: no
-        finite mean.
+        finite score.
 
     Raises:
-        NothingToDrawError: no entry has a finite mean.
+        NothingToDrawError: no entry has a finite score.
     """
     problems = panels_of(table)
     if not problems:
-        raise NothingToDrawError("There is nothing to rank: no entry has a finite mean.")
+        raise NothingToDrawError("There is nothing to rank: no entry has a finite score.")
     texts = shown(table["label"])
     cells = places([len(problems)], widest=2)
     blocks, width = extent(cells)
@@ -134,10 +134,10 @@ def _row(axes: Axes, position: int, row: dict[Any, Any], one: CouplingPanels) ->
         transform=axes.get_yaxis_transform(), fontsize=7, color="0.4", va="center",
     )  # fmt: skip
     if row["place"] == "inside":
-        ends = one.scale.inside([row["low"], row["high"]])
+        ends = one.scale.inside([row["score_low"], row["score_high"]])
         axes.plot(ends, [position, position], color=colour, linewidth=1.6, solid_capstyle="butt")
         axes.plot(row["clean_mean"], position, marker="|", color=colour, markersize=9, markeredgewidth=1.2)
-        axes.plot(row["mean"], position, **_dot(colour, bool(row["diverged_seeds"])))
+        axes.plot(row["score"], position, **_dot(colour, bool(row["diverged_seeds"])))
     elif row["place"] == "beyond":
         marker, shift, side = ("<", 8, "left") if one.maximize else (">", -8, "right")
         face = "white" if row["diverged_seeds"] else colour
@@ -145,7 +145,7 @@ def _row(axes: Axes, position: int, row: dict[Any, Any], one: CouplingPanels) ->
             worst, position, marker=marker, color=colour, markerfacecolor=face, markersize=5, clip_on=False, zorder=5
         )
         axes.annotate(
-            number(row["mean"]), (worst, position), (shift, 0),
+            number(row["score"]), (worst, position), (shift, 0),
             textcoords="offset points", ha=side, va="center", fontsize=7,
         )  # fmt: skip
     else:
@@ -170,7 +170,7 @@ def _legend(problems: Sequence[CouplingPanels], level: float) -> list[tuple[Arti
     rows = pd.concat([rows for one in problems for rows in one.couplings.values()])
     inside = rows[rows["place"] == "inside"]
     signs: list[tuple[Artist, str]] = [
-        (Line2D([], [], linewidth=1.6, **_dot(INK, False)), f"mean, {100 * level:g} % interval")
+        (Line2D([], [], linewidth=1.6, **_dot(INK, False)), f"expected winner of a search, {100 * level:g} % interval")
     ]
     for occurs, sign, text in (
         (
@@ -185,7 +185,7 @@ def _legend(problems: Sequence[CouplingPanels], level: float) -> list[tuple[Arti
             {"marker": "<", "color": INK, "markersize": 5},
             "worse than the axis shows",
         ),
-        ((rows["place"] == "nowhere").any(), {"marker": "x", "color": INK, "markersize": 5.5}, "no finite mean"),
+        ((rows["place"] == "nowhere").any(), {"marker": "x", "color": INK, "markersize": 5.5}, "no finite score"),
     ):
         if occurs:
             signs.append((Line2D([], [], linestyle="none", **sign), text))

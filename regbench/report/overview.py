@@ -22,11 +22,12 @@ DEPARTURES = (
     "The winner is chosen by the tuning seed alone, as the search chose it; DeepOBS averages over all seeds of a "
     "setting, so its winner can change once re-runs are there.",
     "Standard deviations have n \N{MINUS SIGN} 1 in the denominator (DeepOBS: n).",
-    "The result without the tuning seed stands beside the result with it, and all claims rest on the former.",
+    "Candidates are ranked by their expected winner, not by the mean of the setting that was found; claims are about "
+    "the same number. The run of the tuning seed, by which a setting was chosen, counts in neither.",
     "Of several runs of one seed and setting the newest complete one counts; DeepOBS averages them as if they were "
     "different seeds. Settings are told apart by the values in the files, not by the names of folders.",
-    "Runs that were cut short are counted, and not reported. A diverged run counts with the values in its file, which "
-    "DeepOBS fills with those from before training, and is counted apart.",
+    "Runs that were cut short are counted, and not reported. In the mean of the winner a diverged run counts with the "
+    "values in its file, which DeepOBS fills with those from before training; in the score always with the latter.",
     "Losses are those without the penalty term wherever the files have them; a loss that contains one is ranked only "
     "with those that contain the same.",
     "In mode best, each run shows its own best epoch (DeepOBS: the best epoch of the mean curve).",
@@ -40,6 +41,7 @@ class Overview(NamedTuple):
     entries: int
     mode: str
     metric: str
+    question: str
     sources: Table
     problems: Table
 
@@ -51,6 +53,7 @@ def overview(comparison: "Comparison") -> Overview:
         entries=len(comparison.table),
         mode=MODES[comparison.mode],
         metric=comparison.metric or "what decides on the problem",
+        question=comparison.question,
         sources=_sources(comparison),
         problems=_problems(comparison),
     )
@@ -101,13 +104,15 @@ def _problems(comparison: "Comparison") -> Table:
                 figure(len(ranked)),
                 figure(len(entries) - len(ranked)),
                 name(first["label"] if first["rank"] == 1 else ""),
+                figure(first["score"]),
                 Cell(tables.mean_and_deviation(first["mean"], first["sd"]).replace("+-", "±"), float(first["mean"])),
                 figure(first["n_seeds"]),
                 Cell(_claimed(comparison.claims[comparison.claims["problem"] == problem]), is_name=True),
             ]
         )
     return table_of(
-        ["problem", "decided by", "rules", "ranked", "apart", "best mean", "mean ± sd", "seeds", "claims"], rows
+        ["problem", "decided by", "rules", "ranked", "apart", "best", "score", "winner, mean ± sd", "seeds", "claims"],
+        rows,
     )
 
 

@@ -6,20 +6,21 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
 
-from regbench.analysis import claims as analysis
-from regbench.analysis.significance import MOST_SEEDS
 from regbench.comparison import tables
-from regbench.report.cells import Cell, Row, Table, counts, figure, interval, name, setting, spoken, table_of
+from regbench.report.cells import Cell, Row, Table, counts, figure, interval, name, setting, share, spoken, table_of
 from regbench.report.overview import rules, title
 
 if TYPE_CHECKING:
     from regbench.comparison import Comparison
 
 RANKED = [
-    *["#", "entry and winning setting", "coupling", "decay", "mean ± sd", "95 % interval", "without tuning seed"],
-    *["seeds", "speed", "diverged trials", "note and irregular files"],
+    *["#", "entry and winning setting", "coupling", "decay", "score", "95 % interval", "winner, mean ± sd"],
+    *["without tuning seed", "seeds", "speed", "trials", "diverged trials", "note and irregular files"],
 ]
-_ORDERED_BY = {"#": "rank", "mean": "mean", "95 % interval": "low", "clean mean": "clean_mean", "speed": "speed"}
+_ORDERED_BY = {
+    **{"#": "rank", "score": "score", "95 % interval": "score_low", "winner": "mean", "clean mean": "clean_mean"},
+    **{"speed": "speed", "trials": "trials_counted"},
+}
 ACROSS = ["entry", "average rank"]
 
 
@@ -70,9 +71,10 @@ def _ranked(entries: pd.DataFrame) -> Table:
             name(row["label"], more=setting(row["setting"])),
             Cell(known["coupling"]),
             figure(row["decay"], 4),
-            *(_known(column, known, row) for column in ("mean", "95 % interval", "clean mean")),
+            *(_known(column, known, row) for column in ("score", "95 % interval", "winner", "clean mean")),
             Cell(_seeds(row), float(row["n_seeds"])),
             _known("speed", known, row),
+            _known("trials", known, row),
             Cell(_diverged(row), row["diverged"] / max(row["trials"], 1)),
             name(row["note"], more=counts(row["irregular"])),
         ]
@@ -100,11 +102,11 @@ def _apart(entries: pd.DataFrame) -> list[tuple[str, list[str]]]:
     return [(str(note), list(rows["label"])) for note, rows in left.groupby("note", sort=True)]
 
 
-def claims(comparison: "Comparison", level: float) -> ClaimList:
-    """Build the claims of a comparison at a level of significance."""
+def claims(comparison: "Comparison") -> ClaimList:
+    """Build the claims of a comparison."""
     of_the_best = comparison.claims
     claimed = of_the_best["claimed"].astype(bool)
-    pairs = analysis.with_probabilities(analysis.claims(comparison.reported, level, "all"), comparison.reported)
+    pairs = comparison.claims_of("all")
     return ClaimList(
         list(of_the_best.loc[claimed, "sentence"]),
         list(of_the_best.loc[~claimed, "sentence"]),
@@ -113,8 +115,8 @@ def claims(comparison: "Comparison", level: float) -> ClaimList:
 
 
 def _pairs(rows: pd.DataFrame) -> Table:
-    headings = ["better mean", "worse mean", "difference", "interval", "adjusted p", "probability that a run beats one"]
-    headings += ["its 95 % interval", "seeds", "claimed", "seeds needed"]
+    headings = ["better", "worse", "difference", "interval", "its confidence", "adjusted p", "visible difference"]
+    headings += ["probability that a run of the winner beats one", "its 95 % interval", "seeds", "claimed"]
     return table_of(
         headings,
         [
@@ -123,20 +125,17 @@ def _pairs(rows: pd.DataFrame) -> Table:
                 name(row["worse"]),
                 figure(row["difference"], 3),
                 interval(row["low"], row["high"], 3),
+                share(row["level"]),
                 figure(row["p"], 2),
+                figure(row["detectable"], 3),
                 figure(row["probability"], 2),
                 interval(row["probability_low"], row["probability_high"], 2),
                 Cell(f"{row['n_better']}, {row['n_worse']}", float(row["n_better"])),
-                Cell("yes" if row["claimed"] else "no"),
-                _needed(row["seeds_needed"]),
+                Cell("yes" if row["claimed"] else row["reason"] or "no", is_name=True),
             ]
             for row in rows.to_dict("records")
         ],
     )
-
-
-def _needed(seeds: float) -> Cell:
-    return Cell(f"over {MOST_SEEDS}", seeds) if math.isinf(seeds) else figure(seeds, 4)
 
 
 def across(comparison: "Comparison") -> Across:
@@ -165,11 +164,9 @@ def by_coupling(comparison: "Comparison") -> Table:
                 figure(len(entries)),
                 name(best["label"]),
                 figure(best["decay"], 4),
-                Cell(shown["mean"].replace("+-", "±"), float(best["mean"])),
-                Cell(shown["95 % interval"], float(best["low"])),
+                Cell(shown["score"], float(best["score"])),
+                Cell(shown["95 % interval"], float(best["score_low"])),
                 Cell(shown["#"], float(best["rank"])),
             ]
         )
-    return table_of(
-        ["problem", "coupling", "entries", "best entry", "decay", "mean ± sd", "95 % interval", "rank"], rows
-    )
+    return table_of(["problem", "coupling", "entries", "best entry", "decay", "score", "95 % interval", "rank"], rows)

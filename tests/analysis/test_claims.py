@@ -5,11 +5,12 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import stats
+from scipy import optimize, stats
 
+from regbench.analysis import scores
 from regbench.analysis.claims import COLUMNS, claims, with_probabilities
-from regbench.analysis.entries import reported
-from regbench.analysis.significance import Sample, holm, seeds_needed
+from regbench.analysis.ranking import ranked_entries
+from regbench.analysis.significance import holm
 
 FRESH = 9
 """Seeds besides the tuning seed, as DeepOBS has them."""
@@ -30,12 +31,18 @@ def results(make_runs):
     return make
 
 
+def claims_from(runs, **arguments):
+    """The claims of a `runs` frame."""
+    searched = scores.searched(runs)
+    return claims(ranked_entries(runs, searched=searched), searched, **arguments)
+
+
 @pytest.fixture(scope="module")
 def claims_of(results):
-    """The claims of simulated results trees."""
+    """The claims on settings of simulated results trees; of one trial each, those given the budget are the same."""
 
-    def make(values, level=0.05, against="best", **common):
-        return claims(reported(results(values, **common)), level, against)
+    def make(values, level=0.05, against="best", question="settings", **common):
+        return claims_from(results(values, **common), level=level, against=against, question=question)
 
     return make
 
@@ -45,56 +52,66 @@ def two(first, second, tuned=0.5):
     return {("p", "a"): [tuned, *first], ("p", "b"): [tuned, *second]}
 
 
-def test_claim_is_a_sentence_with_difference_interval_seeds_and_p(claims_of):
-    row = claims_of(two([0.90, 0.91, 0.92], [0.80, 0.81, 0.82])).iloc[0]
+HIGH, LOW = [0.90, 0.91, 0.92, 0.90, 0.92], [0.80, 0.81, 0.82, 0.80, 0.82]
+# t(0.975, 8) = 2.3060 times sqrt(2 * 0.0001 / 5) is 0.0146; t = 15.8 with 8 degrees of freedom: p < 0.0001.
+
+
+@pytest.mark.parametrize(
+    "question, sentence",
+    [
+        (
+            "settings",
+            "the setting found for a beats the setting found for b on p by 0.100 [0.085, 0.115] over 5 fresh seeds "
+            "each (p < 0.0001).",
+        ),
+        ("budget", "a beats b on p by 0.100 [0.085, 0.115] when each is tuned anew with its budget (p < 0.0001)."),
+    ],
+)
+def test_claim_is_a_sentence_with_question_difference_interval_and_p(claims_of, question, sentence):
+    row = claims_of(two(HIGH, LOW), question=question).iloc[0]
     assert list(row.index) == COLUMNS
     assert (row["problem"], row["better"], row["worse"], row["claimed"]) == ("p", "a", "b", True)
-    assert (row["n_better"], row["n_worse"]) == (3, 3)
-    assert math.isnan(row["seeds_needed"])
-    # t(0.975, 4) = 2.7764 times sqrt(2 * 0.0001 / 3) is 0.0227; t = 12.25 with 4 degrees of freedom: p = 0.00026.
-    assert row["sentence"] == "a beats b on p by 0.100 [0.077, 0.123], 3 seeds each, p = 0.00026."
+    assert (row["n_better"], row["n_worse"], row["comparisons"], row["question"]) == (5, 5, 1, question)
+    assert (row["level"], row["reason"]) == (pytest.approx(0.95), "")
+    assert row["sentence"] == sentence
 
 
 def test_difference_of_losses_is_the_amount_by_which_the_better_is_lower(claims_of):
-    row = claims_of(two([90.0, 91.0, 92.0], [80.0, 81.0, 82.0]), metric="loss", goal="minimize").iloc[0]
+    row = claims_of(
+        two([90.0, 91.0, 92.0, 90.0, 92.0], [80.0, 81.0, 82.0, 80.0, 82.0]), metric="loss", goal="minimize"
+    ).iloc[0]
     assert (row["better"], row["worse"]) == ("b", "a")
-    assert row["sentence"] == "b beats a on p by 10.0 [7.7, 12.3], 3 seeds each, p = 0.00026."
+    assert "by 10.0 [8.5, 11.5]" in row["sentence"]
 
 
-def test_what_is_not_claimed_says_how_many_seeds_it_would_need(claims_of):
-    row = claims_of(two([0.5, 0.6, 0.7, 0.8], [0.48, 0.58, 0.68, 0.88])).iloc[0]
+def test_what_is_not_claimed_says_which_difference_would_have_been_seen(claims_of):
+    values = two([0.5, 0.6, 0.7, 0.8, 0.9], [0.52, 0.62, 0.72, 0.82, 0.92])
+    row = claims_of(values).iloc[0]
     assert not row["claimed"]
-    assert row["sentence"].startswith("b and a are not distinguishable on p at this budget (would need more than 1000")
-    row = claims_of(two([0.5, 0.6, 0.7, 0.8], [0.6, 0.7, 0.8])).iloc[0]
-    needed = seeds_needed(Sample.of([0.5, 0.6, 0.7, 0.8]), Sample.of([0.6, 0.7, 0.8]))
-    assert row["seeds_needed"] == needed
-    assert f"(would need about {needed:.0f} seeds each; 0.05 [" in row["sentence"]
-    assert "3 and 4 seeds, p = " in row["sentence"]
+    # t(0.975, 8) + t(0.8, 8) = 2.306 + 0.889, times sqrt(2 * 0.025 / 5) = 0.1.
+    assert row["detectable"] == pytest.approx(0.3195, abs=1e-4)
+    assert "cannot be told apart on p over 5 fresh seeds each (0.02 [" in row["sentence"]
+    assert "; 0.32 or more would have been seen)." in row["sentence"]
 
 
-@pytest.mark.parametrize("against, tests", [("best", 6), ("all", 6), ("c", 3)])
-def test_seeds_needed_are_those_for_the_level_that_is_left_of_all_tests(claims_of, against, tests):
-    """By SciPy's noncentral t distribution, of a test at the level that Holm leaves the smallest p value.
+def test_end_of_an_interval_that_is_claimed_is_never_rounded_to_zero(claims_of):
+    shift = 2.3061 * np.sqrt(2 * np.var([0, 1, 2, 3, 4], ddof=1) / 5)
+    row = claims_of(
+        two([shift + x for x in range(5)], range(5)), metric="loss", goal="maximize", question="budget"
+    ).iloc[0]
+    assert row["claimed"]
+    assert 0 < row["low"] < 0.001
+    low = float(row["sentence"].split("[")[1].split(",")[0])
+    assert low > 0
 
-    The fresh seeds of all have the values x - 2, x, x + 2 in another unit each: variance 4, so that Welch's test with
-    equal numbers is Student's. Of four entries there are six pairs, whichever are shown; against one of them, three.
-    """
-    values = {("p", name): [x, x - 2, x, x + 2] for name, x in zip("abcd", (0.0, 1.0, 2.5, 4.5), strict=True)}
-    means = {name: seeds[0] for (_, name), seeds in values.items()}
-    rows = claims_of(values, against=against)
-    assert len(rows) == {"best": 3, "all": 6, "c": 3}[against]
-    assert not rows["claimed"].any()
 
-    def power(n, distance):
-        freedom = 2 * n - 2
-        critical = stats.t.ppf(1 - 0.05 / tests / 2, freedom)
-        return stats.nct.sf(critical, freedom, distance / np.sqrt(2 * 4 / n))
-
-    for row in rows.to_dict("records"):
-        distance = abs(means[row["better"]] - means[row["worse"]])
-        expected = next(n for n in range(2, 1000) if power(n, distance) >= 0.8)
-        assert row["seeds_needed"] == expected, (row["better"], row["worse"])
-        assert f"(would need about {row['seeds_needed']:.0f} seeds each;" in row["sentence"]
+def test_ranks_that_contradict_the_means_keep_a_difference_of_settings_from_being_claimed(claims_of):
+    """The mean of b is far lower for its collapsed seeds alone; its other seeds are better than those of a."""
+    a = [0.9, 0.9001, 0.9002, 0.9003, 0.9004, 0.9005, 0.9006, 0.9007, 0.9008]
+    b = [0.91 + 0.0001 * x for x in range(6)] + [0.1, 0.12, 0.11, 0.1, 0.12]
+    row = claims_of(two(a, b)).iloc[0]
+    assert stats.ttest_ind(a, b, equal_var=False).pvalue < 0.05
+    assert (row["better"], row["claimed"]) == ("a", False)
 
 
 def test_lucky_tuning_seed_claims_nothing(claims_of):
@@ -105,36 +122,59 @@ def test_lucky_tuning_seed_claims_nothing(claims_of):
     pd.testing.assert_frame_equal(with_luck, without)
 
 
-def test_entry_without_fresh_seeds_is_named_and_claims_nothing(claims_of):
-    rows = claims_of({("p", "a"): [0.9], ("p", "b"): [0.5, 0.6], ("p", "c"): [0.5, 0.6, 0.7]})
-    assert list(rows["better"]) == ["c", "c"]
+@pytest.mark.parametrize("question", ["budget", "settings"])
+def test_fewer_than_five_fresh_seeds_claim_nothing(claims_of, question):
+    values = {("p", "a"): [0.9], ("p", "b"): [0.5, 0.6], ("p", "c"): [0.5, 0.6, 0.7, 0.8, 0.9, 0.8]}
+    rows = claims_of(values, question=question, against="all")
     assert not rows["claimed"].any()
+    assert rows["p"].isna().all()
     said = " ".join(rows["sentence"])
-    assert "(a has no seed besides the tuning seed, two are needed)" in said
-    assert "(b has one seed besides the tuning seed, two are needed)" in said
+    assert "a has no fresh seed, 5 are needed" in said
+    assert "b has one fresh seed, 5 are needed" in said
+    two_seeds = claims_of(two([0.99, 0.991], [0.1, 0.11, 0.12, 0.13, 0.1, 0.11, 0.12, 0.13, 0.1]), question=question)
+    assert not two_seeds["claimed"].any()
 
 
-def test_seeds_without_spread_claim_nothing(claims_of):
-    row = claims_of(two([0.9] * 5, [0.1] * 5)).iloc[0]
-    assert not row["claimed"]
-    assert "the seeds show no spread by which to judge the difference" in row["sentence"]
+@pytest.mark.parametrize("question", ["budget", "settings"])
+def test_equal_values_of_two_candidates_differ_by_all_divisions(claims_of, question):
+    row = claims_of(two([0.97] * 9, [0.96] * 9), question=question).iloc[0]
+    # Of the 48,620 divisions of eighteen values into halves two give means as far apart.
+    assert row["p"] == pytest.approx(2 / 48620)
+    assert row["claimed"]
+    alike = claims_of(two([0.97] * 9, [0.97] * 9), question=question).iloc[0]
+    assert (alike["claimed"], alike["reason"]) == (False, "there is no spread by which to judge the difference")
 
 
-def test_values_that_are_not_finite_claim_nothing(claims_of):
-    row = claims_of(two([0.9, 0.91, 0.92], [0.1, math.inf, 0.2]), metric="loss", goal="minimize").iloc[0]
-    assert not row["claimed"]
-    assert "not all values of b are finite" in row["sentence"]
+def test_diverged_run_counts_as_before_training_never_with_its_value(make_study, join):
+    """Six of nine runs of b diverged after they had logged 2.3, which is better than what a ends with."""
+    common = {"metric": "loss", "goal": "minimize"}
+    good = make_study("a", {0.1: 5.0}, [5.0, 5.1, 4.9, 5.05, 4.95, 5.0, 5.1, 4.9, 5.0], **common)
+    bad = make_study("b", {0.1: 5.0}, [2.3] * 6 + [5.0, 5.1, 4.9], **common)
+    bad.loc[bad.index[1:7], "outcome"] = "diverged"
+    runs = join(good, bad).assign(untrained_loss=9.0)
+    for question in ("budget", "settings"):
+        row = claims_from(runs, question=question).iloc[0]
+        assert (row["better"], row["worse"]) == ("a", "b")
+        # b: six times 9, and 5.0, 5.1, 4.9.
+        assert row["difference"] == pytest.approx((6 * 9 + 15) / 9 - 5.0)
+        assert row["sentence"].endswith("Diverged, and counted as before training: 6 of 9 runs of b.")
 
 
-def test_diverged_runs_count_as_logged_and_are_told(make_study, join):
-    good = make_study("a", {0.1: 0.9}, [0.91, 0.92, 0.90, 0.91])
-    bad = make_study("b", {0.1: 0.5}, [0.51, 0.52, 0.50, 0.1])
-    bad.loc[bad.index[-1], "outcome"] = "diverged"
-    row = claims(reported(join(good, bad))).iloc[0]
-    assert row["n_worse"] == 4
-    # Means 0.91 and (0.51 + 0.52 + 0.50 + 0.1) / 4 = 0.4075.
-    assert row["difference"] == pytest.approx(0.91 - 0.4075, rel=1e-12)
-    assert row["sentence"].endswith("Diverged, and counted with their values as logged: 1 of 4 runs of b.")
+@pytest.mark.parametrize("mode", ["best", "most"])
+def test_modes_that_look_at_the_best_epoch_or_the_most_seeds_claim_nothing(results, mode):
+    runs = results(two(HIGH, LOW))
+    searched = scores.searched(runs, mode)
+    row = claims(ranked_entries(runs, mode=mode, searched=searched), searched).iloc[0]
+    assert (row["claimed"], row["reason"]) == (False, f"winners were chosen by mode {mode}, which claims nothing")
+
+
+def test_protocols_that_are_ranked_together_claim_nothing(make_study, join):
+    runs = join(make_study("a", {0.1: 0.9}, HIGH), make_study("b", {0.1: 0.5}, LOW, protocol="deepobs-1.1"))
+    assert claims_from(runs).empty
+    searched = scores.searched(runs)
+    table = ranked_entries(runs, searched=searched, together=("deepobs", "deepobs-1.1"))
+    row = claims(table, searched).iloc[0]
+    assert (row["claimed"], row["reason"]) == (False, "protocol deepobs against deepobs-1.1")
 
 
 def test_entries_of_different_rules_are_not_compared(make_study, join):
@@ -143,17 +183,15 @@ def test_entries_of_different_rules_are_not_compared(make_study, join):
         make_study("b", {0.1: 0.5}, [0.51, 0.52, 0.53]),
         make_study("c", {0.1: 0.1}, [0.11, 0.12, 0.13]),
     )
-    rows = claims(reported(runs))
+    rows = claims_from(runs)
     assert list(zip(rows["better"], rows["worse"], strict=True)) == [("b", "c")]
-    left_out = reported(runs).assign(comparable=lambda frame: frame["label"] != "c")
-    assert claims(left_out).empty
 
 
 def test_losses_with_a_penalty_are_not_claimed(make_study, join):
     loss = {"metric": "loss", "goal": "minimize", "loss_has_penalty": True}
     runs = join(*(make_study(name, {0.1: x}, [x, x + 1, x + 2], **loss) for name, x in (("a", 1), ("b", 100))))
-    assert claims(reported(runs)).empty
-    assert len(claims(reported(runs.assign(loss_has_penalty=False)))) == 1
+    assert claims_from(runs).empty
+    assert len(claims_from(runs.assign(loss_has_penalty=False))) == 1
 
 
 def test_maximizing_claims_what_minimizing_the_negative_claims(claims_of):
@@ -195,36 +233,33 @@ def test_interval_excludes_zero_where_a_difference_is_claimed_and_only_there(cla
     rows = claims_of(values, against="all")
     assert 0 < rows["claimed"].sum() < len(rows)
     np.testing.assert_array_equal(rows["claimed"], rows["low"] > 0)
+    assert ((rows["low"] == 0) | (rows["low"] < 0) | rows["claimed"]).all()
     assert (rows["difference"] >= 0).all()
 
 
 def test_probability_counts_the_pairs_of_fresh_seeds_that_the_better_wins(results):
     # Of 3 x 2 pairs the first wins five: 0.4 only against 0.3.
-    runs = reported(results(two([0.4, 0.6, 0.8], [0.3, 0.5], tuned=0.0)))
-    (row,) = with_probabilities(claims(runs), runs).to_dict("records")
+    runs = results(two([0.4, 0.6, 0.8], [0.3, 0.5], tuned=0.0))
+    (row,) = with_probabilities(claims_from(runs), scores.searched(runs)).to_dict("records")
     assert (row["better"], row["worse"]) == ("a", "b")
     assert row["probability"] == pytest.approx(5 / 6)
     assert 0 <= row["probability_low"] < 5 / 6 < row["probability_high"] <= 1
 
 
 def test_entry_without_fresh_seeds_beats_nothing_with_any_probability(results):
-    runs = reported(results(two([], [0.3, 0.5])))
-    (row,) = with_probabilities(claims(runs), runs).to_dict("records")
+    runs = results(two([], [0.3, 0.5]))
+    (row,) = with_probabilities(claims_from(runs), scores.searched(runs)).to_dict("records")
     assert math.isnan(row["probability"])
 
 
-def test_no_reported_runs_give_no_claims(results):
-    rows = claims(reported(results({("p", "a"): [0.5, 0.6]})).head(0))
-    assert list(rows.columns) == COLUMNS
-    assert rows.empty
-
-
 def test_levels_and_labels_that_do_not_exist_are_refused(results):
-    runs = reported(results(two([0.5, 0.6], [0.5, 0.7])))
+    runs = results(two([0.5, 0.6], [0.5, 0.7]))
     with pytest.raises(ValueError, match=r"`level` must be in \(0, 1\). Received: level=5"):
-        claims(runs, level=5)
+        claims_from(runs, level=5)
     with pytest.raises(ValueError, match=r"`against` must be best, all or one of the labels. Received: against='z'"):
-        claims(runs, against="z")
+        claims_from(runs, against="z")
+    with pytest.raises(ValueError, match=r"`question` must be one of budget, settings. Received: question='z'"):
+        claims_from(runs, question="z")
 
 
 def simulated(means, repetitions, draw):
@@ -282,14 +317,12 @@ def test_true_null_among_planted_differences_is_claimed_no_more_often_than_the_l
 
 
 def test_planted_difference_is_found_with_the_stated_power(claims_of):
-    # The smallest difference for which nine seeds each are said to be enough, in steps of 0.01 standard deviations.
-    distance = next(
-        step / 100 for step in range(50, 300) if seeds_needed(Sample(step / 100, 1, 2), Sample(0, 1, 2)) <= FRESH
-    )
+    """A difference of unit normals that nine seeds each find in 80 of 100 cases, by the noncentral t distribution."""
+    distance = optimize.brentq(lambda d: stats.nct.sf(stats.t.ppf(0.975, 16), 16, d / np.sqrt(2 / 9)) - 0.8, 0.5, 3)
     rows = claims_of(simulated([0, distance], 200, NOISE["normal"](np.random.default_rng(10))))
     right = rows["claimed"] & (rows["better"] == "c1")
-    # 80 % power: fewer or more with a probability below 1e-4 each; a step of 0.01 adds less than 0.5 %.
-    assert stats.binom.ppf(1e-4, 200, 0.8) <= right.sum() <= stats.binom.ppf(1 - 1e-4, 200, 0.805)
+    # The ranks must not contradict, which loses little: 80 % of cases, or up to a tenth fewer.
+    assert stats.binom.ppf(1e-4, 200, 0.72) <= right.sum() <= stats.binom.ppf(1 - 1e-4, 200, 0.8)
 
 
 def test_intervals_of_differences_hold_the_truth_as_often_as_they_say(claims_of):
@@ -298,47 +331,3 @@ def test_intervals_of_differences_hold_the_truth_as_often_as_they_say(claims_of)
     truth = np.where(rows["better"] == "c1", 0.5, -0.5)
     hits = ((rows["low"] <= truth) & (truth <= rows["high"])).sum()
     assert stats.binom.ppf(1e-4, 400, 0.95) <= hits <= stats.binom.ppf(1 - 1e-4, 400, 0.95)
-
-
-UNEQUAL = {
-    "trials": ({"budget": 8}, "8 trials against 4"),
-    "sampler": ({"sampler": "qmc"}, "sampler qmc against random"),
-}
-
-
-@pytest.mark.parametrize("change", list(UNEQUAL))
-def test_winners_of_unequal_searches_are_not_compared_whatever_the_seeds_say(results, change):
-    other, reason = UNEQUAL[change]
-    values = {
-        ("p", "a"): [0.9, 0.9, 0.91, 0.92],
-        ("p", "b"): [0.5, 0.5, 0.51, 0.52],
-        ("p", "c"): [0.4, 0.4, 0.41, 0.42],
-    }
-    runs = results(values, search="x" * 64, sampler="random", budget=4.0, study_seed=42.0, further_seeds=3.0)
-    runs["role"] = np.where(runs["seed"] == 42, "trial", "re-run")
-    for name, value in other.items():
-        runs.loc[runs["candidate"] == "a", name] = value
-    shown = reported(runs)
-    found = claims(shown, against="all").set_index(["better", "worse"])
-    assert list(found["claimed"]) == [False, False, True]
-    for pair in (("a", "b"), ("a", "c")):
-        assert found.loc[pair, "reason"] == reason
-        assert found.loc[pair, "sentence"] == f"a and {pair[1]} are not compared on p: {reason}."
-        assert math.isnan(found.loc[pair, "p"])
-    # They are no tests, so the one that is left is adjusted for none.
-    alone = claims(shown[shown["candidate"] != "a"], against="all").iloc[0]
-    assert found.loc[("b", "c"), "p"] == alone["p"]
-    assert found.loc[("b", "c"), "reason"] == ""
-
-
-def test_sampler_of_an_inferred_search_is_not_known_and_its_trials_are_its_budget(results):
-    values = {("p", "a"): [0.9, 0.9, 0.91, 0.92], ("p", "b"): [0.5, 0.5, 0.51, 0.52]}
-    runs = results(values)
-    of_a = runs["candidate"] == "a"
-    runs.loc[of_a, ["search", "sampler"]] = ["x" * 64, "random"]
-    runs.loc[of_a, ["budget", "study_seed"]] = [1.0, 42.0]
-    runs.loc[of_a, "role"] = np.where(runs.loc[of_a, "seed"] == 42, "trial", "re-run")
-    assert claims(reported(runs)).iloc[0]["claimed"]
-    runs.loc[of_a, "budget"] = 2.0
-    row = claims(reported(runs)).iloc[0]
-    assert (row["claimed"], row["reason"]) == (False, "2 trials against 1")

@@ -139,8 +139,10 @@ def test_a_reported_seed_that_diverged_without_a_finite_value_comes_last(make_st
     common = {"metric": "loss", "goal": "minimize"}
     spoilt = make_study("adam", {0.1: 0.5}, again=[value], **common)
     spoilt.loc[1, "outcome"] = "diverged"
-    table = ranking.ranked_entries(join(make_study("sgd", {0.1: 9.0}, **common), spoilt))
+    runs = join(make_study("sgd", {0.1: 9.0}, **common), spoilt).assign(untrained_loss=100.0)
+    table = ranking.ranked_entries(runs)
     assert ranks(table) == {"sgd": 1, "adam": 2}
+    assert table.set_index("label")["score"].to_dict() == {"sgd": 9.0, "adam": 100.0}
     assert notes(table)["adam"] == "1 of 2 seeds have no finite value"
 
 
@@ -201,16 +203,18 @@ def test_entries_without_figures_do_not_decide_which_rules_are_ranked(make_study
     assert ranks(ranking.ranked_entries(join(make_study("a", {0.1: 0.5}), *failed)))["a"] == 1
 
 
-def test_the_two_rules_of_deepobs_are_ranked_together_on_the_test_split_only(make_study, join):
+def test_the_two_rules_of_deepobs_are_ranked_together_where_that_is_asked_for_on_the_test_split(make_study, join):
     runs = join(make_study("a", {0.1: 0.5}), make_study("b", {0.1: 0.6}, protocol="deepobs-1.1"))
-    table = ranking.ranked_entries(runs)
+    assert sorted(ranking.ranked_entries(runs)["comparable"]) == [False, True]
+    together = ("deepobs", "deepobs-1.1")
+    table = ranking.ranked_entries(runs, together=together)
     assert ranks(table) == {"b": 1, "a": 2}
     assert table["comparable"].all()
     assert "trains on the validation samples too" in notes(table)["b"]
     assert "trains on the validation samples too" not in notes(table)["a"]
     for split in ("train", "valid"):
         runs["final_train_accuracy"] = 0.5
-        assert sorted(ranking.ranked_entries(runs, split=split)["comparable"]) == [False, True]
+        assert sorted(ranking.ranked_entries(runs, split=split, together=together)["comparable"]) == [False, True]
 
 
 def test_no_word_on_deepobs_1_1_where_all_are_of_it(make_study):

@@ -1,0 +1,126 @@
+"""The expected winner of a search: what a candidate is worth when it is tuned with a budget, and how sure that is.
+
+A search draws B trials, the validation set chooses one, and that one is reported. The reported setting was lucky to be
+drawn and lucky to be chosen: a search made again would end with another. So a search is judged by all its trials, each
+weighted by its chance to win a search whose trials are drawn from them, with replacement (the "bagged" winner):
+
+    score = sum of w_i v_i,    w_i = ((B - i + 1) / B)^B - ((B - i) / B)^B,    i = 1 (best by validation) ... B
+
+where v_i is the value of the i-th trial: .63, .23, .09, ... go to the best, the second, the third. The luck of the
+draw is the variance of the same sum over such searches. With g(c) = ((B - c) / B)^B and C_i, the number of draws among
+the i best trials (binomial; given C_i, C_j - C_i is binomial too), the drawn search has the score v_1 + sum of
+(v_{i+1} - v_i) g(C_i): its variance is a quadratic form in the differences, exact, without drawing anything. To it
+comes the noise of the v_i themselves, the sum of w_i^2 s^2 / n_i for means over n_i seeds of standard deviation s.
+
+Sources: Dodge et al. 2019 (arXiv 1909.03004) for the expected best of a budget; Hutson and Ernst 2000 (JRSS B 62) for
+exact bootstrap moments of L-estimators.
+"""
+
+from functools import lru_cache
+
+import numpy as np
+from scipy import stats
+
+PERMUTATIONS = 20_000
+"""Divisions of the trials of two searches; p values are multiples of their inverse."""
+
+_NEGLIGIBLE = 1e-9
+"""Weights below this cannot be seen in any result."""
+
+
+@lru_cache(maxsize=64)
+def weights(trials: int) -> np.ndarray:
+    """The chance of each trial to win, the best first, shape (trials,); they sum to 1."""
+    missed = _missed(trials)
+    return missed[:-1] - missed[1:]
+
+
+def shared_weights(scores: np.ndarray) -> np.ndarray:
+    """The chance of each trial to win; trials with equal scores share theirs.
+
+    Args:
+        scores: shape (trials,), the best (greatest) first; -inf for a trial that cannot win.
+    """
+    chances = weights(len(scores))
+    starts = np.r_[0, np.flatnonzero(scores[1:] != scores[:-1]) + 1]
+    sizes = np.diff(np.r_[starts, len(scores)])
+    return np.repeat(np.add.reduceat(chances, starts) / sizes, sizes)
+
+
+@lru_cache(maxsize=64)
+def draw_covariance(trials: int) -> np.ndarray:
+    """Covariance of g(C_i) and g(C_j), i and j = 1 ... trials - 1, as above; shape (trials - 1, trials - 1)."""
+    counts, missed = np.arange(trials + 1), _missed(trials)
+    first = np.arange(1, trials)
+    chance = stats.binom.pmf(counts, trials, first[:, None] / trials)  # of C_i = c, shape (trials - 1, trials + 1)
+    mean = chance @ missed
+    covariance = np.zeros((trials - 1, trials - 1))
+    counted = counts[missed > _NEGLIGIBLE]
+    counting = int((mean > _NEGLIGIBLE).sum())  # g falls: nothing is seen of the later trials
+    more = counted[None, :] - counted[:, None]
+    for i in range(1, counting + 1):
+        # Given C_i = c, the others fall among the trials i + 1 ... j with chance (j - i) / (trials - i) each.
+        later = np.arange(i, counting + 1)
+        further = stats.binom.pmf(more, trials - counted[:, None], ((later - i) / (trials - i))[:, None, None])
+        both = np.einsum("c,jcd,d->j", (chance[i - 1] * missed)[counted], further, missed[counted])
+        covariance[i - 1, later - 1] = covariance[later - 1, i - 1] = both - mean[i - 1] * mean[later - 1]
+    return covariance
+
+
+def draw_variance(values: np.ndarray) -> float:
+    """Variance of the score over searches drawn from these trials; `values` has shape (trials,), the best first."""
+    if len(values) < 2:
+        return 0.0
+    steps = np.diff(values)
+    return max(0.0, float(steps @ draw_covariance(len(values)) @ steps))
+
+
+def redrawn(values: np.ndarray, order: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Scores of searches drawn from these trials.
+
+    Args:
+        values: shape (trials,), by number of the trial.
+        order: numbers of the trials, the best first.
+        counts: shape (draws, trials): how often each search drew each trial.
+    """
+    sorted_values = values[order]
+    among_best = np.cumsum(counts[:, order], axis=1)[:, :-1]
+    return sorted_values[0] + _missed(len(values))[among_best] @ np.diff(sorted_values)
+
+
+@lru_cache(maxsize=16)
+def permuted_weights(one: int, other: int, seed: int = 0) -> np.ndarray:
+    """What each trial contributes to the difference of two scores when the trials are divided anew.
+
+    Args:
+        one: number of trials of the one search.
+        other: of the other.
+        seed: of the divisions.
+
+    Returns:
+        Shape (PERMUTATIONS, one + other), float32. Times the values of all trials, the best of both first, it gives the
+        difference of the scores of a random division into searches of these sizes.
+    """
+    total = one + other
+    draws = np.random.default_rng(seed).random((PERMUTATIONS, total), dtype=np.float32)
+    mine = np.zeros((PERMUTATIONS, total), bool)
+    np.put_along_axis(mine, np.argpartition(draws, one - 1, axis=1)[:, :one], True, axis=1)
+    return division_weights(mine)
+
+
+def division_weights(mine: np.ndarray) -> np.ndarray:
+    """The same for divisions that are given.
+
+    Args:
+        mine: shape (divisions, trials), whether a trial, the best first, belongs to the one search.
+    """
+    difference = np.zeros(mine.shape, np.float32)
+    for part, sign in ((mine, 1), (~mine, -1)):
+        chances = np.r_[0.0, weights(int(part[0].sum()))].astype(np.float32)
+        difference += sign * chances[np.cumsum(part, axis=1) * part]
+    return difference
+
+
+def _missed(trials: int) -> np.ndarray:
+    """g(c) for c = 0 ... trials: the chance that none of so many draws is among the c best trials."""
+    return ((trials - np.arange(trials + 1)) / trials) ** trials

@@ -1,0 +1,83 @@
+"""Two searches compared: the difference of their scores, its error, and the chance of one as large by luck alone."""
+
+from functools import lru_cache
+
+import numpy as np
+
+from regbench.analysis import expected_winner
+from regbench.analysis.scores import Searched
+from regbench.analysis.significance import Difference
+
+REDRAWS = 2000
+
+_ROUNDING = 1e-6
+"""Of single precision, relative to the largest value."""
+
+
+def difference(good: Searched, poor: Searched) -> Difference:
+    """By how much the score of `good` is better, with its error.
+
+    Searches that drew the same settings are redrawn together: what a lucky draw gave to both is no difference.
+    """
+    one, other = good.score, poor.score
+    value = good.oriented - poor.oriented
+    if share_draws(good, poor):
+        together = _redrawn(good) - _redrawn(poor)
+        error = float(np.sqrt(together.var() + good.seed_variance + poor.seed_variance))
+    else:
+        error = float(np.hypot(one.error, other.error))
+    if one.is_approximate or other.is_approximate:
+        return Difference(value, error, min(one.freedom, other.freedom))
+    return Difference(value, error, _welch_satterthwaite(one.error, one.freedom, other.error, other.freedom))
+
+
+def share_draws(one: Searched, other: Searched) -> bool:
+    """Whether both searches tried the same settings in the same order."""
+    return one.trials > 1 and one.settings is not None and one.settings == other.settings
+
+
+def permuted_p(good: Searched, poor: Searched) -> float:
+    """How often the scores differ as much where the trials of both are divided anew into two searches; two-sided.
+
+    Exact where the trials of both come from one distribution, whatever it is. Of searches that drew the same settings
+    the two trials of a setting change places. Trials that are equally good come by their numbers.
+    """
+    chosen_by = np.concatenate([good.chosen_by, poor.chosen_by])
+    numbers = np.concatenate([np.arange(good.trials), np.arange(poor.trials)])
+    is_mine = np.arange(len(numbers)) < good.trials
+    # Of two equal trials with one number, that of either search comes first by turns.
+    order = np.lexsort((is_mine ^ (numbers % 2 == 0), numbers, -chosen_by))
+    values = np.concatenate([good.values, poor.values])[order]
+    values = values - values.mean()
+    seen = expected_winner.division_weights(is_mine[order][None]) @ values
+    if share_draws(good, poor):
+        weights = expected_winner.division_weights(_swapped(good.trials)[:, order])
+    else:
+        weights = expected_winner.permuted_weights(good.trials, poor.trials)
+    as_large = np.abs(weights @ values.astype(np.float32)) >= abs(seen[0]) - _ROUNDING * np.abs(values).max()
+    return float((1 + as_large.sum()) / (1 + len(weights)))
+
+
+@lru_cache(maxsize=16)
+def _drawn(trials: int) -> np.ndarray:
+    """How often each trial is drawn, shape (REDRAWS, trials)."""
+    return np.random.default_rng(0).multinomial(trials, np.full(trials, 1 / trials), size=REDRAWS)
+
+
+@lru_cache(maxsize=16)
+def _swapped(trials: int) -> np.ndarray:
+    """Which trials belong to the one search when those of equal number change places at random."""
+    size = (expected_winner.PERMUTATIONS, trials)
+    mine = np.random.default_rng(0).random(size, dtype=np.float32) < 0.5
+    return np.concatenate([mine, ~mine], axis=1)
+
+
+def _redrawn(search: Searched) -> np.ndarray:
+    return expected_winner.redrawn(search.values, search.order, _drawn(search.trials))
+
+
+def _welch_satterthwaite(one: float, one_freedom: float, other: float, other_freedom: float) -> float:
+    if not (one_freedom > 0 and other_freedom > 0 and 0 < one**2 + other**2 < np.inf):
+        return np.nan
+    share = one**2 / (one**2 + other**2)
+    return float(1 / (share**2 / one_freedom + (1 - share) ** 2 / other_freedom))

@@ -1,0 +1,65 @@
+"""The expected winner: its weights, exact variance and divisions against draws and against all cases."""
+
+from itertools import combinations, product
+
+import numpy as np
+import pytest
+
+from regbench.analysis import expected_winner
+
+
+def test_weights_are_the_chances_to_win_a_redrawn_search():
+    """Of all 4^4 searches that can be drawn from four trials."""
+    wins = np.bincount([min(draw) for draw in product(range(4), repeat=4)], minlength=4)
+    np.testing.assert_allclose(expected_winner.weights(4), wins / 4**4, rtol=1e-12)
+    assert expected_winner.weights(50)[:3] == pytest.approx([0.6358, 0.2343, 0.0845], abs=1e-4)
+    assert expected_winner.weights(1) == pytest.approx([1.0])
+
+
+def test_equal_scores_share_their_weights():
+    scores = np.array([3.0, 2.0, 2.0, 1.0, -np.inf, -np.inf])
+    alone, shared = expected_winner.weights(6), expected_winner.shared_weights(scores)
+    np.testing.assert_allclose(shared, [alone[0], *[alone[1:3].mean()] * 2, alone[3], *[alone[4:].mean()] * 2])
+    assert shared.sum() == pytest.approx(1)
+
+
+@pytest.mark.parametrize("values", [[5.0, 3.0, 4.0, -2.0], [1.0, 0.0, 0.0], [2.0, 7.0]])
+def test_variance_is_that_of_all_searches_that_can_be_drawn(values):
+    size = len(values)
+    chances = expected_winner.weights(size)
+    scores = [chances @ np.array(values)[sorted(draw)] for draw in product(range(size), repeat=size)]
+    assert expected_winner.draw_variance(np.array(values)) == pytest.approx(np.var(scores), rel=1e-7)
+
+
+@pytest.mark.parametrize("trials", [10, 50, 200])
+def test_variance_is_that_of_searches_drawn_at_random(trials):
+    generator = np.random.default_rng(trials)
+    values = np.sort(generator.random(trials))[::-1]
+    order = generator.permutation(trials)
+    by_number = np.empty(trials)
+    by_number[order] = values
+    counts = generator.multinomial(trials, np.full(trials, 1 / trials), size=40_000)
+    scores = expected_winner.redrawn(by_number, order, counts)
+    assert expected_winner.draw_variance(values) == pytest.approx(scores.var(), rel=0.05)
+    # The mean over searches is not quite the score: twice drawn is less spread than once.
+    assert scores.mean() <= expected_winner.weights(trials) @ values
+
+
+def test_one_trial_has_no_luck_of_the_draw():
+    assert expected_winner.draw_variance(np.array([3.0])) == 0
+
+
+def test_division_gives_the_difference_of_the_two_scores():
+    values = np.array([9.0, 7.0, 4.0, 3.0, 1.0])
+    for chosen in combinations(range(5), 2):
+        mine = np.isin(np.arange(5), chosen)
+        expected = expected_winner.weights(2) @ values[mine] - expected_winner.weights(3) @ values[~mine]
+        assert expected_winner.division_weights(mine[None])[0] @ values == pytest.approx(expected, rel=1e-6)
+
+
+def test_random_divisions_are_of_the_two_sizes_and_all_alike_likely():
+    weights = expected_winner.permuted_weights(2, 2)
+    rows, counts = np.unique(weights, axis=0, return_counts=True)
+    assert len(rows) == 6
+    expected = len(weights) / 6
+    assert np.abs(counts - expected).max() < 5 * np.sqrt(expected)
