@@ -82,8 +82,8 @@ CAPTIONS = {
         "decay",
         "Learning rate and decay",
         "The score of trials over learning rate and decay strength; the dashed ridge is the best decay at each "
-        "learning rate. A slope of \N{MINUS SIGN}1 says that the product of both matters, a slope of 0 that they are "
-        "decoupled.",
+        "learning rate, drawn where the interval of its slope supports a statement. A slope of \N{MINUS SIGN}1 says "
+        "that the product of both matters, a slope of 0 that they are decoupled.",
     ),
     "tuning_curves": Caption(
         "tuning",

@@ -282,20 +282,23 @@ def test_a_title_says_the_slope_or_that_it_cannot_be_told():
     assert slope_of(one, {("p", "a"): unknown}) == slope_of(one, {}) == "slope cannot be told"
 
 
-def test_the_ridge_is_a_straight_line_between_logarithms(make_runs):
+def ridge_drawn(make_runs, ridge):
+    """The points of the ridge on the decay map of an entry; none where no line is drawn."""
     tried = entries.trials(make_runs(2))
     searched = tried[tried["coupling"] == "l2"]
-    label = searched["label"].iloc[0]
-    ridge = Ridge(-0.5, -0.6, -0.4, -4.0, 9, pd.DataFrame(), "")
-    line = next(
-        line
-        for line in decay_map(searched, {("digits_mlp", label): ridge}).axes[0].lines
-        if len(line.get_xdata()) == 200
-    )
-    x, y = line.get_xdata(), line.get_ydata()
+    figure = decay_map(searched, {("digits_mlp", searched["label"].iloc[0]): ridge})
+    return [line.get_data() for line in figure.axes[0].lines if len(line.get_xdata()) == 200]
+
+
+def test_the_ridge_is_a_straight_line_between_logarithms(make_runs):
+    ((x, y),) = ridge_drawn(make_runs, Ridge(-0.5, -0.6, -0.4, -4.0, 9, pd.DataFrame(), ""))
     assert np.isfinite(y).sum() > 100
     on_axis = np.isfinite(y)
     assert np.log10(y[on_axis]) == pytest.approx(-4 - 0.5 * np.log10(x[on_axis]), abs=1e-9)
+
+
+def test_no_ridge_is_drawn_where_its_slope_tells_nothing(make_runs):
+    assert not ridge_drawn(make_runs, Ridge(-0.5, -1.1, 0.1, -4.0, 9, pd.DataFrame(), ""))
 
 
 def test_profiles_are_ranked_by_their_area_and_end_where_little_happens():
