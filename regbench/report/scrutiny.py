@@ -22,7 +22,7 @@ class Tuning(NamedTuple):
 
 
 class Ridges(NamedTuple):
-    """The ridges that can be told, and why the others cannot: sentence and problem -> entries."""
+    """The ridges whose slope has an interval, and why the others cannot: sentence and problem -> entries."""
 
     told: Table
     others: Mapping[tuple[str, str], Sequence[str]]
@@ -72,8 +72,8 @@ def _stable(card: dict[Any, Any]) -> Cell:
 def strength(comparison: "Comparison") -> Table:
     """Baselines beside the published figures."""
     headings = [
-        *["problem", "candidate", "entry", "mean", "published mean", "difference", "standard errors", "verdict"],
-        *["protocol", "published protocol"],
+        *["problem", "candidate", "entry", "mean", "published mean", "difference", "standard errors", "p"],
+        *["verdict", "protocol", "published protocol"],
     ]
     rows = [
         [
@@ -82,6 +82,7 @@ def strength(comparison: "Comparison") -> Table:
             name(row["label"]),
             *(figure(row[column]) for column in ("mean", "published_mean")),
             *(figure(row[column], 3) for column in ("difference", "standard_errors")),
+            figure(row["p"], 2),
             Cell(row["verdict"]),
             name(row["protocol"]),
             name(row["published_protocol"]),
