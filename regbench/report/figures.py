@@ -45,8 +45,9 @@ CAPTIONS = {
     "critical_difference": Caption(
         "across",
         "Average ranks",
-        "Average rank over the problems on which every entry has a result. Bars join entries that cannot be told apart "
-        "by the Nemenyi test; where the Friedman test does not reject, that is all of them.",
+        "Average rank over the problems on which every entry has a result. Each bar joins the entries at its dots, of "
+        "which no two are told apart by signed-rank tests of their values; where the Iman-Davenport test does not "
+        "reject, that is all of them.",
     ),
     "performance_profile": Caption(
         "across",

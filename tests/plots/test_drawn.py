@@ -1,6 +1,7 @@
 """What each figure draws, without pixels; and that there is no figure where there is nothing to draw."""
 
 import dataclasses
+import itertools
 import math
 
 import numpy as np
@@ -12,7 +13,7 @@ from regbench.analysis.across import AverageRanks
 from regbench.analysis.decay import Ridge
 from regbench.errors import ResultsError
 from regbench.plots import dots, generalisation, learning_curves, lines, maps, profiles, rank_map, sensitivity
-from regbench.plots.critical_difference import Bar, bars_of, critical_difference
+from regbench.plots.critical_difference import bars_of, critical_difference
 from regbench.plots.decay_map import decay_map, points_of, slope_of
 from regbench.plots.looks import looks
 from regbench.plots.scales import LARGEST
@@ -133,13 +134,31 @@ def test_ranks_have_the_complete_first_and_missing_ones_empty():
 
 
 def average_ranks(ranks, groups):
-    series = pd.Series(ranks)
-    return AverageRanks(series, ("p", "q"), {}, (), 1.0, 0.01, 1.0, groups, 0.05)
+    return AverageRanks(pd.Series(ranks), ("p", "q"), {}, (), 1.0, 0.01, pd.DataFrame(), groups, 0.05)
 
 
-def test_bars_reach_from_the_best_to_the_worst_of_their_group():
-    found = average_ranks({"a": 1.0, "b": 2.0, "c": 3.0, "d": 4.0}, (("c", "b"), ("b", "c", "d"), ("a", "b")))
-    assert bars_of(found) == [Bar(0, 1), Bar(1, 2), Bar(1, 3)]
+RANKS = {"a": 1.0, "b": 2.0, "c": 3.0, "d": 4.0}
+
+
+def test_bars_have_the_rows_of_their_group():
+    found = average_ranks(RANKS, (("d", "b"), ("b", "c"), ("a", "b")))
+    assert bars_of(found) == [(0, 1), (1, 2), (1, 3)]
+
+
+def test_a_bar_has_dots_at_its_entries_and_none_at_those_between():
+    ranks, bars = critical_difference(average_ranks(RANKS, (("a", "d"),))).axes
+    dots = [list(line.get_ydata()) for line in bars.lines if line.get_marker() == "o"]
+    assert dots == [[0, 3]]
+    assert [text.get_text() for text in bars.texts] == ["bar: cannot be", "told apart"]
+    assert len(ranks.lines) == 1  # no ruler of a critical difference
+
+
+def test_of_many_bars_the_largest_are_drawn_and_the_others_counted():
+    labels = [f"e{number:02}" for number in range(40)]
+    pairs = tuple(itertools.pairwise(labels))
+    bars = critical_difference(average_ranks(dict.fromkeys(labels, 1.0), pairs)).axes[1]
+    assert sum(line.get_marker() == "o" for line in bars.lines) == 30
+    assert "told apart (9 more)" in [text.get_text() for text in bars.texts]
 
 
 def make_tuning(**expected):
