@@ -32,7 +32,7 @@ def cards(comparison: "Comparison") -> Table:
     """The fairness card of each entry."""
     headings = [
         *["problem", "entry", "tuned", "trials", "diverged", "best at an edge", "gain over defaults"],
-        *["within 1 % of the best", "step time / sgd", "largest stable rate", "ends of the space"],
+        *["within 1 % of the best", "seconds a step", "quartiles", "largest stable rate", "ends of the space"],
     ]
     rows = [
         [
@@ -44,7 +44,8 @@ def cards(comparison: "Comparison") -> Table:
             name(_edge(card)),
             _gain(card),
             share(card["near_best"]),
-            figure(card["step_time_ratio"], 3),
+            figure(card["step_seconds"], 2),
+            interval(card["step_seconds_low"], card["step_seconds_high"], 2),
             _stable(card),
             Cell(card["space"]),
         ]
