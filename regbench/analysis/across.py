@@ -215,7 +215,7 @@ def _pairs(costs: pd.DataFrame) -> pd.DataFrame:
 def signed_rank_p(differences: np.ndarray) -> np.ndarray:
     """Wilcoxon's signed-rank test of each column, two-sided; differences of 0 do not count, and if all are it is 1.
 
-    Of up to 50 differences the p value is exact; where some are equal it is that of unequal ones.
+    Of up to 50 differences the p value is exact; where some are equal it is that of unequal ones, which is larger.
     """
     if not differences.size:
         return np.ones(differences.shape[1])

@@ -242,24 +242,22 @@ def test_trials_of_two_entries_are_refused(search):
         ridge(search("nothing"), level=95)
 
 
-# Of each statement, slopes at which it is false: near the ends of what it says, and where there is none.
-FALSE = {MEANINGS[0.0]: (-0.3, 0.3, None), MEANINGS[-1.0]: (-0.7, -1.3, None), MEANINGS[-0.5]: (0.0, -1.0)}
+# Of each statement, slopes at which it is false, near the ends of what it says.
+FALSE = {MEANINGS[0.0]: (-0.5, -0.3, 0.3), MEANINGS[-1.0]: (-1.3, -0.7, -0.5), MEANINGS[-0.5]: (-1.0, 0.0)}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("meaning, slopes", FALSE.items())
 def test_false_statements_are_rare(trials_at, meaning, slopes):
     said, cases = 0, 0
-    for seed in range(20):
+    for seed in range(16):
         generator = np.random.default_rng(seed)
         for slope in slopes:
-            n = 50 + 50 * (seed % 2)
-            x, y = generator.uniform(-4, 0, n), generator.uniform(-6, -1, n)
-            off = abs(y + 3.5 - (slope or 0) * (x + 2))
-            worth = -((x + 2) ** 2) if slope is None else -off if seed % 3 else -2 * off**2
-            said += meaning in ridge(trials_at(x, y, worth + generator.normal(0, 0.1, n))).sentence
+            x, y = generator.uniform(-4, 0, 50), generator.uniform(-6, -1, 50)
+            worth = np.where(x > -1, -20, -((y + 3.5 - slope * (x + 2)) ** 2) - 0.1 * abs(x + 2))
+            said += meaning in ridge(trials_at(x, y, worth + generator.normal(size=50))).sentence
             cases += 1
-    # A rate of at most 5 % gives more with a probability below 1e-4.
+    # A rate of at most 5 % gives more with a probability below 1e-4. What an interval merely holds is said in a half.
     assert said <= stats.binom.ppf(1 - 1e-4, cases, 0.05)
 
 
