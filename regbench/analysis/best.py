@@ -57,5 +57,5 @@ def _sentence(problem: str, rows: pd.DataFrame, confidence: str) -> str:
         return f"{problem}: {possible[0]} is the best of {len(rows)} when each is tuned anew ({confidence})."
     names = ", ".join(possible[:MOST_NAMES])
     more = f", and {len(possible) - MOST_NAMES} more" if len(possible) > MOST_NAMES else ""
-    whole = "any" if len(possible) == len(rows) else f"each of {len(possible)}"
-    return f"{problem}: {whole} of {len(rows)} may be the best when each is tuned anew ({confidence}): {names}{more}."
+    which = f"any of {len(rows)}" if len(possible) == len(rows) else f"{len(possible)} of {len(rows)}"
+    return f"{problem}: {which} may be the best when each is tuned anew ({confidence}): {names}{more}."

@@ -29,6 +29,7 @@ from scipy import stats
 
 from regbench.analysis import redrawing
 from regbench.analysis.intervals import probability_of_improvement
+from regbench.analysis.resolution import Resolution, resolution
 from regbench.analysis.scores import FEWEST_FRESH_SEEDS, Key, Searched, counted
 from regbench.analysis.sentences import QUESTIONS, Pair, Question, Spoken
 from regbench.analysis.significance import Difference, Sample, holm
@@ -72,7 +73,7 @@ def claims(
         best = pairs[0].better if pairs else ""
         products = holm([pair.p for pair in pairs])
         tests = int(np.isfinite(products).sum())
-        spoken = Spoken(question, str(problem), tests, _budgets(entries))
+        spoken = Spoken(question, str(problem), tests, _budgets(entries), _resolution(entries))
         for pair, product in zip(pairs, products, strict=True):
             if against != "best" or pair.better == best:
                 rows.append(_row(pair, float(product), tests, level, spoken))
@@ -130,6 +131,14 @@ def _budgets(entries: pd.DataFrame) -> str:
     if len(counts) == 1:
         return f"when each is tuned anew with {counts[0]} trials"
     return "when each is tuned anew with its budget"
+
+
+def _resolution(entries: pd.DataFrame) -> Resolution | None:
+    """Of the test set, where all entries were tested on the same number of samples and the metric counts them."""
+    first = entries.iloc[0]
+    if first["metric"] != "accuracy" or first["split"] != "test" or entries["protocol"].nunique() > 1:
+        return None
+    return resolution(str(first["problem"]), str(first["protocol"]), int(first["batch_size"]))
 
 
 def _pairs(entries: pd.DataFrame, searched: Mapping[Key, Searched], question: Question, against: str) -> Iterator[Pair]:

@@ -11,6 +11,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import optimize, stats
 
+from regbench import catalog
+from regbench.errors import RegbenchError
+
 BOOTSTRAP_SEEDS = 5
 """With fewer values the bootstrap is not to be trusted."""
 
@@ -25,22 +28,50 @@ class Interval(NamedTuple):
 
 
 NO_INTERVAL = Interval(np.nan, np.nan)
+UNBOUNDED = Interval(-np.inf, np.inf)
 
 
-def mean_interval(values: ArrayLike, level: float = 0.95) -> Interval:
+def bounds(metric: str, problem: str = "") -> Interval:
+    """The values that a metric can have: an accuracy from 0 to 1, a cross-entropy from 0 on.
+
+    Other losses may be negative, and so may those of problems of which there is no file.
+
+    Args:
+        metric: its name, with or without its split ("loss", "valid_accuracy").
+        problem: the name of the problem whose loss it is.
+    """
+    if metric.endswith("accuracy"):
+        return Interval(0.0, 1.0)
+    try:
+        is_positive = catalog.problem(problem).loss == "sparse_categorical_crossentropy"
+    except RegbenchError:
+        is_positive = False
+    return Interval(0.0, np.inf) if is_positive else UNBOUNDED
+
+
+def mean_interval(
+    values: ArrayLike, level: float = 0.95, *, within: Interval = UNBOUNDED, diverged: int = 0
+) -> Interval:
     """Student's t interval of the mean: exact for independent normal values.
 
-    None for a single value or for values that are all equal: nothing tells how far others would lie.
+    None for a single value or for values that are all equal: nothing tells how far others would lie. Nor where a seed
+    diverged: such values have two modes, and the interval would hold their mean in a quarter of the cases.
+
+    Args:
+        values: one a seed.
+        level: of the interval.
+        within: its ends are cut off there (`bounds`); the mean lies within, so it holds it as often as before.
+        diverged: how many of the seeds diverged.
     """
     data = _checked(values, level)
-    if len(data) < 2 or not _varies(data):
+    if len(data) < 2 or diverged or not _varies(data):
         return NO_INTERVAL
     with np.errstate(over="ignore", invalid="ignore"):
         mean, error = data.mean(), data.std(ddof=1) / np.sqrt(len(data))
     if not np.isfinite([mean, error]).all():
         return NO_INTERVAL
     half = stats.t.ppf((1 + level) / 2, len(data) - 1) * error
-    return Interval(float(mean - half), float(mean + half))
+    return Interval(*np.clip([mean - half, mean + half], *within).tolist())
 
 
 def interquartile_mean(values: ArrayLike) -> float:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from regbench.analysis import scores
 from regbench.analysis.entries import Mode, judged_by, reported, sign, winners
-from regbench.analysis.intervals import interquartile_mean, interquartile_mean_interval, mean_interval
+from regbench.analysis.intervals import Interval, bounds, interquartile_mean, interquartile_mean_interval, mean_interval
 from regbench.analysis.labels import with_labels
 from regbench.analysis.moments import mean, standard_deviation
 from regbench.analysis.scores import NO_SCORE, Key, Searched
@@ -78,8 +78,16 @@ def ranked_entries(
     labelled = with_labels(runs)
     found = scores.searched(labelled, mode, metric, split) if searched is None else searched
     shown = reported(labelled, mode, metric, split)
+    metrics = shown[["problem", "metric"]].drop_duplicates().itertuples(index=False)
+    within = {(problem, name): bounds(name, problem) for problem, name in metrics}
     figures = pd.DataFrame(
-        [{**dict(zip(ROW, row, strict=True)), **_figures(group, level, seed)} for row, group in shown.groupby(ROW)],
+        [
+            {
+                **dict(zip(ROW, row, strict=True)),
+                **_figures(group, level, seed, within[row[0], group["metric"].iloc[0]]),
+            }
+            for row, group in shown.groupby(ROW)
+        ],
         columns=[*ROW, *_FIGURES],
     )
     rows = winners(labelled, mode).rename(columns={"seeds": "winner_seeds"}).merge(figures, on=ROW, how="left")
@@ -110,12 +118,12 @@ _EMPTY: dict[str, Callable[..., Any]] = {
 }
 
 
-def _figures(group: pd.DataFrame, level: float, seed: int) -> dict[str, Any]:
+def _figures(group: pd.DataFrame, level: float, seed: int, within: Interval) -> dict[str, Any]:
     """Mean, deviation and intervals of the reported runs of one entry."""
     values = group["value"].to_numpy(float)
     bad, diverged = ~np.isfinite(values), (group["outcome"] == "diverged").to_numpy()
     tuned = group["is_tuning_seed"].to_numpy(bool)
-    mean_low, mean_high = mean_interval(values, level=level)
+    mean_low, mean_high = mean_interval(values, level, within=within, diverged=int(diverged.sum()))
     iqm_low, iqm_high = interquartile_mean_interval(values, level=level, seed=seed)
     return {
         "seeds": [int(number) for number in group["seed"]],
@@ -223,12 +231,14 @@ _RANDOM_ORDER = ("random", "tpe")
 def _scored(rows: pd.DataFrame, searched: Mapping[Key, Searched], level: float) -> pd.DataFrame:
     """Adds the score and its interval, which stays inside the bounds of the metric."""
     columns: dict[str, list[float]] = {"score": [], "score_low": [], "score_high": []}
+    metrics = rows[["problem", "metric"]].drop_duplicates().itertuples(index=False)
+    within = {(problem, metric): bounds(metric, problem) for problem, metric in metrics}
     for row in rows.to_dict("records"):
         key = row["problem"], row["label"]
         score = searched[key].first(row["trials_counted"]).score if key in searched else NO_SCORE
         low, high = score.interval(level)
-        bounds = (0.0, 1.0) if row["metric"] == "accuracy" else (-np.inf, np.inf)
-        for name, value in zip(columns, (score.value, *np.clip((low, high), *bounds)), strict=True):
+        ends = np.clip((low, high), *within[row["problem"], row["metric"]])
+        for name, value in zip(columns, (score.value, *ends), strict=True):
             columns[name].append(float(value))
     return rows.assign(**columns)
 

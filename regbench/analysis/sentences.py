@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+from regbench.analysis.resolution import Resolution
 from regbench.analysis.significance import Difference
 
 Question = Literal["budget", "settings"]
@@ -42,12 +43,14 @@ class Spoken:
         problem: name.
         tests: for how many comparisons p values are adjusted.
         budget: in words, with how many trials each candidate is tuned.
+        resolution: of the test set, where it is known and the metric is an accuracy.
     """
 
     question: Question
     problem: str
     tests: int
     budget: str
+    resolution: Resolution | None = None
 
     def sentence(self, pair: Pair, interval: tuple[float, float], p: float, claimed: bool, visible: float) -> str:
         """One pair in words.
@@ -74,7 +77,8 @@ class Spoken:
                 f"{better} and {worse} cannot be told apart on {self.problem} {self._when(pair)} "
                 f"({value} [{low}, {high}], {p_text}{seen}).{pair.aside}"
             )
-        found = f"by {value} [{low}, {high}] {self._when(pair)} ({p_text})"
+        images = f", {self.resolution.count(pair.difference.value)}" if self.resolution else ""
+        found = f"by {value} [{low}, {high}]{images} {self._when(pair)} ({p_text})"
         return f"{better} beats {worse} on {self.problem} {found}.{pair.aside}"
 
     def _when(self, pair: Pair) -> str:

@@ -13,6 +13,7 @@ import pandas as pd
 from opda.nonparametric import EmpiricalDistribution
 
 from regbench.analysis.entries import sign
+from regbench.analysis.intervals import bounds
 from regbench.analysis.labels import ENTRY
 
 SIMULATED_TRIALS = 200
@@ -26,8 +27,8 @@ def tuning_curves(trials: pd.DataFrame, confidence: float = 0.8, seed: int = 0) 
 
     Expected is what is reached in half of all searches: the median. (A mean would be ruled by a few losses that are
     orders of magnitude too high.) The band holds, for all k together, with the confidence; where it has no end on the
-    good side, the trials cannot exclude settings that are far better, and it goes to the best possible accuracy, or to
-    an infinitely low loss.
+    good side, the trials cannot exclude settings that are far better, and it goes to the best value that there can be
+    (`intervals.bounds`).
 
     Trials that diverged or timed out, or have no finite score, count with the worst score that any trial has on their
     problem. Trials that were cut short do not count.
@@ -87,8 +88,8 @@ def _worths(trials: pd.DataFrame) -> pd.DataFrame:
 
 def _curve(entry: dict[str, object], worths: np.ndarray, confidence: float, seed: int) -> pd.DataFrame:
     below, middle, above = _ranks(len(worths), confidence, seed)
-    is_accuracy = str(entry["decided_by"]).endswith("accuracy")
-    ends = (0.0, 1.0) if is_accuracy and entry["score_goal"] == "maximize" else (-np.inf, np.inf)
+    least, most = bounds(str(entry["decided_by"]), str(entry["problem"]))
+    ends = (least, most) if entry["score_goal"] == "maximize" else (-most, -least)
     # Position 0 and n + 1 stand for what no trial has shown.
     scores = np.concatenate([[ends[0]], worths, [ends[1]]])
     low, expected, high = scores[below], scores[middle], scores[above]

@@ -8,6 +8,8 @@ from typing import Any
 import pandas as pd
 from tabulate import tabulate
 
+from regbench.analysis.resolution import described
+
 JSON_COLUMNS = [
     *("problem", "candidate", "label", "source", "dialect", "coupling", "decay", "setting", "protocol", "schedule"),
     *("epochs", "batch_size", "seeds", "n_seeds", "metric", "split", "goal", "mean", "sd", "low", "high", "iqm"),
@@ -92,9 +94,10 @@ def to_latex(table: pd.DataFrame) -> str:
 
 
 def title(entries: pd.DataFrame) -> str:
-    """The heading of a problem: its name, split, metric and goal."""
+    """The heading of a problem: its name, split, metric and goal, and the size of its test set where that is known."""
     first = entries.iloc[0]
-    return f"{first['problem']}: {first['split']} {first['metric']} ({first['goal']})"
+    sizes = described(entries[entries["comparable"]])
+    return f"{first['problem']}: {first['split']} {first['metric']} ({first['goal']})" + (f"; {sizes}" if sizes else "")
 
 
 def cells(entries: pd.DataFrame) -> list[list[str]]:

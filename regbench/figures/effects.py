@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from regbench.analysis.intervals import mean_interval
-from regbench.records import RunResult
+from regbench.analysis.intervals import UNBOUNDED, Interval, mean_interval
+from regbench.records import Outcome, RunResult
 
 LEVEL = 0.95
 
@@ -20,11 +20,15 @@ class Effect:
         name: of what is compared.
         seeds: in their order.
         differences: with it less without it, one a seed.
+        within: the differences that there can be.
+        diverged: how many of the runs diverged.
     """
 
     name: str
     seeds: Sequence[int]
     differences: np.ndarray
+    within: Interval = UNBOUNDED
+    diverged: int = 0
 
     @property
     def mean(self) -> float:
@@ -33,8 +37,8 @@ class Effect:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Student's t interval of the mean at 95 %; NaN where one seed or no spread tells nothing."""
-        return mean_interval(self.differences, LEVEL)
+        """Student's t interval of the mean at 95 %; NaN where one seed, no spread or a diverged run tells nothing."""
+        return mean_interval(self.differences, LEVEL, within=self.within, diverged=self.diverged)
 
     def sentence(self, what: str, unit: str = "points") -> str:
         """A sentence with the mean difference and its interval; `what` names the quantity."""
@@ -44,7 +48,8 @@ class Effect:
     def described(self) -> str:
         """The mean and its interval."""
         low, high = self.interval
-        certain = f"95 % interval {low:+.3g} to {high:+.3g}" if np.isfinite(low) else "no interval"
+        none = f"no interval: {self.diverged} diverged" if self.diverged else "no interval"
+        certain = f"95 % interval {low:+.3g} to {high:+.3g}" if np.isfinite(low) else none
         zero = ", which contains 0" if low <= 0 <= high else ""
         return f"{self.mean:+.3g} ({certain}{zero})"
 
@@ -69,7 +74,9 @@ def accuracy_gain(name: str, treated: Sequence[RunResult], plain: Sequence[RunRe
     mine, other = ({run.spec.seed: final_accuracy(run) for run in runs} for runs in (treated, plain))
     seeds = sorted(mine.keys() & other.keys())
     # Shares of some thousand samples: what is beyond nine decimals is rounding, and would count as spread.
-    return Effect(name, seeds, np.round([100 * (mine[seed] - other[seed]) for seed in seeds], 9))
+    differences = np.round([100 * (mine[seed] - other[seed]) for seed in seeds], 9)
+    diverged = sum(run.outcome == Outcome.DIVERGED for run in (*treated, *plain) if run.spec.seed in seeds)
+    return Effect(name, seeds, differences, Interval(-100.0, 100.0), diverged)
 
 
 def final_accuracy(run: RunResult, split: str = "test") -> float:

@@ -33,7 +33,7 @@ def decay_map(trials: pd.DataFrame, ridges: Mapping[tuple[str, str], Ridge]) -> 
 
     Args:
         trials: `entries.trials`.
-        ridges: `decay.ridge` of the entries, by problem and label; the ridge is drawn where its slope is known.
+        ridges: `decay.ridge` of the entries, by problem and label; the ridge is drawn where its slope tells something.
 
     Raises:
         NothingToDrawError: no entry has trials with different learning rates and different decays.
@@ -50,12 +50,12 @@ def decay_map(trials: pd.DataFrame, ridges: Mapping[tuple[str, str], Ridge]) -> 
 
     def line(axes: Axes, one: Map, xs: Scale, ys: Scale) -> None:
         ridge = ridges.get((one.problem, one.label))
-        if ridge is not None and np.isfinite(ridge.slope):
+        if ridge is not None and ridge.is_told:
             ends = np.geomspace(xs.low, xs.high, 200)
             best = 10 ** np.clip(ridge.intercept + ridge.slope * np.log10(ends), -30, 30)
             axes.plot(ends, np.where((best >= ys.low) & (best <= ys.high), best, np.nan), **RIDGE)
 
-    drawn = any(np.isfinite(ridge.slope) for ridge in ridges.values())
+    drawn = any(ridge.is_told for ridge in ridges.values())
     signs = [(Line2D([], [], **RIDGE), "ridge: best decay at a learning rate")] if drawn else []
     return draw_maps(groups, ("learning_rate", "decay"), titles, line, signs, ratio=3)
 

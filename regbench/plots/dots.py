@@ -178,7 +178,7 @@ def _legend(problems: Sequence[CouplingPanels], level: float) -> list[tuple[Arti
             {"marker": "|", "color": INK, "markersize": 9},
             "mean without tuning seed",
         ),
-        ((rows["diverged_seeds"] > 0).any(), _dot(INK, True), "open: some seeds diverged"),
+        ((rows["diverged_seeds"] > 0).any(), _dot(INK, True), "open: some seeds diverged, so no interval"),
         ((~rows["comparable"].astype(bool)).any(), _dot("0.6", False), "grey: other rules, not ranked"),
         (
             (rows["place"] == "beyond").any(),

@@ -45,8 +45,9 @@ CAPTIONS = {
     "critical_difference": Caption(
         "across",
         "Average ranks",
-        "Average rank over the problems on which every entry has a result. Bars join entries that cannot be told apart "
-        "by the Nemenyi test; where the Friedman test does not reject, that is all of them.",
+        "Average rank over the problems on which every entry has a result. Each bar joins the entries at its dots, of "
+        "which no two are told apart by signed-rank tests of their values; where the Iman-Davenport test does not "
+        "reject, that is all of them.",
     ),
     "performance_profile": Caption(
         "across",
@@ -82,8 +83,8 @@ CAPTIONS = {
         "decay",
         "Learning rate and decay",
         "The score of trials over learning rate and decay strength; the dashed ridge is the best decay at each "
-        "learning rate. A slope of \N{MINUS SIGN}1 says that the product of both matters, a slope of 0 that they are "
-        "decoupled.",
+        "learning rate, drawn where the interval of its slope supports a statement. A slope of \N{MINUS SIGN}1 says "
+        "that the product of both matters, a slope of 0 that they are decoupled.",
     ),
     "tuning_curves": Caption(
         "tuning",

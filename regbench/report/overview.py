@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
 
+from regbench.analysis.resolution import described
 from regbench.comparison import tables
 from regbench.report.cells import Cell, Table, figure, name, spoken, table_of
 
@@ -123,6 +124,7 @@ def _claimed(claims: pd.DataFrame) -> str:
 
 
 def title(entries: pd.DataFrame) -> str:
-    """The metric by which the entries of a problem are ranked, and its direction, in words."""
-    first = entries.iloc[0]
-    return spoken(f"{first['split']} {first['metric']}, {DIRECTIONS[first['goal']]}")
+    """The metric by which a problem's entries are ranked, its direction, and the size of the test set, in words."""
+    first, ranked = entries.iloc[0], entries[entries["comparable"]]
+    size = described(ranked if len(ranked) else entries)
+    return spoken(f"{first['split']} {first['metric']}, {DIRECTIONS[first['goal']]}") + (f"; {size}" if size else "")

@@ -1,6 +1,5 @@
 """The results of a page: ranked table and claims of each problem, and average ranks across problems."""
 
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -21,7 +20,7 @@ _ORDERED_BY = {
     **{"#": "rank", "score": "score", "95 % interval": "score_low", "winner": "mean", "clean mean": "clean_mean"},
     **{"speed": "speed", "trials": "trials_counted"},
 }
-ACROSS = ["entry", "average rank"]
+ACROSS = ["entry", "average rank", "better than"]
 
 
 class ProblemSection(NamedTuple):
@@ -44,10 +43,10 @@ class ClaimList(NamedTuple):
 
 
 class Across(NamedTuple):
-    """Average ranks over all problems, the critical difference, and a sentence on both."""
+    """Average ranks over all problems, a sentence on what they support, and the level of all that it says."""
 
     sentence: str
-    critical_difference: str
+    level: str
     ranks: Table
 
 
@@ -141,13 +140,13 @@ def _pairs(rows: pd.DataFrame) -> Table:
 def across(comparison: "Comparison") -> Across:
     """Average ranks, and what they support."""
     ranks = comparison.ranks
-    difference = ranks.critical_difference
-    known = math.isfinite(difference) and ranks.n_problems > 1
-    return Across(
-        ranks.sentence,
-        f"Critical difference of average ranks at level {ranks.level:g}: {difference:.2f}." if known else "",
-        table_of(ACROSS, [[name(label), figure(rank, 3)] for label, rank in ranks.ranks.items()] if known else []),
-    )
+    told = ranks.pairs[ranks.pairs["is_told"]].groupby("better")["worse"].agg(", ".join)
+    rows = [
+        [name(label), figure(rank, 3), name(told.get(label, ""))]
+        for label, rank in ranks.ranks.items()
+        if ranks.n_problems > 1
+    ]
+    return Across(ranks.sentence, f"{100 * ranks.level:g} %", table_of(ACROSS, rows))
 
 
 def by_coupling(comparison: "Comparison") -> Table:

@@ -22,7 +22,7 @@ class Tuning(NamedTuple):
 
 
 class Ridges(NamedTuple):
-    """The ridges that can be told, and why the others cannot: sentence and problem -> entries."""
+    """The ridges whose slope has an interval, and why the others cannot: sentence and problem -> entries."""
 
     told: Table
     others: Mapping[tuple[str, str], Sequence[str]]
@@ -32,7 +32,7 @@ def cards(comparison: "Comparison") -> Table:
     """The fairness card of each entry."""
     headings = [
         *["problem", "entry", "tuned", "trials", "diverged", "best at an edge", "gain over defaults"],
-        *["within 1 % of the best", "step time / sgd", "largest stable rate", "ends of the space"],
+        *["within 1 % of the best", "seconds a step", "quartiles", "largest stable rate", "ends of the space"],
     ]
     rows = [
         [
@@ -44,7 +44,8 @@ def cards(comparison: "Comparison") -> Table:
             name(_edge(card)),
             _gain(card),
             share(card["near_best"]),
-            figure(card["step_time_ratio"], 3),
+            figure(card["step_seconds"], 2),
+            interval(card["step_seconds_low"], card["step_seconds_high"], 2),
             _stable(card),
             Cell(card["space"]),
         ]
@@ -72,8 +73,8 @@ def _stable(card: dict[Any, Any]) -> Cell:
 def strength(comparison: "Comparison") -> Table:
     """Baselines beside the published figures."""
     headings = [
-        *["problem", "candidate", "entry", "mean", "published mean", "difference", "standard errors", "verdict"],
-        *["protocol", "published protocol"],
+        *["problem", "candidate", "entry", "mean", "published mean", "difference", "standard errors", "p"],
+        *["verdict", "protocol", "published protocol"],
     ]
     rows = [
         [
@@ -82,6 +83,7 @@ def strength(comparison: "Comparison") -> Table:
             name(row["label"]),
             *(figure(row[column]) for column in ("mean", "published_mean")),
             *(figure(row[column], 3) for column in ("difference", "standard_errors")),
+            figure(row["p"], 2),
             Cell(row["verdict"]),
             name(row["protocol"]),
             name(row["published_protocol"]),

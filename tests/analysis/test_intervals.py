@@ -7,6 +7,8 @@ import pytest
 from scipy import stats
 
 from regbench.analysis.intervals import (
+    UNBOUNDED,
+    bounds,
     interquartile_mean,
     interquartile_mean_interval,
     mean_interval,
@@ -32,6 +34,28 @@ def test_mean_interval_is_that_of_a_t_table():
     low, high = mean_interval([1, 2, 3, 4, 5])
     half = 2.7764 * math.sqrt(0.5)
     assert (low, high) == pytest.approx((3 - half, 3 + half), abs=5e-5)
+
+
+def test_mean_interval_stays_within_the_values_that_there_can_be():
+    values = [0.9, 1.0, 0.95, 0.99]
+    low, high = mean_interval(values)
+    assert low < 1 < high
+    assert mean_interval(values, within=bounds("accuracy")) == (low, 1.0)
+    # As losses they may be above 1.
+    assert mean_interval(values, within=bounds("loss", "digits_mlp")) == (low, high)
+    assert mean_interval([0.0, 0.1, 0.01], within=bounds("loss", "digits_mlp")).low == 0.0
+    assert mean_interval([0.0, 0.1, 0.01], within=bounds("loss", "quadratic_deep")).low < 0
+
+
+def test_bounds_are_those_of_metric_and_problem():
+    assert bounds("accuracy") == bounds("valid_accuracy", "nobody_knows_it") == (0, 1)
+    assert bounds("test_loss", "fmnist_2c2d") == (0, math.inf)
+    # The model is the loss, or nothing is known of it: it may be negative.
+    assert bounds("loss", "two_d_branin") == bounds("loss", "nobody_knows_it") == bounds("loss") == UNBOUNDED
+
+
+def test_there_is_no_mean_interval_where_a_seed_diverged():
+    assert all(math.isnan(end) for end in mean_interval(TEN, diverged=1))
 
 
 def test_wider_level_gives_a_wider_interval():

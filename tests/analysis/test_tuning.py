@@ -90,6 +90,9 @@ def test_band_holds_the_curve_rises_and_ends_where_nothing_is_known(curves_of):
     loss = curves_of({"a": np.random.default_rng(4).random(30)}, **LOSS)
     assert loss["low"].iloc[-1] == -math.inf
     assert math.isfinite(loss["high"].iloc[-1])
+    # A cross-entropy is not negative.
+    entropy = curves_of({("fmnist_2c2d", "a"): np.random.default_rng(4).random(30)}, **LOSS)
+    assert entropy["low"].iloc[-1] == 0.0
 
 
 def test_higher_confidence_gives_a_wider_band(curves_of):

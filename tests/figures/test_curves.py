@@ -84,6 +84,15 @@ def test_interval_of_an_effect_is_that_of_student():
     np.testing.assert_allclose(frame[["mean", "low", "high", "published"]].iloc[-1], [2, 2 - half, 2 + half, 2.71])
 
 
+def test_gain_in_accuracy_stays_within_a_hundred_points_and_has_no_interval_where_a_run_diverged(run_with):
+    treated = [run_with(seed, test_accuracies=[0.0, value]) for seed, value in ((42, 1.0), (43, 0.9))]
+    plain = [run_with(seed, test_accuracies=[0.0, 0.1]) for seed in (42, 43)]
+    assert accuracy_gain("x", treated, plain).interval[1] == 100.0
+    plain[0] = run_with(42, outcome=Outcome.DIVERGED, diverged_epoch=1, test_accuracies=[0.1, 0.1])
+    assert accuracy_gain("x", treated, plain).described() == "+85 (no interval: 1 diverged)"
+    assert accuracy_gain("x", treated[1:], plain).diverged == 0  # the seed of the diverged run has no pair
+
+
 def test_effect_of_one_seed_or_without_spread_has_no_interval(run_with):
     assert Effect("x", [1], np.array([1.0])).sentence("gain") == "gain, points over 1 seed: +1 (no interval)."
     # 0.3 - 0.2 and 0.8 - 0.7 differ by rounding only.

@@ -1,6 +1,7 @@
 """What each figure draws, without pixels; and that there is no figure where there is nothing to draw."""
 
 import dataclasses
+import itertools
 import math
 
 import numpy as np
@@ -12,7 +13,7 @@ from regbench.analysis.across import AverageRanks
 from regbench.analysis.decay import Ridge
 from regbench.errors import ResultsError
 from regbench.plots import dots, generalisation, learning_curves, lines, maps, profiles, rank_map, sensitivity
-from regbench.plots.critical_difference import Bar, bars_of, critical_difference
+from regbench.plots.critical_difference import bars_of, critical_difference
 from regbench.plots.decay_map import decay_map, points_of, slope_of
 from regbench.plots.looks import looks
 from regbench.plots.scales import LARGEST
@@ -81,9 +82,9 @@ def make_table(means, **columns):
             "problem": "p",
             "label": list("abcdef")[: len(means)],
             "coupling": "none",
-            "mean": means,
-            "low": math.nan,
-            "high": math.nan,
+            "score": means,
+            "score_low": math.nan,
+            "score_high": math.nan,
             "clean_mean": math.nan,
             "metric": "accuracy",
             "goal": "maximize",
@@ -133,13 +134,31 @@ def test_ranks_have_the_complete_first_and_missing_ones_empty():
 
 
 def average_ranks(ranks, groups):
-    series = pd.Series(ranks)
-    return AverageRanks(series, ("p", "q"), {}, (), 1.0, 0.01, 1.0, groups, 0.05)
+    return AverageRanks(pd.Series(ranks), ("p", "q"), {}, (), 1.0, 0.01, pd.DataFrame(), groups, 0.05)
 
 
-def test_bars_reach_from_the_best_to_the_worst_of_their_group():
-    found = average_ranks({"a": 1.0, "b": 2.0, "c": 3.0, "d": 4.0}, (("c", "b"), ("b", "c", "d"), ("a", "b")))
-    assert bars_of(found) == [Bar(0, 1), Bar(1, 2), Bar(1, 3)]
+RANKS = {"a": 1.0, "b": 2.0, "c": 3.0, "d": 4.0}
+
+
+def test_bars_have_the_rows_of_their_group():
+    found = average_ranks(RANKS, (("d", "b"), ("b", "c"), ("a", "b")))
+    assert bars_of(found) == [(0, 1), (1, 2), (1, 3)]
+
+
+def test_a_bar_has_dots_at_its_entries_and_none_at_those_between():
+    ranks, bars = critical_difference(average_ranks(RANKS, (("a", "d"),))).axes
+    dots = [list(line.get_ydata()) for line in bars.lines if line.get_marker() == "o"]
+    assert dots == [[0, 3]]
+    assert [text.get_text() for text in bars.texts] == ["bar: cannot be", "told apart"]
+    assert len(ranks.lines) == 1  # no ruler of a critical difference
+
+
+def test_of_many_bars_the_largest_are_drawn_and_the_others_counted():
+    labels = [f"e{number:02}" for number in range(40)]
+    pairs = tuple(itertools.pairwise(labels))
+    bars = critical_difference(average_ranks(dict.fromkeys(labels, 1.0), pairs)).axes[1]
+    assert sum(line.get_marker() == "o" for line in bars.lines) == 30
+    assert "told apart (9 more)" in [text.get_text() for text in bars.texts]
 
 
 def make_tuning(**expected):
@@ -282,20 +301,23 @@ def test_a_title_says_the_slope_or_that_it_cannot_be_told():
     assert slope_of(one, {("p", "a"): unknown}) == slope_of(one, {}) == "slope cannot be told"
 
 
-def test_the_ridge_is_a_straight_line_between_logarithms(make_runs):
+def ridge_drawn(make_runs, ridge):
+    """The points of the ridge on the decay map of an entry; none where no line is drawn."""
     tried = entries.trials(make_runs(2))
     searched = tried[tried["coupling"] == "l2"]
-    label = searched["label"].iloc[0]
-    ridge = Ridge(-0.5, -0.6, -0.4, -4.0, 9, pd.DataFrame(), "")
-    line = next(
-        line
-        for line in decay_map(searched, {("digits_mlp", label): ridge}).axes[0].lines
-        if len(line.get_xdata()) == 200
-    )
-    x, y = line.get_xdata(), line.get_ydata()
+    figure = decay_map(searched, {("digits_mlp", searched["label"].iloc[0]): ridge})
+    return [line.get_data() for line in figure.axes[0].lines if len(line.get_xdata()) == 200]
+
+
+def test_the_ridge_is_a_straight_line_between_logarithms(make_runs):
+    ((x, y),) = ridge_drawn(make_runs, Ridge(-0.5, -0.6, -0.4, -4.0, 9, pd.DataFrame(), ""))
     assert np.isfinite(y).sum() > 100
     on_axis = np.isfinite(y)
     assert np.log10(y[on_axis]) == pytest.approx(-4 - 0.5 * np.log10(x[on_axis]), abs=1e-9)
+
+
+def test_no_ridge_is_drawn_where_its_slope_tells_nothing(make_runs):
+    assert not ridge_drawn(make_runs, Ridge(-0.5, -1.1, 0.1, -4.0, 9, pd.DataFrame(), ""))
 
 
 def test_profiles_are_ranked_by_their_area_and_end_where_little_happens():

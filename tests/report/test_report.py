@@ -9,17 +9,22 @@ import subprocess
 import sys
 from datetime import UTC, datetime
 from html.parser import HTMLParser
+from types import SimpleNamespace
 from urllib.parse import unquote
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from regbench.analysis.across import average_ranks
 from regbench.comparison import compare
 from regbench.comparison.figures import draw
 from regbench.errors import ResultsError
 from regbench.report import page as page_module
 from regbench.report import provenance, write
 from regbench.report.figures import CAPTIONS, MAP_PREFIX
+from regbench.report.overview import title
+from regbench.report.results import across
 
 MOMENT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 COMMAND = "regbench compare --results 'a <b> & c\x1b'"
@@ -63,14 +68,14 @@ def write_run(folder, problem, optimizer, hyperparameters, seed, error, epochs=5
     (folder / f"run_{number}__random_seed__{seed}__2024-01-01-00-00-00.json").write_text(json.dumps(run))
 
 
-def write_entry(folder, problem, optimizer, error, seed=0, trials=4, reruns=3, searched=(), **keys):
+def write_entry(folder, problem, optimizer, error, seed=0, trials=10, reruns=6, searched=(), **keys):
     """A search over the learning rate and other hyperparameters, and re-runs of its winner."""
     generator = np.random.default_rng(seed)
     rates = np.geomspace(1e-3, 1, trials)
     found = []
     for rate in rates:
         others = {name: float(generator.uniform(0.01, 0.1)) for name in searched}
-        worse = 0.05 * np.log10(rate / 0.1) ** 2
+        worse = 0.01 * np.log10(rate / 0.1) ** 2
         found.append((error + worse, {"learning_rate": float(rate), **others}))
         write_run(folder, problem, optimizer, found[-1][1], 42, found[-1][0], **keys)
     _, winner = min(found, key=lambda one: one[0])
@@ -167,6 +172,25 @@ def test_page_shows_every_entry_claim_figure_and_warning(read, comparison):
     for name in names:
         assert name in CAPTIONS or name.startswith(MAP_PREFIX)
         assert name not in CAPTIONS or CAPTIONS[name].text in shown
+
+
+def test_title_of_a_problem_tells_the_size_of_its_test_set():
+    rules = {"batch_size": 64, "metric": "accuracy", "split": "test", "goal": "maximize", "comparable": True}
+    rows = [rules | {"problem": "digits_mlp", "protocol": "deepobs"}]
+    rows += [rows[0] | {"protocol": "strict", "comparable": False}]
+    assert title(pd.DataFrame(rows)) == "test accuracy, higher is better; 256 images, 1 image = 0.39 points"
+    other = [rows[0] | {"problem": "nobody_knows_it"}]
+    assert title(pd.DataFrame(other)) == "test accuracy, higher is better"
+
+
+def test_average_ranks_tell_which_entries_are_better_than_which():
+    means = {"a": 1.0, "b": 2.0, "c": 3.0}
+    values = [(f"p{number}", label, mean) for number in range(8) for label, mean in means.items()]
+    table = pd.DataFrame(values, columns=["problem", "label", "score"]).assign(goal="minimize", comparable=True, rank=1)
+    shown = across(SimpleNamespace(ranks=average_ranks(table)))
+    assert shown.level == "5 %"
+    rows = [[cell.text for cell in row.cells] for row in shown.ranks.rows]
+    assert rows == [["a", "1", "b, c"], ["b", "2", "c"], ["c", "3", ""]]
 
 
 def test_claims_come_first_where_they_are_supported(read, comparison):
