@@ -1,17 +1,16 @@
 """The set of the best: the entries of a problem that cannot be excluded from being the best of it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
-from regbench.analysis.claims import pairs_of
-from regbench.analysis.scores import Key, Searched
+from regbench.analysis.sentences import Pair
 
 COLUMNS = ["problem", "label", "is_possible", "p", "excluded_by"]
 
 
-def sets_of_the_best(table: pd.DataFrame, searched: Mapping[Key, Searched], level: float = 0.05) -> pd.DataFrame:
+def sets_of_the_best(table: pd.DataFrame, pairs: Mapping[str, Sequence[Pair]], level: float = 0.05) -> pd.DataFrame:
     """Which of the comparable entries of each problem may be the best when each is tuned anew with the budget.
 
     An entry is excluded where another is better by a one-sided test (`claims`, given the budget) at the level divided
@@ -21,7 +20,7 @@ def sets_of_the_best(table: pd.DataFrame, searched: Mapping[Key, Searched], leve
 
     Args:
         table: `ranking.ranked_entries`.
-        searched: `scores.searched`.
+        pairs: `claims.pairs_of` it, given the budget.
         level: chance that the best of a problem is excluded, at most.
 
     Returns:
@@ -29,10 +28,10 @@ def sets_of_the_best(table: pd.DataFrame, searched: Mapping[Key, Searched], leve
         strongest comparison against it, adjusted for all others; NaN without a test), `excluded_by` (its label).
     """
     rows = []
-    for problem, pairs in pairs_of(table, searched).items():
+    for problem, compared in pairs.items():
         labels = [str(label) for label in table.loc[(table["problem"] == problem) & table["comparable"], "label"]]
         for label in labels:
-            against = [(pair.p / 2, pair.better) for pair in pairs if pair.worse == label and np.isfinite(pair.p)]
+            against = [(pair.p / 2, pair.better) for pair in compared if pair.worse == label and np.isfinite(pair.p)]
             p, by = min(against, default=(np.nan, ""))
             p = float(np.minimum(1.0, p * (len(labels) - 1)))
             rows.append((problem, label, not p < level, p, by if p < level else ""))

@@ -19,7 +19,7 @@ between, and where winners are not chosen by what they ended with (modes `best` 
 `docs/claims.md` has the procedure with its sources and how often it errs.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from math import comb
 
@@ -47,6 +47,7 @@ def claims(
     question: Question = "budget",
     level: float = 0.05,
     against: str = "best",
+    pairs: Mapping[str, Sequence[Pair]] | None = None,
 ) -> pd.DataFrame:
     """Test each pair of entries: a row and a sentence for each, whether or not the difference is claimed.
 
@@ -58,6 +59,7 @@ def claims(
         against: "best" shows the comparisons with the best entry of each problem, "all" all pairs. Both are adjusted
             for all pairs. A label compares with that entry alone, which must have been singled out before the results
             were seen: there are fewer comparisons to adjust for, so more can be claimed.
+        pairs: `pairs_of` the same question, if that is known already.
 
     Returns:
         A row a pair: `problem`, `better`, `worse` (labels), `question`, `difference` (never negative), its interval
@@ -68,25 +70,25 @@ def claims(
     """
     _check(table, question, level, against)
     rows: list[tuple[object, ...]] = []
+    compared = pairs_of(table, searched, question) if pairs is None else pairs
     for problem, entries in _counted(table).groupby("problem", observed=True, sort=True):
-        pairs = list(_pairs(entries, searched, question, against))
-        best = pairs[0].better if pairs else ""
-        products = holm([pair.p for pair in pairs])
+        tested = [pair for pair in compared[str(problem)] if against in ("best", "all", pair.better, pair.worse)]
+        best = tested[0].better if tested else ""
+        products = holm([pair.p for pair in tested])
         tests = int(np.isfinite(products).sum())
         spoken = Spoken(question, str(problem), tests, _budgets(entries), _resolution(entries))
-        for pair, product in zip(pairs, products, strict=True):
+        for pair, product in zip(tested, products, strict=True):
             if against != "best" or pair.better == best:
                 rows.append(_row(pair, float(product), tests, level, spoken))
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def pairs_of(
-    table: pd.DataFrame, searched: Mapping[Key, Searched], question: Question = "budget", against: str = "all"
+    table: pd.DataFrame, searched: Mapping[Key, Searched], question: Question = "budget"
 ) -> dict[str, list[Pair]]:
     """All pairs of comparable entries of each problem, the best entries first."""
-    _check(table, question, 0.05, against)
     return {
-        str(problem): list(_pairs(entries, searched, question, against))
+        str(problem): list(_pairs(entries, searched, question))
         for problem, entries in _counted(table).groupby("problem", observed=True, sort=True)
     }
 
@@ -141,7 +143,7 @@ def _resolution(entries: pd.DataFrame) -> Resolution | None:
     return resolution(str(first["problem"]), str(first["protocol"]), int(first["batch_size"]))
 
 
-def _pairs(entries: pd.DataFrame, searched: Mapping[Key, Searched], question: Question, against: str) -> Iterator[Pair]:
+def _pairs(entries: pd.DataFrame, searched: Mapping[Key, Searched], question: Question) -> Iterator[Pair]:
     """All pairs of a problem, those of the best entries first."""
     rows = {row["label"]: row for row in entries.to_dict("records")}
     trials = {
@@ -153,8 +155,6 @@ def _pairs(entries: pd.DataFrame, searched: Mapping[Key, Searched], question: Qu
     order = sorted(rows, key=lambda label: -values[label] if np.isfinite(values[label]) else np.inf)
     compare = _by_budget if question == "budget" else _by_settings
     for better, worse in combinations(order, 2):
-        if against not in ("best", "all", better, worse):
-            continue
         good, poor = trials[better], trials[worse]
         difference, p = compare(good, poor)
         apart = _why_apart(rows[better], rows[worse]) or _why_silent((better, good), (worse, poor), question)

@@ -24,6 +24,9 @@ from scipy import stats
 PERMUTATIONS = 20_000
 """Divisions of the trials of two searches; p values are multiples of their inverse."""
 
+REDRAWS = 2000
+"""Searches that are drawn together where two have their draws in common."""
+
 _NEGLIGIBLE = 1e-9
 """Weights below this cannot be seen in any result."""
 
@@ -73,6 +76,12 @@ def draw_variance(values: np.ndarray) -> float:
         return 0.0
     steps = np.diff(values)
     return max(0.0, float(steps @ draw_covariance(len(values)) @ steps))
+
+
+@lru_cache(maxsize=16)
+def drawn_counts(trials: int, seed: int = 0) -> np.ndarray:
+    """How often each trial is drawn in searches drawn at random; shape (REDRAWS, trials)."""
+    return np.random.default_rng(seed).multinomial(trials, np.full(trials, 1 / trials), size=REDRAWS)
 
 
 def redrawn(values: np.ndarray, order: np.ndarray, counts: np.ndarray) -> np.ndarray:

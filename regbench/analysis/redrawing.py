@@ -8,8 +8,6 @@ from regbench.analysis import expected_winner
 from regbench.analysis.scores import Searched
 from regbench.analysis.significance import Difference
 
-REDRAWS = 2000
-
 _ROUNDING = 1e-6
 """Of single precision, relative to the largest value."""
 
@@ -22,7 +20,7 @@ def difference(good: Searched, poor: Searched) -> Difference:
     one, other = good.score, poor.score
     value = good.oriented - poor.oriented
     if share_draws(good, poor):
-        together = _redrawn(good) - _redrawn(poor)
+        together = good.redrawn - poor.redrawn
         error = float(np.sqrt(together.var() + good.seed_variance + poor.seed_variance))
     else:
         error = float(np.hypot(one.error, other.error))
@@ -59,21 +57,11 @@ def permuted_p(good: Searched, poor: Searched) -> float:
 
 
 @lru_cache(maxsize=16)
-def _drawn(trials: int) -> np.ndarray:
-    """How often each trial is drawn, shape (REDRAWS, trials)."""
-    return np.random.default_rng(0).multinomial(trials, np.full(trials, 1 / trials), size=REDRAWS)
-
-
-@lru_cache(maxsize=16)
 def _swapped(trials: int) -> np.ndarray:
     """Which trials belong to the one search when those of equal number change places at random."""
     size = (expected_winner.PERMUTATIONS, trials)
     mine = np.random.default_rng(0).random(size, dtype=np.float32) < 0.5
     return np.concatenate([mine, ~mine], axis=1)
-
-
-def _redrawn(search: Searched) -> np.ndarray:
-    return expected_winner.redrawn(search.values, search.order, _drawn(search.trials))
 
 
 def _welch_satterthwaite(one: float, one_freedom: float, other: float, other_freedom: float) -> float:

@@ -143,6 +143,11 @@ class Searched:
         return float(self.spread * np.sum(self.chances**2 / np.maximum(self.seeds, 1)[self.order]))
 
     @cached_property
+    def redrawn(self) -> np.ndarray:
+        """Scores of searches drawn from the trials, by the same draws for all of this size; shape (REDRAWS,)."""
+        return expected_winner.redrawn(self.values, self.order, expected_winner.drawn_counts(self.trials))
+
+    @cached_property
     def oriented(self) -> float:
         """The expected winner, greater is better."""
         return float(self.chances @ self.values[self.order])

@@ -104,7 +104,7 @@ def compare(
 
 def _holds_results(folder: Path) -> bool:
     """Whether there is more in it than what comes with regbench (in a checkout)."""
-    return folder.is_dir() and any(entry.name != "bundled" for entry in folder.iterdir())
+    return folder.is_dir() and any(entry.name not in ("bundled", "surfaces") for entry in folder.iterdir())
 
 
 def _compute(comparison: "Comparison") -> None:

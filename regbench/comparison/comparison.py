@@ -17,7 +17,7 @@ from regbench import catalog
 from regbench.analysis import across, best, claims, curves, decay, fairness, ranking, scores, stability, tuning
 from regbench.analysis.entries import MODES, Mode, reported, trials
 from regbench.analysis.selection import select
-from regbench.analysis.sentences import QUESTIONS, Question
+from regbench.analysis.sentences import QUESTIONS, Pair, Question
 from regbench.errors import ResultsError, UnknownNameError, printable
 from regbench.records import METRICS
 from regbench.trees import bundled, frames
@@ -105,13 +105,18 @@ class Comparison:
             question: "budget" or "settings"; that of the comparison unless given.
         """
         asked = self.question if question is None else question
-        rows = claims.claims(self.table, self.searched, question=asked, level=LEVEL, against=against)
+        pairs = self._pairs_given_the_budget if asked == "budget" else None
+        rows = claims.claims(self.table, self.searched, question=asked, level=LEVEL, against=against, pairs=pairs)
         return claims.with_probabilities(rows, self.searched)
 
     @cached_property
     def best(self) -> pd.DataFrame:
         """`best.sets_of_the_best`: which entries of each problem cannot be excluded from being the best."""
-        return best.sets_of_the_best(self.table, self.searched, LEVEL)
+        return best.sets_of_the_best(self.table, self._pairs_given_the_budget, LEVEL)
+
+    @cached_property
+    def _pairs_given_the_budget(self) -> dict[str, list[Pair]]:
+        return claims.pairs_of(self.table, self.searched)
 
     @property
     def best_sentences(self) -> tuple[str, ...]:

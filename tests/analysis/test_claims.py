@@ -292,42 +292,42 @@ NOISE = {
 )
 def test_planted_ties_are_claimed_no_more_often_than_the_level(claims_of, noise, level):
     # Four equal candidates, six pairs; a repetition errs if any pair is claimed.
-    rows = claims_of(simulated([0] * 4, 200, NOISE[noise](np.random.default_rng(7))), level, against="all")
+    rows = claims_of(simulated([0] * 4, 100, NOISE[noise](np.random.default_rng(7))), level, against="all")
     errors = rows.groupby("problem")["claimed"].any().sum()
-    assert rows["problem"].nunique() == 200
+    assert rows["problem"].nunique() == 100
     # A rate at the level gives more errors with a probability below 1e-4.
-    assert errors <= stats.binom.ppf(1 - 1e-4, 200, level)
+    assert errors <= stats.binom.ppf(1 - 1e-4, 100, level)
 
 
 @pytest.mark.slow
 def test_best_of_many_equal_candidates_is_claimed_no_more_often_than_the_level(claims_of):
     # The best is chosen by the values that are tested: with 15 candidates an adjustment for 14 pairs would not do.
-    rows = claims_of(simulated([0] * 15, 200, NOISE["normal"](np.random.default_rng(8))))
-    assert len(rows) == 200 * 14
-    assert rows.groupby("problem")["claimed"].any().sum() <= stats.binom.ppf(1 - 1e-4, 200, 0.05)
+    rows = claims_of(simulated([0] * 15, 60, NOISE["normal"](np.random.default_rng(8))))
+    assert len(rows) == 60 * 14
+    assert rows.groupby("problem")["claimed"].any().sum() <= stats.binom.ppf(1 - 1e-4, 60, 0.05)
 
 
 def test_true_null_among_planted_differences_is_claimed_no_more_often_than_the_level(claims_of):
     # c0 and c1 are equal, c2 and c3 are far off in both directions.
-    rows = claims_of(simulated([0, 0, 8, -8], 200, NOISE["normal"](np.random.default_rng(9))), against="all")
+    rows = claims_of(simulated([0, 0, 8, -8], 100, NOISE["normal"](np.random.default_rng(9))), against="all")
     tied = rows[rows["better"].isin(["c0", "c1"]) & rows["worse"].isin(["c0", "c1"])]
-    assert len(tied) == 200
-    assert tied["claimed"].sum() <= stats.binom.ppf(1 - 1e-4, 200, 0.05)
+    assert len(tied) == 100
+    assert tied["claimed"].sum() <= stats.binom.ppf(1 - 1e-4, 100, 0.05)
     assert rows[~rows.index.isin(tied.index)]["claimed"].all()
 
 
 def test_planted_difference_is_found_with_the_stated_power(claims_of):
     """A difference of unit normals that nine seeds each find in 80 of 100 cases, by the noncentral t distribution."""
     distance = optimize.brentq(lambda d: stats.nct.sf(stats.t.ppf(0.975, 16), 16, d / np.sqrt(2 / 9)) - 0.8, 0.5, 3)
-    rows = claims_of(simulated([0, distance], 200, NOISE["normal"](np.random.default_rng(10))))
+    rows = claims_of(simulated([0, distance], 150, NOISE["normal"](np.random.default_rng(10))))
     right = rows["claimed"] & (rows["better"] == "c1")
     # The ranks must not contradict, which loses little: 80 % of cases, or up to a tenth fewer.
-    assert stats.binom.ppf(1e-4, 200, 0.72) <= right.sum() <= stats.binom.ppf(1 - 1e-4, 200, 0.8)
+    assert stats.binom.ppf(1e-4, 150, 0.72) <= right.sum() <= stats.binom.ppf(1 - 1e-4, 150, 0.8)
 
 
 def test_intervals_of_differences_hold_the_truth_as_often_as_they_say(claims_of):
-    rows = claims_of(simulated([0, 0.5], 400, NOISE["normal"](np.random.default_rng(11))))
+    rows = claims_of(simulated([0, 0.5], 200, NOISE["normal"](np.random.default_rng(11))))
     # What is better may be either; the truth has the sign of c1 against c0.
     truth = np.where(rows["better"] == "c1", 0.5, -0.5)
     hits = ((rows["low"] <= truth) & (truth <= rows["high"])).sum()
-    assert stats.binom.ppf(1e-4, 400, 0.95) <= hits <= stats.binom.ppf(1 - 1e-4, 400, 0.95)
+    assert stats.binom.ppf(1e-4, 200, 0.95) <= hits <= stats.binom.ppf(1 - 1e-4, 200, 0.95)
