@@ -52,7 +52,7 @@ def start(tmp_path, monkeypatch):
 
 def ended(process):
     """Exit code, what was printed, and the last line of the messages."""
-    output, errors = process.communicate(timeout=1200)
+    output, errors = process.communicate(timeout=3600)
     assert "Traceback" not in errors
     return process.returncode, output, errors.splitlines()[-1] if errors else ""
 
@@ -62,7 +62,7 @@ def wait_for_runs(process, number, folder="results"):
 
 
 def wait_until(condition, process):
-    deadline = time.monotonic() + 600
+    deadline = time.monotonic() + 1800
     while not condition():
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
