@@ -532,7 +532,9 @@ def test_interrupted_search_of_own_parts_goes_on_with_the_same_command(workers, 
     while "what runs is finished first" not in (line := process.stderr.readline()):
         assert line, "it ended"
     Path("go on").touch()
-    output, errors = process.communicate()
+    # Not `communicate`, which does not know what has been read ahead of the line.
+    errors, output = process.stderr.read(), process.stdout.read()
+    process.communicate()
     assert (process.returncode, output) == (130, "")
     assert errors.splitlines()[-1].startswith("regbench: interrupted: ")
     assert "the same command goes on from there" in errors
