@@ -51,7 +51,7 @@ SEARCH = ["search", "digits_mlp", "mine", "--budget", "1", "--reruns", "0", "--e
         (True, ["compare", "quadratic_deep", "--format", "csv"]),
         (True, ["export", "results", "--tensorboard", "board", "--parquet", "runs.parquet"]),
         (True, SEARCH),
-        (False, SEARCH),  # which then puts the working directory on its path
+        (False, SEARCH),  # a console script starts without the working directory on its path
     ],
     ids=["compare", "export", "search", "search of the console script"],
 )
