@@ -47,6 +47,7 @@ HYPERPARAMETERS = ("momentum", "beta1", "beta2", "epsilon", "decay", "rho", "ini
 SAMPLE_SIZE = 1000
 
 
+@functools.cache
 def load_deepobs() -> tuple[Any, Any]:
     """Returns the `tensorflow` that deepobs sees and the package `deepobs.tensorflow`."""
     spec = importlib.util.find_spec("deepobs")

@@ -24,9 +24,16 @@ NOBODY = 65534
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
-# How long an example takes says how busy the machine is.
-hypothesis.settings.register_profile("regbench", deadline=None)
+# How long an example takes, to draw or to test, says how busy the machine is.
+hypothesis.settings.register_profile("regbench", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("regbench")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Let several processes begin with the files that have slow tests: at the end one would wait for the other."""
+    if hasattr(config, "workerinput"):
+        long = {item.path for item in items if item.get_closest_marker("slow")}
+        items.sort(key=lambda item: item.path not in long)
 
 
 @pytest.fixture(scope="session", autouse=True)

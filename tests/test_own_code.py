@@ -42,15 +42,18 @@ def regbench(as_module, *arguments):
     )
 
 
-@pytest.mark.parametrize("as_module", [True, False], ids=["module", "console script"])
+SEARCH = ["search", "digits_mlp", "mine", "--budget", "1", "--reruns", "0", "--epochs", "1"]
+
+
 @pytest.mark.parametrize(
-    "arguments",
+    ("as_module", "arguments"),
     [
-        ["compare", "quadratic_deep", "--format", "csv"],
-        ["search", "digits_mlp", "mine", "--budget", "1", "--reruns", "0", "--epochs", "1"],
-        ["export", "results", "--tensorboard", "board", "--parquet", "runs.parquet"],
+        (True, ["compare", "quadratic_deep", "--format", "csv"]),
+        (True, ["export", "results", "--tensorboard", "board", "--parquet", "runs.parquet"]),
+        (True, SEARCH),
+        (False, SEARCH),  # a console script starts without the working directory on its path
     ],
-    ids=lambda arguments: arguments[0],
+    ids=["compare", "export", "search", "search of the console script"],
 )
 def test_modules_in_the_working_directory_that_nobody_named_are_not_run(
     arguments, as_module, planted, make_task, make_result

@@ -85,8 +85,11 @@ def _laid_out(figure: Figure) -> Iterator[None]:
     """Keep everything in its place inside the block, whatever the format and its resolution."""
     engine = figure.get_layout_engine()
     with style():
-        figure.draw_without_rendering()
-        figure.set_layout_engine("none")
+        if engine is not None:
+            engine.execute(figure)
+        # No engine at all, not even "none": for that one a figure is drawn once more before each file.
+        mpl.rcParams["figure.constrained_layout.use"] = False
+        figure.set_layout_engine(None)
         try:
             # The layout's solver does not find the same last digits in every process.
             for axes in figure.axes:

@@ -458,7 +458,7 @@ def test_bad_input_is_answered_with_one_line(arguments, fragments, regbench):
 
 
 @pytest.mark.slow
-def test_search_after_a_job_array_only_makes_the_reruns(workspace):
+def test_search_after_a_job_array_only_makes_the_reruns(workspace, regbench):
     """The lines are run as a batch system would, by their numbers, in processes of their own."""
     environment = os.environ | {"PATH": f"{workspace}/bin:{os.environ['PATH']}"}
     program = workspace / "bin" / "regbench"
@@ -466,20 +466,17 @@ def test_search_after_a_job_array_only_makes_the_reruns(workspace):
     program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m regbench "$@"\n')
     program.chmod(0o755)
 
-    def sh(command, **variables):
-        return subprocess.run(
-            ["sh", "-c", command], env=environment | variables, capture_output=True, text=True, check=True
-        )
-
     arguments = f"digits_mlp momentum+orthogonal+decoupled --budget 2 --epochs 2 {STEPS.replace('3,7', '1,2')}"
-    sh(f"regbench plan {arguments} --commands --missing > runs.txt")
+    Path("runs.txt").write_text("".join(f"{line}\n" for line in regbench(f"plan {arguments} --commands --missing")[1]))
+    command = 'eval "$(sed -n "${SLURM_ARRAY_TASK_ID}p" runs.txt)"'
     for number in ("1", "2"):
-        sh('eval "$(sed -n "${SLURM_ARRAY_TASK_ID}p" runs.txt)"', SLURM_ARRAY_TASK_ID=number)
+        subprocess.run(["sh", "-c", command], env=environment | {"SLURM_ARRAY_TASK_ID": number}, check=True)
     written = set(Path("results").rglob("*.json"))
     assert len(written) == 2
-    done = sh(f"regbench search {arguments} --reruns 1 --format json")
-    assert "trials 2/2 (2 in the results already)" in done.stderr
+    code, lines, errors = regbench(f"search {arguments} --reruns 1 --format json")
+    assert code == 0
+    assert "trials 2/2 (2 in the results already)" in errors
     (rerun,) = set(Path("results").rglob("*.json")) - written
     assert rerun.name.startswith("random_seed__43__")
-    assert json.loads(done.stdout)[0]["trials"] == 2
-    assert sh(f"regbench plan {arguments} --reruns 1 --missing --commands").stdout == ""
+    assert json.loads("\n".join(lines))[0]["trials"] == 2
+    assert regbench(f"plan {arguments} --reruns 1 --missing --commands")[:2] == (0, [])

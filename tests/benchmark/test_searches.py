@@ -9,7 +9,6 @@ from regbench import benchmark, catalog
 from regbench.benchmark.searches import Search
 from regbench.errors import DefinitionError
 from regbench.execution import failed
-from regbench.records import Role
 from regbench.store import manifests
 from regbench.store.folder import Folder
 
@@ -136,7 +135,3 @@ def test_search_with_a_crashed_run_is_not_complete(tmp_path, use_machine, by_sco
     (path,) = manifests.find(tmp_path)
     assert not manifests.read(path).is_complete
     assert len(manifests.read(path).again) == 2
-
-
-def test_role_of_a_run_by_hand_has_no_search():
-    assert Role("by hand") is Role.BY_HAND

@@ -88,7 +88,7 @@ def test_death_is_noticed_although_a_process_of_the_child_lives_on(make_child, t
         "def fork_and_die(path):\n"
         "    left = os.fork()\n"
         "    if left == 0:\n"
-        "        time.sleep(600)\n"
+        "        time.sleep(3600)\n"
         "        os._exit(0)\n"
         "    pathlib.Path(path).write_text(str(left))\n"
         "    os._exit(3)\n"
@@ -161,13 +161,13 @@ def test_child_ends_when_its_parent_is_killed(tmp_path):
         "from regbench.execution import Child\n"
         "child = Child()\n"
         "print(child.call(os.getpid), flush=True)\n"
-        "child.call(time.sleep, 600)\n"
+        "child.call(time.sleep, 3600)\n"
     )
     parent = subprocess.Popen([sys.executable, path], stdout=subprocess.PIPE, text=True)
     child = int(parent.stdout.readline())
     parent.kill()
-    parent.communicate(timeout=300)
-    deadline = time.monotonic() + 300
+    parent.communicate(timeout=1800)
+    deadline = time.monotonic() + 1800
     while _is_alive(child) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not _is_alive(child)

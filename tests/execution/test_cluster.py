@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from regbench.errors import ClusterError, DefinitionError
-from regbench.execution import Workers, machine
+from regbench.execution import Child, Conditions, Workers, compute, machine
 from regbench.execution.cluster import ROUND
 from regbench.records import Outcome
 
@@ -54,10 +54,7 @@ def dask(tmp_path):
         @staticmethod
         def scheduler():
             scheduler = start("distributed.cli.dask_scheduler", "--port", port)
-            deadline = time.monotonic() + 300
-            while not is_listening():
-                assert time.monotonic() < deadline
-                time.sleep(0.05)
+            wait_until(is_listening)
             return scheduler
 
         @classmethod
@@ -78,24 +75,30 @@ def specs(make_task):
 
 
 def test_worker_computes_what_this_process_does_and_ends_what_it_holds_when_the_driver_leaves(dask, specs):
+    """Also where the process of a run was killed, and the run was computed again."""
     dask.scheduler()
     worker = dask.worker()
     with machine(Workers(cluster=dask.address, threads=1)) as there:
         assert there.capacity == ROUND
-        results = sorted(there.compute(specs), key=lambda result: result.spec.seed)
+        results = []
+        for result in there.compute(specs):
+            for child in children(worker) if not results else []:
+                child.kill()
+            results.append(result)
         assert children(worker)
-    deadline = time.monotonic() + 300
-    while children(worker):
+    wait_until(lambda: not children(worker))
+    assert [result.outcome for result in results] == [Outcome.COMPLETED] * 4
+    one_thread = Child(ONE_THREAD)
+    for result in results:
+        assert result.curves == one_thread.call(compute, result.spec, Conditions()).curves
+    one_thread.end()
+
+
+def wait_until(condition):
+    deadline = time.monotonic() + 1800
+    while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    expected = compute_with_one_thread(specs)
-    assert [result.outcome for result in results] == [Outcome.COMPLETED] * 4
-    assert [result.curves for result in results] == [result.curves for result in expected]
-
-
-def compute_with_one_thread(specs):
-    with machine(Workers(1, threads=1)) as here:
-        return sorted(here.compute(specs), key=lambda result: result.spec.seed)
 
 
 def children(worker):
@@ -122,18 +125,6 @@ def test_first_worker_is_waited_for(dask, specs):
     with machine(Workers(cluster=dask.address, threads=1), warn=say) as there:
         assert [result.outcome for result in there.compute(specs[:1])] == [Outcome.COMPLETED]
     assert said == [f"no worker of {dask.address} is there yet; waiting for the first"]
-
-
-def test_run_whose_process_is_killed_is_computed_again(dask, specs):
-    dask.scheduler()
-    worker = dask.worker()
-    with machine(Workers(cluster=dask.address, threads=1)) as there:
-        results = []
-        for result in there.compute(specs):
-            for child in children(worker) if not results else []:
-                child.kill()
-            results.append(result)
-    assert [result.outcome for result in results] == [Outcome.COMPLETED] * 4
 
 
 def test_death_of_the_scheduler_ends_the_search_and_what_was_finished_is_there(dask, specs):

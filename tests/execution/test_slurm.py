@@ -292,7 +292,7 @@ def submitted(jobs):
     return len(list(jobs.parent.glob("script-*")))
 
 
-def wait_until(condition, seconds=300):
+def wait_until(condition, seconds=1800):
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline

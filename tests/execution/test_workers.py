@@ -9,7 +9,7 @@ import pytest
 
 from regbench.engine.cores import available_cores
 from regbench.errors import DefinitionError
-from regbench.execution import Workers, machine
+from regbench.execution import Workers, cluster, machine
 from regbench.execution.workers import own_gpu, visible_gpus
 
 RATE = {"optimizer.learning_rate": 0.01}
@@ -37,7 +37,8 @@ def test_number_of_workers_must_not_be_negative():
         pass
 
 
-def test_address_without_scheduler_is_refused():
+def test_address_without_scheduler_is_refused(monkeypatch):
+    monkeypatch.setattr(cluster, "_CONNECT_SECONDS", 0.1)  # nobody comes, however long one waits
     with (
         pytest.raises(DefinitionError, match=r"--cluster: there must be a Dask scheduler at this address\..*nowhere"),
         machine(Workers(cluster="tcp://nowhere.invalid:8786")),
@@ -116,7 +117,7 @@ from regbench.records import RunSpec
 
 def main():
     answers = []
-    with machine(int(sys.argv[1])) as here:
+    with machine(int(sys.argv[1]), retries=0) as here:
         for batch in json.load(sys.stdin):
             try:
                 results = here.compute([RunSpec.model_validate_json(spec) for spec in batch])

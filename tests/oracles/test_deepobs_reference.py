@@ -22,8 +22,8 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def ask(*arguments: object) -> str:
-    """Runs the harness and returns what it prints."""
+def call(*arguments: object) -> str:
+    """Runs the harness in a process of its own and returns what it prints."""
     command = [sys.executable, str(HARNESS), *map(str, arguments)]
     answer = subprocess.run(command, capture_output=True, text=True, check=False)
     assert answer.returncode == 0, answer.stderr[-2000:]
@@ -31,7 +31,7 @@ def ask(*arguments: object) -> str:
 
 
 @pytest.fixture
-def graph(tmp_path: Path) -> Callable[..., dict[str, np.ndarray]]:
+def graph(tmp_path: Path, ask: Callable[..., str]) -> Callable[..., dict[str, np.ndarray]]:
     """Returns a function that evaluates a problem at given inputs and weights."""
 
     def evaluate(problem: str, *options: object, **given: np.ndarray) -> dict[str, np.ndarray]:
@@ -116,7 +116,9 @@ def test_weight_that_the_problem_does_not_have_is_an_error(graph: Callable[..., 
         graph("two_d_beale", x=point, y=point, weight_2=np.float32(0))
 
 
-def test_initial_weights_are_a_truncated_normal_and_differ_between_seeds(tmp_path: Path) -> None:
+def test_initial_weights_are_a_truncated_normal_and_differ_between_seeds(
+    ask: Callable[..., str], tmp_path: Path
+) -> None:
     ask("initial", "mnist_mlp", "--seed", 7, "--count", 2, "--output", tmp_path / "out.npz")
     with np.load(tmp_path / "out.npz") as found:
         assert found["shape_0"].tolist() == [784, 1000]
@@ -129,7 +131,7 @@ def test_initial_weights_are_a_truncated_normal_and_differ_between_seeds(tmp_pat
         assert found["std_1"].tolist() == [0, 0]
 
 
-def test_order_of_mnist_is_the_same_in_every_epoch(tmp_path: Path) -> None:
+def test_order_of_mnist_is_the_same_in_every_epoch(ask: Callable[..., str], tmp_path: Path) -> None:
     images = np.repeat(np.arange(200, dtype=np.uint8), 784).reshape(200, 28, 28)
     write_mnist(tmp_path, images, np.arange(200, dtype=np.uint8) % 10)
     ask(
@@ -155,7 +157,9 @@ def test_order_of_mnist_is_the_same_in_every_epoch(tmp_path: Path) -> None:
     assert np.array_equal(order[0], order[2])
 
 
-def test_cifar10_shuffles_its_files_anew_in_every_epoch_and_keeps_the_rest_of_the_order(tmp_path: Path) -> None:
+def test_cifar10_shuffles_its_files_anew_in_every_epoch_and_keeps_the_rest_of_the_order(
+    ask: Callable[..., str], tmp_path: Path
+) -> None:
     # The picture says which place in its file a record has, the label says which file.
     pictures = np.random.default_rng(2).integers(0, 256, (20, 3072), dtype=np.uint8)
     (tmp_path / "cifar-10").mkdir()
@@ -184,7 +188,7 @@ def test_runner_logs_the_mean_over_whole_batches_and_the_harness_its_times(tmp_p
     # Zero weights predict class 0 with a loss of log 10; of the 300 images only the first 256 are evaluated.
     labels = np.arange(300, dtype=np.uint8) % 3
     write_mnist(tmp_path, np.zeros((300, 28, 28), np.uint8), labels)
-    line = ask(
+    line = call(
         *("run", "mnist_logreg", "--optimizer", "momentum", "--momentum", 0.5, "--learning-rate", 0.1, "--epochs", 2),
         *("--data-dir", tmp_path, "--output-dir", tmp_path / "results", "--train-log-interval", 1),
     )
@@ -214,7 +218,7 @@ def test_logged_loss_contains_the_regularizer_and_a_seed_means_the_same_weights_
     (tmp_path / "cifar-10").mkdir()
     for name in ("test_batch", *(f"data_batch_{file}" for file in range(1, 6))):
         records.tofile(tmp_path / "cifar-10" / f"{name}.bin")
-    ask(
+    call(
         *("run", "cifar10_3c3d", "--optimizer", "sgd", "--learning-rate", 0.1, "--epochs", 0, "--batch-size", 20),
         *("--seed", 5, "--data-dir", tmp_path, "--output-dir", tmp_path / "results"),
     )

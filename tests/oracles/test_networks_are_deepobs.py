@@ -7,6 +7,7 @@ same distributions.
 import importlib.util
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +25,7 @@ pytestmark = pytest.mark.skipif(
     reason="the genuine package is not installed (extra `deepobs`)",
 )
 
-SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "deepobs_reference.py"
+SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 EPSILON = float(np.finfo(np.float32).eps)
 # Both sides sum up to N float32 products, maybe in another order: the difference grows like sqrt(N) epsilon (160
 # epsilon for the longest sum, N = 25,088 in VGG), relative to the magnitude of the summands; twice for the way back to
@@ -86,9 +87,7 @@ class Pair:
     theirs: Values
 
 
-def run(*command: str | Path) -> None:
-    done = subprocess.run([sys.executable, *command], capture_output=True, text=True, timeout=3600, check=False)
-    assert done.returncode == 0, done.stderr
+Ask = Callable[..., str]
 
 
 def classes_of(problem: Problem) -> int:
@@ -110,9 +109,9 @@ def draw_weights(model: keras.Model, generator: np.random.Generator) -> dict[str
     return drawn
 
 
-def compute_theirs(name: str, folder: Path, given: dict[str, np.ndarray]) -> tuple[Values, list[np.ndarray]]:
+def compute_theirs(ask: Ask, name: str, folder: Path, given: dict[str, np.ndarray]) -> tuple[Values, list[np.ndarray]]:
     np.savez(folder / "input.npz", **given)
-    run(SCRIPT, "graph", name, "--input", folder / "input.npz", "--output", folder / "output.npz")
+    ask("graph", name, "--input", folder / "input.npz", "--output", folder / "output.npz")
     with np.load(folder / "output.npz") as output:
         count = len(output["names"])
         weights = [output[f"weight_{index}"] for index in range(count)]
@@ -139,7 +138,7 @@ def compute_ours(
 
 
 @pytest.fixture(scope="module", params=IMAGE_PROBLEMS)
-def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Pair:
+def pair(ask: Ask, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Pair:
     problem = catalog.problem(request.param)
     model = build(problem)
     generator = np.random.default_rng(1)
@@ -149,7 +148,7 @@ def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     one_hot = np.eye(classes_of(problem), dtype=np.float32)[labels]
     folder = tmp_path_factory.mktemp(problem.name)
     theirs, weights = compute_theirs(
-        problem.name, folder, {"x": images, "y": one_hot, **draw_weights(model, generator)}
+        ask, problem.name, folder, {"x": images, "y": one_hot, **draw_weights(model, generator)}
     )
     for file in folder.iterdir():
         file.unlink()  # a gigabyte for VGG
@@ -187,11 +186,11 @@ def test_same_weights_and_batch_give_the_same_gradients(pair: Pair) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["fmnist_2c2d", "cifar10_3c3d", *SLOW_IMAGE_PROBLEMS])
-def test_initial_weights_come_from_the_same_distributions(name: str, tmp_path: Path) -> None:
+def test_initial_weights_come_from_the_same_distributions(ask: Ask, name: str, tmp_path: Path) -> None:
     problem = catalog.problem(name)
     seeds = range(42, 43 if problem.model.name == "vgg16" else 62)
     output = tmp_path / "initial.npz"
-    run(SCRIPT, "initial", name, "--seed", str(seeds[0]), "--count", str(len(seeds)), "--output", output)
+    ask("initial", name, "--seed", str(seeds[0]), "--count", str(len(seeds)), "--output", output)
     with np.load(output) as archive:
         theirs = dict(archive)
     ours: list[list[np.ndarray]] = []
@@ -219,14 +218,14 @@ def assert_same_distribution(ours: list[np.ndarray], theirs: dict[str, np.ndarra
 
 @pytest.mark.parametrize(("name", "dimension"), LOSS_PROBLEMS)
 def test_loss_problems_start_at_the_same_point_with_the_same_losses_and_gradients(
-    name: str, dimension: int, tmp_path: Path
+    ask: Ask, name: str, dimension: int, tmp_path: Path
 ) -> None:
     problem = catalog.problem(name)
     model = models.build(problem.model.name, problem.model.arguments, (dimension,), 0)
     inputs = np.random.default_rng(2).normal(0, 1, (128, dimension)).astype(np.float32)
     given = {"x": inputs} if dimension > 2 else {"x": inputs[:, 0], "y": inputs[:, 1]}
     np.savez(tmp_path / "input.npz", **given)
-    run(SCRIPT, "graph", name, "--input", tmp_path / "input.npz", "--output", tmp_path / "output.npz")
+    ask("graph", name, "--input", tmp_path / "input.npz", "--output", tmp_path / "output.npz")
 
     variables = [variable.value for variable in model.trainable_variables]
     with tf.GradientTape() as tape:
@@ -250,7 +249,7 @@ import deepobs_reference
 tf, genuine = deepobs_reference.load_deepobs()
 numpy.save(sys.argv[2], genuine.testproblems.quadratic_deep(128)._hessian)
 """
-    run("-c", program, SCRIPT.parent, tmp_path / "hessian.npy")
+    subprocess.run([sys.executable, "-c", program, SCRIPTS, tmp_path / "hessian.npy"], check=True)
     theirs = np.load(tmp_path / "hessian.npy")
     problem = catalog.problem("quadratic_deep")
     model = models.build(problem.model.name, problem.model.arguments, (100,), 0)

@@ -219,10 +219,8 @@ def written(monkeypatch) -> Callable[[Figure], list[Written]]:
         return original(self, renderer, *args, **kwargs)
 
     def look(figure: Figure) -> list[Written]:
-        canvas = FigureCanvasAgg(figure)
-        canvas.draw()  # lays out
         drawn.clear()
-        canvas.draw()
+        FigureCanvasAgg(figure).draw()
         return [Written(text.get_text(), _outline(text), text.axes) for text in dict.fromkeys(drawn)]
 
     monkeypatch.setattr(Text, "draw", draw)

@@ -1,7 +1,5 @@
 """Every figure, drawn small and large: nothing is cut off, covered, empty or read as markup."""
 
-import itertools
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -31,6 +29,12 @@ def corners(box: Bbox) -> np.ndarray:
     return np.array([(box.x0, box.y0), (box.x1, box.y0), (box.x1, box.y1), (box.x0, box.y1)])
 
 
+def near(outlines, others):
+    """Which outlines may meet which others: the rectangles around them do, which is known of all pairs at once."""
+    low, high = (find(outlines, axis=1)[:, np.newaxis] for find in (np.min, np.max))
+    return ((low < np.max(others, axis=1)) & (np.min(others, axis=1) < high)).all(axis=2)
+
+
 def faults(figure, texts):
     """What is wrong with a figure as it was drawn, in words."""
     width, height = figure.canvas.get_width_height()
@@ -38,12 +42,14 @@ def faults(figure, texts):
     for one in texts:
         if one.outline.min() < -1 or (one.outline.max(axis=0) > (width + 1, height + 1)).any():
             yield f"{one.text!r} is cut off"
-        for axes in panels:
-            if axes is not one.axes and one.meets(corners(axes.bbox)):
-                yield f"{one.text!r} lies on a panel that is not its own"
-    for one, other in itertools.combinations(texts, 2):
-        if one.meets(other.outline):
-            yield f"{one.text!r} and {other.text!r} overlap"
+    outlines = [one.outline for one in texts]
+    areas = [corners(axes.bbox) for axes in panels]
+    for one, other in np.argwhere(near(outlines, areas)) if texts and panels else []:
+        if panels[other] is not texts[one].axes and texts[one].meets(areas[other]):
+            yield f"{texts[one].text!r} lies on a panel that is not its own"
+    for one, other in np.argwhere(np.triu(near(outlines, outlines), 1)) if texts else []:
+        if texts[one].meets(outlines[other]):
+            yield f"{texts[one].text!r} and {texts[other].text!r} overlap"
     for axes in panels:
         if not (axes.lines or axes.collections or axes.patches):
             yield "a panel is empty"

@@ -64,7 +64,7 @@ def test_kernel_of_a_shape_that_no_array_has_is_refused(make_stored_result: Make
 
 
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False)))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @example([5e-324, 1.7976931348623157e308, -0.0, 0.1 + 0.2, 2.2250738585072011e-308])
 def test_floats_come_back_bit_for_bit(
     make_stored_spec: MakeSpec, make_stored_result: MakeResult, values: list[float]
@@ -245,7 +245,7 @@ JSON_VALUES = st.recursive(
 
 
 @given(data=st.data())
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=300)
 def test_a_damaged_file_gives_a_result_or_an_error_of_ours(make_stored_result: MakeResult, data: st.DataObject) -> None:
     table = json.loads(deepobs.write_json(make_stored_result()))
     place: Any = table

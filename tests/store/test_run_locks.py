@@ -13,12 +13,12 @@ import pytest
 from regbench.store.run_locks import LOCKS_FILE, RunLocks
 
 HOLD = """
-import sys, time
+import sys
 from pathlib import Path
 from regbench.store.run_locks import RunLocks
 with RunLocks(Path(sys.argv[1])) as claims:
     print(claims.take(sys.argv[2]), flush=True)
-    time.sleep(600)
+    sys.stdin.read()
 """
 ONE, OTHER = "0" * 63 + "1", "f" * 64
 
@@ -30,7 +30,10 @@ def hold(tmp_path):
 
     def start(digest):
         process = subprocess.Popen(
-            [sys.executable, "-c", HOLD, str(tmp_path), digest], stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", HOLD, str(tmp_path), digest],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         processes.append(process)
         return process, process.stdout.readline() == "True\n"
@@ -65,7 +68,7 @@ def test_claim_ends_with_the_process_that_is_killed(tmp_path, hold):
         assert not claims.take(ONE)
         holder.kill()
         holder.wait()
-        deadline = time.monotonic() + 300
+        deadline = time.monotonic() + 1800
         while not claims.take(ONE):
             assert time.monotonic() < deadline
             time.sleep(0.01)
