@@ -241,7 +241,7 @@ def test_names_of_files_never_leave_their_folder(small_tree, tmp_path, command):
     shutil.copytree(small_tree, tree)
     for path in tree.rglob("*.json"):
         text = path.read_text().replace('"momentum": 0', '"/../../evil": 0')
-        path.write_text(text)
+        path.write_text(text.replace('"checksum"', '"former_checksum"'))
     folder = tmp_path / "a" / "plots"
     code, _, errors = command("--results", tree, "--baselines", "none", "--plots", folder)
     assert code == 0

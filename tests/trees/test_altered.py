@@ -37,7 +37,7 @@ def change(path: Path, do: Callable[[dict[str, Any]], object]) -> None:
         lambda table: table["train_losses"].pop(),
         lambda table: table.pop("valid_accuracies"),
         lambda table: table["regbench"]["losses_without_penalty"]["test_losses"].__setitem__(0, 0.0),
-        lambda table: table["regbench"].__setitem__("curves_checksum", "0"),
+        lambda table: table["regbench"].__setitem__("checksum", "0"),
     ],
 )
 def test_altered_curve_is_told_and_its_run_does_not_count(do, stored, tmp_path: Path) -> None:
@@ -49,8 +49,8 @@ def test_altered_curve_is_told_and_its_run_does_not_count(do, stored, tmp_path: 
     assert list(results.irregularities["kind"]) == ["altered"]
     tree = Folder(tmp_path)
     assert tree.find(result.spec) is None  # a search makes it again
-    assert "its curves are not those that were written" in tree.warnings[0]
-    with pytest.raises(ResultsError, match="its curves are not those that were written"):
+    assert "it is not what was written" in tree.warnings[0]
+    with pytest.raises(ResultsError, match="it is not what was written"):
         deepobs.read(path.read_bytes())
 
 
@@ -80,7 +80,7 @@ def test_text_of_the_file_may_change(stored, tmp_path: Path) -> None:
 
 def test_file_without_a_checksum_is_read(stored, tmp_path: Path) -> None:
     result, path = stored
-    change(path, lambda table: table["regbench"].pop("curves_checksum"))
+    change(path, lambda table: table["regbench"].pop("checksum"))
     assert lint(tmp_path, cache=False).counts == {}
     assert Folder(tmp_path).find(result.spec) is not None
 
