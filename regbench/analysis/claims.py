@@ -51,7 +51,7 @@ def claims(reported: pd.DataFrame, level: float = 0.05, against: str = "best") -
         the pair, whatever the seeds say; else empty), `sentence`.
     """
     if not 0 < level < 1:
-        raise ValueError(f"`level` must be in (0, 1). Received: level={level}")
+        raise ValueError(f"`level` must be in (0, 1). Received: level={level!r}")
     labels = set(reported["label"])
     if against not in {"best", "all", *labels}:
         raise ValueError(f"`against` must be best, all or one of the labels. Received: against={against!r}")
