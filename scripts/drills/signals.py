@@ -3,8 +3,8 @@
     scripts/drill signals
 
 Each command first runs undisturbed, which says how long it takes. Then it is started again and again, and gets one
-signal: shortly after its handlers are there, and at a random moment of each of so many equal parts of that time. It
-must end with exit code 130 or 143 and one line that ends with the command that goes on; it may end with 0 only where its
+signal: shortly after it answers signals, and at a random moment of each of so many equal parts of that time. It must
+end with exit code 130 or 143 and one line that ends with the command that goes on; it may end with 0 only where its
 result is whole, because it was done before. Nothing half-written may be left. A search goes on in the tree that the
 signal left, until it is done; then its runs must be those of the undisturbed one, bit for bit.
 """

@@ -16,6 +16,7 @@ from regbench.store.folder import Folder
 SEARCH = "search digits_mlp sgd momentum --budget 3 --reruns 2 --epochs 2 --baselines none"
 RUNS = 10
 ONE_THREAD = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
+_FINISHES = "what runs is finished first"
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Answer:
 
     def fault(self, code: int) -> str:
         """What is wrong with it, "" for nothing: it must end with this code and, unless that is 0, one line on why."""
-        lines = [line for line in self.errors.splitlines() if line.strip()]
+        lines = [line for line in self.errors.splitlines() if line.strip() and _FINISHES not in line]
         why = [line for line in lines if line.startswith(("regbench: error: ", "regbench: interrupted: "))]
         strange = [line for line in lines if not line.startswith("regbench: ")]
         if self.code != code or strange or len(why) != (code != 0):
