@@ -81,7 +81,7 @@ def _check_extremes(path: Path, table: dict[str, Any]) -> None:
         level, key, value = open_ones.pop()
         if isinstance(value, dict | list):
             if level > DEEPEST:
-                raise DefinitionError(f"{path}: {_TOO_DEEP}. Received: more, in {key!r}")
+                raise DefinitionError(f"{path}: {_TOO_DEEP}. Received: more, in {key}")
             inner = value.items() if isinstance(value, dict) else ((key, item) for item in value)
             open_ones += [(level + 1, str(name), item) for name, item in inner]
         elif isinstance(value, int) and not is_representable(value):

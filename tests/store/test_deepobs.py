@@ -207,7 +207,7 @@ def test_schedule_stands_in_training_params(
 
 
 def test_unknown_curve_is_refused(make_stored_result: MakeResult) -> None:
-    with pytest.raises(ResultsError, match=r"A curve must be one of .* Received: learning_rates"):
+    with pytest.raises(ResultsError, match=r"A curve must be one of .* Received: 'learning_rates'"):
         deepobs.write_json(make_stored_result(curves={"learning_rates": [0.1]}))
 
 
