@@ -5,8 +5,6 @@
 loads neither TensorFlow nor Optuna nor pandas.
 """
 
-import importlib
-
 TYPE_CHECKING = False  # as in `typing`, whose import would delay the moment from which signals are answered
 if TYPE_CHECKING:
     from regbench.benchmark import run, search
@@ -33,6 +31,8 @@ def __getattr__(name: str) -> object:
         from importlib.metadata import version  # slow to import, too
 
         return version("regbench")
+    import importlib  # after the moment from which signals are answered
+
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(f"regbench.{_HOMES[name]}"), name)

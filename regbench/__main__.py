@@ -1,9 +1,13 @@
 """The command `regbench`, also as `python -m regbench`."""
 
+# What `signal` wraps: its own imports take longer than all others until signals are answered.
+import _signal as signal  # type: ignore[import-not-found]
 import os
-import signal
 import sys
-from types import FrameType
+
+TYPE_CHECKING = False  # as in `typing`
+if TYPE_CHECKING:
+    from types import FrameType
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -14,9 +18,13 @@ def main() -> int:
     Returns:
         The exit code.
     """
-    heeded = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+    heeded = [number for number in _SIGNALS if signal.getsignal(number) != signal.SIG_IGN]
+    signal.pthread_sigmask(signal.SIG_BLOCK, heeded)
     for number in heeded:
         signal.signal(number, _end_before_the_beginning)
+    import shlex  # noqa: F401  the answer needs it whole
+
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, heeded)
     from regbench.cli import main as run  # which takes a moment
 
     code = run()
@@ -25,7 +33,7 @@ def main() -> int:
     return code
 
 
-def _end_before_the_beginning(number: int, _frame: FrameType | None) -> None:
+def _end_before_the_beginning(number: int, _frame: "FrameType | None") -> None:
     """End at once: an exception might be taken for a failed import."""
     import shlex
 

@@ -13,6 +13,7 @@ from typing import Any
 import hypothesis
 import pytest
 
+import regbench.trees.bundled  # noqa: F401  comparisons have bound what `no_bundled_runs` takes from searches
 from regbench import catalog, execution
 from regbench.benchmark.tasks import Task
 from regbench.records import Candidate, Decay, Outcome, Part, Problem, Protocol, RunResult, RunSpec, Schedule, Timings

@@ -1,7 +1,13 @@
 """The messages of errors."""
 
+import ast
+import itertools
 import pickle
+from pathlib import Path
 
+import pytest
+
+import regbench
 from regbench.errors import DataError, DefinitionError, RegbenchError, ResultsError, UnknownNameError
 
 
@@ -36,3 +42,56 @@ def test_message_is_one_line_that_does_nothing_to_a_terminal():
     error = UnknownNameError("problem", "a\x1b[31m\nb\ud800", ["mnist"], where="é.toml")
     assert str(error) == r"é.toml: There is no problem `a\x1b[31m\nb\ud800`. Known: mnist."
     assert str(pickle.loads(pickle.dumps(error))) == str(error)  # noqa: S301
+
+
+PROSE = {"came", "error", "received", "there"}
+"""What some messages received is told in words (`3 bytes`, another error), as a checksum or as a table of versions."""
+
+
+def unquoted(source):
+    """What messages of a module received and do not quote: `Received: x={value}` and `Received: {value}`.
+
+    A number or a word in words of our own (`{len(names)} entries`) is none.
+    """
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.JoinedStr):
+            continue
+        told = ""
+        for part, following in itertools.zip_longest(node.values, node.values[1:]):
+            if isinstance(part, ast.Constant):
+                told += part.value
+                continue
+            is_name = isinstance(following, ast.Constant) and following.value.startswith("=")
+            is_value = isinstance(part.value, ast.Name | ast.Attribute) and not is_name
+            is_named = told.endswith("=") and "Received" in told
+            if (
+                part.conversion != ord("r")
+                and not part.format_spec
+                and (is_named or (told.endswith("Received: ") and is_value))
+            ):
+                yield ast.unparse(part.value)
+            told += "{}"
+
+
+def test_received_values_are_quoted():
+    found = {
+        (path.name, value)
+        for path in Path(regbench.__file__).parent.rglob("*.py")
+        for value in unquoted(path.read_text(encoding="utf-8"))
+        if value not in PROSE and not value.endswith((".__name__", ".dtype"))
+    }
+    assert not found
+
+
+@pytest.mark.parametrize(
+    ("message", "found"),
+    [
+        ('f"`x` must be y. Received: x={x}"', ["x"]),
+        ('f"`x` must be y. Received: {x.y}"', ["x.y"]),
+        ('f"`x` must be y. Received: {name}={x}, z={z}"', ["x", "z"]),
+        ('f"`x` must be y. Received: {name}={x!r}, {len(z)} entries, z={z:g}"', []),
+        ('f"x={x}"', []),
+    ],
+)
+def test_received_value_that_is_not_quoted_is_found(message, found):
+    assert list(unquoted(message)) == found

@@ -90,6 +90,37 @@ def test_too_few_descriptors_for_workers_is_one_line_and_exit_code_1(results):
     assert "open files (`ulimit -n`) must be at least 48. Received: 24" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("mebibytes", "command", "library"),
+    [
+        (300, "compare --baselines none", "numpy"),
+        (600, "compare --baselines none", "numpy"),
+        (600, WRITING["search"], "numpy"),
+        (2400, WRITING["run"], "tensorflow"),
+        (2400, WRITING["search"], "tensorflow"),
+        (2400, f"{WRITING['search']} --workers 2", "tensorflow"),
+    ],
+)
+def test_too_little_address_space_is_one_line_and_exit_code_1(mebibytes, command, library, results):
+    done = with_address_space(mebibytes, command)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1), done.stderr
+    assert f"to load {library}. Received: {mebibytes} MiB" in done.stderr
+    assert left() == []
+
+
+def test_what_needs_little_address_space_gets_it(results):
+    assert with_address_space(300, "list").returncode == 0
+    assert "runs: 2" in with_address_space(300, "lint results").stdout
+
+
+def with_address_space(mebibytes, command):
+    def limit():
+        resource.setrlimit(resource.RLIMIT_AS, (mebibytes * 2**20,) * 2)
+
+    words = [sys.executable, "-m", "regbench", *shlex.split(command)]
+    return subprocess.run(words, preexec_fn=limit, capture_output=True, text=True, check=False)
+
+
 def test_full_output_is_one_line_and_exit_code_1(results):
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(

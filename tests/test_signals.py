@@ -13,10 +13,11 @@ import pytest
 
 from regbench.cli import main
 from regbench.execution import Interruptions
+from regbench.store.folder import Folder
 
 EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
-BEGINS = "import sys; print('ready', file=sys.stderr, flush=True); from regbench.__main__ import main; sys.exit(main())"
-"""As the console script does, which tells when Python itself has begun."""
+BEGINS = "import sys; from regbench.__main__ import main; sys.exit(main())"
+"""As the console script does."""
 
 
 @pytest.fixture
@@ -36,8 +37,12 @@ def workspace(tmp_path, monkeypatch):
     ],
     ids=lambda command: command.split()[0],
 )
-def test_signal_at_the_beginning_ends_with_its_code_and_one_line(command, seconds, number, workspace):
-    Path("results").mkdir()
+def test_signal_at_the_beginning_ends_with_its_code_and_one_line(
+    command, seconds, number, workspace, make_task, make_result
+):
+    for seed in (42, 43):
+        spec = make_task("quadratic_deep", "sgd").spec({"optimizer.learning_rate": 0.1}, seed)
+        Folder("results").write(make_result(spec, valid_losses=1.0, test_losses=1.0))
     process = subprocess.Popen(
         [sys.executable, "-P", "-c", BEGINS, *shlex.split(command)],
         stdout=subprocess.PIPE,
@@ -45,12 +50,14 @@ def test_signal_at_the_beginning_ends_with_its_code_and_one_line(command, second
         env=dict(os.environ),
         text=True,
     )
-    assert process.stderr.readline() == "ready\n"
+    while not answers_signals(process):
+        time.sleep(0.001)
     time.sleep(seconds)
     process.send_signal(number)
-    _, errors = process.communicate()
-    if process.returncode == 0:
-        assert command.startswith("convert")  # which has nothing to convert, and is over soon
+    output, errors = process.communicate()
+    if process.returncode == 0:  # it was done before
+        assert (command.split()[0], output, errors) == ("convert", "2 runs written to out.\n", "")
+        assert len(list(Folder("out").runs())) == 2
         return
     assert process.returncode == EXIT_CODES[number], errors
     lines = [line for line in errors.splitlines() if line and "what runs is finished first" not in line]
@@ -58,6 +65,13 @@ def test_signal_at_the_beginning_ends_with_its_code_and_one_line(command, second
     assert lines[0].startswith("regbench: interrupted: ")
     assert lines[0].endswith(f": regbench {command}")
     assert not list(Path().rglob("*.tmp"))
+
+
+def answers_signals(process):
+    """Whether the command has begun: before that Python itself does, which knows nothing of SIGTERM."""
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    caught = next(line for line in status.splitlines() if line.startswith("SigCgt:")).split()[1]
+    return bool(int(caught, 16) >> (signal.SIGTERM - 1) & 1)
 
 
 def test_interruption_that_something_swallows_is_not_lost(workspace, monkeypatch, capfd):

@@ -115,7 +115,7 @@ def with_probabilities(pairs: pd.DataFrame, searched: Mapping[Key, Searched], le
 
 def _check(table: pd.DataFrame, question: str, level: float, against: str) -> None:
     if not 0 < level < 1:
-        raise ValueError(f"`level` must be in (0, 1). Received: level={level}")
+        raise ValueError(f"`level` must be in (0, 1). Received: level={level!r}")
     if question not in QUESTIONS:
         raise ValueError(f"`question` must be one of {', '.join(QUESTIONS)}. Received: question={question!r}")
     if against not in {"best", "all", *table["label"]}:

@@ -74,7 +74,7 @@ def ridge(trials: pd.DataFrame, level: float = 0.95, seed: int = 0) -> Ridge:
         seed: of the resampling.
     """
     if not 0 < level < 1:
-        raise ValueError(f"`level` must be in (0, 1). Received: level={level}")
+        raise ValueError(f"`level` must be in (0, 1). Received: level={level!r}")
     if len(trials[ENTRY].drop_duplicates()) > 1:
         raise ValueError(f"`trials` must be those of one entry. Received: {len(trials[ENTRY].drop_duplicates())}")
     points = _completed(trials)

@@ -155,7 +155,7 @@ def probability_of_improvement(
 
 def _checked(values: ArrayLike, level: float) -> np.ndarray:
     if not 0 < level < 1:
-        raise ValueError(f"`level` must be in (0, 1). Received: level={level}")
+        raise ValueError(f"`level` must be in (0, 1). Received: level={level!r}")
     return np.asarray(values, dtype=float)
 
 

@@ -34,7 +34,7 @@ def _of_budget(runs: pd.DataFrame, budget: int) -> pd.DataFrame:
     kept = entries.loc[entries["budget"] == budget, ["problem", "label"]]
     if kept.empty:
         there = ", ".join(f"{number:.0f}" for number in sorted(entries["budget"].unique()))
-        raise ResultsError(f"`budget` must be that of a search in the results: {there}. Received: budget={budget}")
+        raise ResultsError(f"`budget` must be that of a search in the results: {there}. Received: budget={budget!r}")
     return runs.merge(kept, on=["problem", "label"])
 
 

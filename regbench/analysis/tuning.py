@@ -43,7 +43,7 @@ def tuning_curves(trials: pd.DataFrame, confidence: float = 0.8, seed: int = 0) 
         scores, whatever the goal.
     """
     if not 0 < confidence < 1:
-        raise ValueError(f"`confidence` must be in (0, 1). Received: confidence={confidence}")
+        raise ValueError(f"`confidence` must be in (0, 1). Received: confidence={confidence!r}")
     counted = _worths(trials)
     known = [*ENTRY, "label", "score_goal", "decided_by"]
     curves = [

@@ -26,5 +26,5 @@ def check_problem(problem: Problem, protocol: Protocol, batch_size: int) -> None
         if dataset.train_size and batch_size > most:  # else the user brings the data
             raise DefinitionError(
                 f"`batch_size` must be at most {most}, the number of {name} samples that protocol {protocol.name} "
-                f"takes in batches from {problem.dataset}. Received: batch_size={batch_size}"
+                f"takes in batches from {problem.dataset}. Received: batch_size={batch_size!r}"
             )

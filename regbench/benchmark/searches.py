@@ -50,7 +50,7 @@ class Search:
     def __post_init__(self) -> None:
         """Find out all bad input before anything is run."""
         if self.further_seeds < 0:
-            raise DefinitionError(f"`reruns` must not be negative. Received: reruns={self.further_seeds}")
+            raise DefinitionError(f"`reruns` must not be negative. Received: reruns={self.further_seeds!r}")
         checked_seed(self.seed, self.further_seeds)
         self.trial(self.study().ask(0))
 
@@ -92,7 +92,7 @@ class Search:
         study = self.study()
         if not study.is_known_in_advance:
             must = "must be one whose trials do not depend on the results of earlier ones"
-            raise DefinitionError(f"`sampler` {must}. Received: sampler={self.sampler}")
+            raise DefinitionError(f"`sampler` {must}. Received: sampler={self.sampler!r}")
         return tuple(self.trial(study.ask(number)) for number in range(study.trials))
 
     def reruns(self, ranked: Sequence[RunSpec]) -> list[RunSpec]:

@@ -93,7 +93,7 @@ def search(
         )
     )
     if retries < 0:
-        raise DefinitionError(f"`retries` must not be negative. Received: retries={retries}")
+        raise DefinitionError(f"`retries` must not be negative. Received: retries={retries!r}")
     workers = Workers(workers) if isinstance(workers, int) else workers
     check_builds([one.task for one in searches], workers)
     if workers.cluster is None:  # the workers of a cluster have data of their own

@@ -71,7 +71,7 @@ class Task:
             catalog.check_definition(definition)
         for name, number in (("epochs", epochs), ("batch_size", batch_size)):
             if number is not None and number < 1:
-                raise DefinitionError(f"`{name}` must be at least 1. Received: {name}={number}")
+                raise DefinitionError(f"`{name}` must be at least 1. Received: {name}={number!r}")
         rules = protocol if isinstance(protocol, Protocol) else catalog.protocol(protocol)
         check_problem(chosen, rules, batch_size or chosen.batch_size)
         return cls(
@@ -92,5 +92,5 @@ def checked_seed(seed: int, reruns: int = 0) -> int:
     """
     if not 0 <= seed <= seed + reruns < 2**31:
         last = f", and so must be the last of {reruns} re-runs" if reruns else ""
-        raise DefinitionError(f"`seed` must be from 0 to 2**31 - 1{last}. Received: seed={seed}")
+        raise DefinitionError(f"`seed` must be from 0 to 2**31 - 1{last}. Received: seed={seed!r}")
     return seed

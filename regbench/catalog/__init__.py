@@ -150,7 +150,7 @@ def budget_trials(budget: str | int) -> int:
     except ValueError as error:
         raise UnknownNameError("budget", str(budget), BUDGETS) from error
     if not 1 <= trials <= LARGEST_BUDGET:
-        raise DefinitionError(f"A budget must be from 1 to {LARGEST_BUDGET} trials. Received: {budget}")
+        raise DefinitionError(f"A budget must be from 1 to {LARGEST_BUDGET} trials. Received: {trials!r}")
     return trials
 
 

@@ -63,7 +63,7 @@ def contradictions(problem: Problem) -> list[str]:
         found.append(f"goal: must be {better} where the metric is {problem.metric}. Received: {problem.goal!r}")
     for name, score in (("chance", problem.chance), ("convergence", problem.convergence)):
         if problem.metric == "accuracy" and score is not None and not 0 <= score <= 1:
-            found.append(f"{name}: must be in [0, 1] where the metric is accuracy. Received: {score}")
+            found.append(f"{name}: must be in [0, 1] where the metric is accuracy. Received: {score!r}")
     return found
 
 

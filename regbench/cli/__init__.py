@@ -11,6 +11,7 @@ import click
 from regbench.cli import terminal
 from regbench.cli.codes import BAD_INPUT, DONE, INTERRUPTED, SOME_FAILED, TERMINATED
 from regbench.cli.commands import command_line
+from regbench.engine import address_space
 from regbench.errors import ClusterError, RegbenchError, printable
 from regbench.execution import Interruptions, Terminated
 
@@ -35,6 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             # A name that the terminal cannot show must not stop anything.
             stream.reconfigure(errors="backslashreplace")
+    address_space.guard()
     with Interruptions() as interruptions:
         try:
             code = command_line.main(args=arguments, prog_name="regbench", standalone_mode=False) or DONE

@@ -13,6 +13,7 @@ import click
 from regbench.cli import options, progress, terminal
 from regbench.cli.codes import DONE, SOME_FAILED
 from regbench.errors import DefinitionError, RegbenchError, ResultsError
+from regbench.store.targets import make_folder
 
 if TYPE_CHECKING:
     from regbench.figures.make import Job
@@ -65,7 +66,7 @@ def figures(
     )
     drawn = Path(output) / size
     try:
-        drawn.mkdir(parents=True, exist_ok=True)
+        make_folder(drawn)
     except OSError as error:
         raise ResultsError(f"{drawn}: the figures cannot be written here: {error.strerror}") from error
     return _make_all(jobs, size, runs, command, drawn)

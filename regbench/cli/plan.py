@@ -57,7 +57,7 @@ def plan(
     if as_commands and form != "table":
         raise DefinitionError("`--commands` and `--format` exclude each other")
     if workers < 0:
-        raise DefinitionError(f"`workers` must not be negative. Received: workers={workers}")
+        raise DefinitionError(f"`workers` must not be negative. Received: workers={workers!r}")
     schedule = options.take_schedule(others)
     names = [options.combined(name, regularizer, decay) for name in candidates]
     with progress.Waiting("planning") as waiting, contextlib.redirect_stdout(sys.stderr):

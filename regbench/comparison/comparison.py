@@ -18,7 +18,7 @@ from regbench.analysis import across, best, claims, curves, decay, fairness, ran
 from regbench.analysis.entries import MODES, Mode, reported, trials
 from regbench.analysis.selection import select
 from regbench.analysis.sentences import QUESTIONS, Pair, Question
-from regbench.errors import ResultsError, UnknownNameError, printable
+from regbench.errors import DefinitionError, ResultsError, UnknownNameError, printable
 from regbench.records import METRICS
 from regbench.trees import bundled, frames
 from regbench.trees.searches import BY_HAND, INFERRED
@@ -216,12 +216,18 @@ def compare(
         together: protocols that are ranked together on the test split, with a note and without claims.
 
     Raises:
-        ResultsError: a tree cannot be read, or nothing is left to compare.
+        DefinitionError: `results` is a single path.
+        ResultsError: a tree is a file or cannot be read, or nothing is left to compare.
         UnknownNameError: a problem or candidate is in none of the trees, or there is no such metric or mode.
     """
     _check(metric, mode, question, together)
+    if isinstance(results, str | Path):
+        raise DefinitionError(f"`results` must be a list of folders. Received: results={str(results)!r}")
     compared = _each_once(results)
     trees = _each_once([*compared, *([] if baselines in ("bundled", "none") else [baselines])])
+    for tree in trees:
+        if Path(tree).is_file():
+            raise ResultsError(f"{printable(str(tree))}: must be a folder of results. Received: a file")
     read = [frames.load(tree, source=_source(tree)) for tree in trees]
     own = {problem for one in read[: len(compared)] for problem in one.runs["problem"]}
     asked = list(problems) or sorted(own)
@@ -229,7 +235,8 @@ def compare(
     found = frames.merge([*read, *(bundled.load(source, problems=asked) for source in sources)])
     runs = found.runs
     if runs.empty:
-        raise ResultsError(f"{', '.join(map(str, trees)) or 'no results'}: there are no runs to compare")
+        told = "".join(f"; {line}" for line in _irregular_sources(found.irregularities))
+        raise ResultsError(f"{', '.join(map(str, trees)) or 'no results'}: there are no runs to compare{told}")
     runs = select(runs, asked or sorted(set(runs["problem"])), candidates, budget)
     shown = reported(runs, mode, metric)
     drawn = curves.summaries(found.curves(shown["run"].tolist()), shown)

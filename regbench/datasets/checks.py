@@ -95,7 +95,7 @@ def _look(dataset: Dataset, data_dir: Path | None) -> Finding:
         lacking = f"lacks {', '.join(file.name for file in missing)}"
         return Finding(dataset.name, State.INCOMPLETE, folder, size, (lacking,))
     wrong = tuple(
-        f"{path}: must hold {file.size} bytes. Received: {path.stat().st_size}"
+        f"{path}: must hold {file.size} bytes. Received: {path.stat().st_size!r}"
         for file, path in present
         if path.suffix != ".gz" and file.size and path.stat().st_size != file.size
     )

@@ -73,7 +73,7 @@ def _transfer(url: str, record: Download, part: Path, progress: Progress | None)
         expected = f"bytes {present}-{record.size - 1}/{record.size}" if resumed else str(record.size)
         # An error page must not become the beginning of the file.
         if announced not in (expected, None):
-            raise OSError(f"the server must announce {expected}. Received: {announced}")
+            raise OSError(f"the server must announce {expected}. Received: {announced!r}")
         with part.open("ab" if resumed else "wb") as stream:
             _copy(response, stream, record, progress)
 

@@ -46,7 +46,7 @@ def read(dataset: Dataset, folder: Path) -> RawData:
     for split in _SPLITS:
         if classes[split] != classes["train"]:
             odd = sorted(set(classes[split]) ^ set(classes["train"]))
-            raise DataError(f"{folder}: train and {split} must have the same classes. Received: {odd[0]} in one only")
+            raise DataError(f"{folder}: train and {split} must have the same classes. Received: {odd[0]!r} in one only")
     train, valid, test = (_read_split(folder / split, classes[split], dataset.input_shape) for split in _SPLITS)
     return RawData(*train, *test, *valid)
 

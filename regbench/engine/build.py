@@ -69,7 +69,7 @@ def plain_optimizer(spec: RunSpec) -> keras.optimizers.Optimizer:
     optimizer = _instance("optimizer", spec.optimizer, OPTIMIZERS)
     if not isinstance(optimizer, keras.optimizers.Optimizer):
         raise DefinitionError(
-            f"candidate {spec.candidate}: optimizer.name: must be a Keras optimizer. Received: {spec.optimizer.name}"
+            f"candidate {spec.candidate}: optimizer.name: must be a Keras optimizer. Received: {spec.optimizer.name!r}"
         )
     return optimizer
 

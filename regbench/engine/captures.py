@@ -60,7 +60,7 @@ def check_captures(function: Any, known: Iterable[Any], model: keras.Model, who:
         if node.op in DRAWS:
             place = _place(_named_in(model, node.name))
             raise DefinitionError(
-                f"{who}: {place} must draw from `keras.random`, not from `tf.random`; {REMEDY}. Received: {node.op}"
+                f"{who}: {place} must draw from `keras.random`, not from `tf.random`; {REMEDY}. Received: {node.op!r}"
             )
 
 

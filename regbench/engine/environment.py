@@ -18,6 +18,7 @@ import tempfile
 from collections.abc import Iterator
 from importlib.metadata import version
 
+from regbench.engine import address_space
 from regbench.engine.cores import available_cores
 from regbench.errors import DefinitionError
 from regbench.records import Scalar
@@ -30,13 +31,14 @@ def prepare() -> None:
     """Load TensorFlow without the lines that it logs meanwhile, and settle how it computes.
 
     Raises:
-        DefinitionError: the environment asks for another backend of Keras.
+        DefinitionError: the environment asks for another backend of Keras, or limits the address space too much.
     """
+    address_space.check("tensorflow")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     backend = os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     if backend != "tensorflow":
         raise DefinitionError(
-            f"KERAS_BACKEND in the environment must be tensorflow, or not be set. Received: {backend}"
+            f"KERAS_BACKEND in the environment must be tensorflow, or not be set. Received: {backend!r}"
         )
     with _without_log_noise():
         import keras  # noqa: F401

@@ -51,12 +51,12 @@ def check_model(problem: Problem, dataset: Dataset, model: keras.Model) -> None:
             f"Received: {came!r}"
         )
     if outputs.dtype != tf.float32:
-        raise DefinitionError(f"{name}: must have outputs of dtype float32. Received: {outputs.dtype.name}")
+        raise DefinitionError(f"{name}: must have outputs of dtype float32. Received: {outputs.dtype.name!r}")
     for path, layer in layers_of(model):
         for weight in layer.trainable_variables:
             if weight.dtype != "float32":
                 raise DefinitionError(
-                    f"{name}: layer `{path}` must have trainable weights of dtype float32. Received: {weight.dtype}"
+                    f"{name}: layer `{path}` must have trainable weights of dtype float32. Received: {weight.dtype!r}"
                 )
     check_penalties(problem, model)
 

@@ -189,5 +189,5 @@ def evaluated(splits: Splits, protocol: Protocol, batch_size: int, first_epoch: 
 
 def _too_large(batch_size: int, count: int, what: str) -> DefinitionError:
     return DefinitionError(
-        f"`batch_size` must be at most {count}, the number of {what}. Received: batch_size={batch_size}"
+        f"`batch_size` must be at most {count}, the number of {what}. Received: batch_size={batch_size!r}"
     )

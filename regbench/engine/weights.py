@@ -89,7 +89,7 @@ class Weights:
             raise UnknownNameError("layer with a kernel", name, layers, where)
         if len({tuple(id(kernel.variable) for kernel in kernels) for kernels in found.values()}) > 1:
             paths = ", ".join(f"`{path}`" for path in found)
-            raise DefinitionError(f"{where}: `{name}` must name one layer: {paths}. Received: `{name}`")
+            raise DefinitionError(f"{where}: `{name}` must name one layer: {paths}. Received: {name!r}")
         return next(iter(found.values()))
 
     def _kernels_of_layers(self) -> dict[str, list[Weight]]:

@@ -60,7 +60,7 @@ def machine(
 
         with cluster.connected(workers, warn) as there:
             yield Machine(
-                there.client.get_executor(pure=False),
+                there.executor,
                 there.size,
                 replace(conditions, concurrent_runs=there.capacity()),
                 retries,
@@ -68,5 +68,6 @@ def machine(
                 there.function,
                 None if workers.count else there.slots(),
                 there.check,
+                None if workers.count else there.begun,
             )
         interruptions.check()

@@ -16,9 +16,10 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
+from regbench.engine import address_space
 from regbench.engine.cores import available_cores
 from regbench.errors import ClusterError, DefinitionError
-from regbench.execution.workers import Workers, compute_on_worker, end_children, versions
+from regbench.execution.workers import Workers, begun, compute_on_worker, end_children, versions
 
 SLURM = "slurm:"
 _CONNECT_SECONDS = 10
@@ -58,6 +59,11 @@ class Cluster:
         """Tells the runs of this driver from those of others."""
         return secrets.token_hex(8)
 
+    @cached_property
+    def executor(self) -> Any:
+        """Hands calls to the workers."""
+        return self.client.get_executor(pure=False)
+
     @property
     def function(self) -> Callable[..., Any]:
         """What the workers call with a spec and conditions."""
@@ -88,10 +94,17 @@ class Cluster:
         if self.client.status not in ("running", "connecting"):
             raise ClusterError(f"the Dask scheduler is gone (the client is {self.client.status})")
 
+    def begun(self) -> set[str]:
+        """The digests of those of our specs that workers compute now; others may wait behind runs of other drivers."""
+        with _connection():
+            found = self.client.run(begun, self.driver, on_error="ignore")
+        return {digest for digests in found.values() for digest in digests}
+
     def leave(self) -> None:
-        """Let the workers of others know that nothing of ours is wanted any more."""
+        """Take from the workers of others what they compute for us, and what they have not begun."""
         if not self.is_ours and self.client.status == "running":
             with contextlib.suppress(OSError):
+                self.executor.shutdown(wait=False)
                 self.client.run(end_children, self.driver, on_error="ignore")
 
 
@@ -200,6 +213,7 @@ def _on_this_machine(count: int) -> Any:
     from distributed import LocalCluster
 
     _check_descriptors(count)
+    address_space.check("tensorflow")  # each worker inherits the limit
 
     def start() -> Any:
         return LocalCluster(
@@ -227,7 +241,7 @@ def _check_descriptors(count: int) -> None:
     if most != resource.RLIM_INFINITY and most < least:
         lack = OSError(errno.EMFILE, os.strerror(errno.EMFILE))
         raise DefinitionError(
-            f"--workers: open files (`ulimit -n`) must be at least {least}. Received: {most}"
+            f"--workers: open files (`ulimit -n`) must be at least {least}. Received: {most!r}"
         ) from lack
 
 

@@ -1,6 +1,6 @@
 """The driver's side of computing: hands runs to an executor, takes their results, tries again what the machine lost."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, wait
 from dataclasses import dataclass, field
 
@@ -34,6 +34,7 @@ class Machine:
         function: computes one spec under the conditions, called by the executor.
         slots: how many runs it computes at a time now; `capacity` where nothing changes it.
         check: raises a `ClusterError` when the executor is gone.
+        begun: the digests of the specs that are computed now; unless given, all that were handed out are.
     """
 
     executor: Executor
@@ -44,6 +45,7 @@ class Machine:
     function: Callable[[RunSpec, Conditions], RunResult] = compute
     slots: Callable[[], int] | None = None
     check: Callable[[], None] = lambda: None
+    begun: Callable[[], Collection[str]] | None = None
 
     def compute(self, specs: Iterable[RunSpec]) -> Iterator[RunResult]:
         """Compute the runs; yields each as soon as it is there.
@@ -58,10 +60,14 @@ class Machine:
         """
         coming = iter(specs)
         waiting: dict[Future[RunResult], Attempt] = {}
+        has_dropped = False
         self.interruptions.computing = True
         try:
             while True:
                 self._hand_out(coming, waiting)
+                if self.interruptions.finishing and not has_dropped:
+                    self._drop_what_has_not_begun(waiting)
+                    has_dropped = True
                 if not waiting:
                     break
                 yield from self._finished(waiting)
@@ -77,6 +83,13 @@ class Machine:
             if spec is None:
                 return
             self._submit(Attempt(spec), waiting)
+
+    def _drop_what_has_not_begun(self, waiting: "dict[Future[RunResult], Attempt]") -> None:
+        """On workers that others use too, what was handed out may have to wait for theirs."""
+        computed = None if self.begun is None else self.begun()
+        for future, attempt in list(waiting.items()):
+            if computed is not None and attempt.spec.digest() not in computed and future.cancel():
+                del waiting[future]
 
     def _submit(self, attempt: Attempt, waiting: "dict[Future[RunResult], Attempt]") -> None:
         try:

@@ -87,7 +87,7 @@ def job_options(jobs: Jobs, path: Path, threads: int | None = None) -> dict[str,
     if threads * jobs.workers_per_job > jobs.cores_per_job:
         raise DefinitionError(
             f"{path}: cores_per_job: must be at least {threads * jobs.workers_per_job}, for {jobs.workers_per_job} "
-            f"workers of {threads} threads. Received: {jobs.cores_per_job}"
+            f"workers of {threads} threads. Received: {jobs.cores_per_job!r}"
         )
     memory = jobs.memory_gib_per_job
     environment = {"TF_NUM_INTRAOP_THREADS": threads, "TF_NUM_INTEROP_THREADS": 1, "TF_CPP_MIN_LOG_LEVEL": 3}

@@ -15,7 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from regbench.errors import DefinitionError
-from regbench.execution.child import Child
+from regbench.execution.child import Child, ProcessDiedError
 from regbench.execution.one_run import Conditions, compute
 from regbench.records import RunResult, RunSpec
 
@@ -46,15 +46,14 @@ class Workers:
     def __post_init__(self) -> None:
         """Check what was given."""
         if self.count < 0:
-            raise DefinitionError(f"`workers` must not be negative. Received: workers={self.count}")
+            raise DefinitionError(f"`workers` must not be negative. Received: workers={self.count!r}")
         if self.count and self.cluster:
-            raise DefinitionError(
-                f"`workers` and `cluster` exclude each other. Received: workers={self.count}, cluster={self.cluster}"
-            )
+            came = f"workers={self.count!r}, cluster={self.cluster!r}"
+            raise DefinitionError(f"`workers` and `cluster` exclude each other. Received: {came}")
         for name in ("threads", "runs"):
             number = getattr(self, name)
             if number is not None and number < 1:
-                raise DefinitionError(f"`worker_{name}` must be at least 1. Received: worker_{name}={number}")
+                raise DefinitionError(f"`worker_{name}` must be at least 1. Received: worker_{name}={number!r}")
         if self.memory_gib is not None and not self.memory_gib > 0:
             raise DefinitionError(f"`worker_memory` must be positive. Received: worker_memory={self.memory_gib:g}")
         if not self.are_other_processes and (self.threads or self.memory_gib):
@@ -86,12 +85,15 @@ def compute_on_worker(
 
     Raises:
         DefinitionError: the versions here are others; and errors as for `compute` and `Child.call`.
+        ProcessDiedError: the driver has gone.
     """
     check_versions(wanted, f"worker {socket.gethostname()}")
     environment = _environment(workers.threads)
     with _exchange:
+        if driver in _gone:
+            raise ProcessDiedError("nobody wants this run any more")
         child = _idle_child(environment, workers)
-        _busy[child] = driver
+        _busy[child] = driver, spec.digest()
     try:
         result: RunResult = child.call(compute, spec, conditions)
     finally:
@@ -120,8 +122,10 @@ class _WorkerChild(Child):
 
 _exchange = threading.Lock()
 _idle: list[_WorkerChild] = []
-_busy: dict[_WorkerChild, str] = {}
-"""What the children of this worker are doing: nothing, or a run of which driver. A worker has one for each thread."""
+_busy: dict[_WorkerChild, tuple[str, str]] = {}
+"""What the children of this worker do: nothing, or a run of a driver, by the digest of its spec. A thread has one."""
+_gone: set[str] = set()
+"""The drivers that want nothing any more; what Dask hands out all the same does not begin."""
 
 
 def _idle_child(environment: dict[str, str], workers: Workers) -> _WorkerChild:
@@ -133,10 +137,17 @@ def _idle_child(environment: dict[str, str], workers: Workers) -> _WorkerChild:
     return _WorkerChild(environment, workers.runs, workers.memory_gib)
 
 
+def begun(driver: str) -> list[str]:
+    """The digests of the specs that this worker computes for a driver."""
+    with _exchange:
+        return [digest for at_work_for, digest in _busy.values() if at_work_for == driver]
+
+
 def end_children(driver: str) -> None:
     """End what this worker computes for a driver that has no use for it any more, and all children that do nothing."""
     with _exchange:
-        for child, at_work_for in _busy.items():
+        _gone.add(driver)
+        for child, (at_work_for, _) in _busy.items():
             if at_work_for == driver:
                 child.kill()
         while _idle:

@@ -82,7 +82,7 @@ def export(
     measured = replace(results, runs=results.runs[results.runs["run"] >= 0].drop(columns="label"))
     exported = Exported(list(paths.values()), len(measured.runs), [], {})
     if "optuna" in paths:
-        with targets.new_file(paths["optuna"]) as file:
+        with targets.new_files(paths["optuna"]) as (file,):
             summaries, no_trials = studies.write(results, file, warn)
         exported = replace(exported, studies=summaries, no_trials=no_trials)
     if "tensorboard" in paths:
@@ -93,7 +93,7 @@ def export(
     if "parquet" in paths:
         from regbench.exporting import columns
 
-        with targets.new_file(paths["parquet"]) as runs, targets.new_file(paths["curves"]) as curves:
+        with targets.new_files(paths["parquet"], paths["curves"]) as (runs, curves):
             columns.write(measured, runs, curves)
     return exported
 

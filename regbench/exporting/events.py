@@ -30,7 +30,8 @@ def write(results: Results, folder: Path) -> None:
     `loss/valid` and so on by epoch (0 is before training); TensorBoard takes the last as the metrics of its table of
     hyperparameters. Event files are the same whenever they are written: their times are those of the runs.
     """
-    runs = results.runs[~results.runs["superseded"]].set_index("run", drop=False)
+    # A run stands in the frame once for each search that it belongs to.
+    runs = results.runs[~results.runs["superseded"]].drop_duplicates("file").set_index("run", drop=False)
     numbers = runs["run"].tolist()
     for first in range(0, len(numbers), _RUNS_AT_ONCE):
         curves = results.curves(numbers[first : first + _RUNS_AT_ONCE])

@@ -35,12 +35,13 @@ def build(
     del classes
     if not len(counts) == len(lows) == len(highs):
         raise ValueError(
-            f"`counts`, `lows` and `highs` must be equally long. Received: counts={counts}, lows={lows}, highs={highs}"
+            "`counts`, `lows` and `highs` must be equally long. "
+            f"Received: counts={counts!r}, lows={lows!r}, highs={highs!r}"
         )
     if input_shape != (sum(counts),) or sum(counts) < 2:
         raise ValueError(
             "`counts` must sum to the number of inputs, at least 2. "
-            f"Received: counts={counts}, shape of one sample={input_shape}"
+            f"Received: counts={counts!r}, shape of one sample={input_shape!r}"
         )
     hessian = _hessian(counts, lows, highs, seed)
     inputs = keras.Input(input_shape)

@@ -24,7 +24,7 @@ def build(
     """
     del classes
     if input_shape != (2,):
-        raise ValueError(f"`input_shape` must be (2,). Received: input_shape={input_shape}")
+        raise ValueError(f"`input_shape` must be (2,). Received: input_shape={input_shape!r}")
     inputs = keras.Input(input_shape)
     return keras.Model(inputs, _TwoD(function, name=function)(inputs), name="two_d")
 

@@ -52,7 +52,7 @@ class AdaBelief(keras.optimizers.Optimizer):
         super().__init__(learning_rate=learning_rate, name=name, **kwargs)
         check_decay_rates(beta_1, beta_2)
         if epsilon <= 0:
-            raise ValueError(f"`epsilon` must be positive. Received: epsilon={epsilon}")
+            raise ValueError(f"`epsilon` must be positive. Received: epsilon={epsilon!r}")
         self.beta_1 = beta_1
         self.beta_2 = beta_2
         self._log_beta_1, self._log_beta_2 = log_rate(beta_1), log_rate(beta_2)

@@ -58,9 +58,9 @@ class AdaBound(keras.optimizers.Optimizer):
         check_decay_rates(beta_1, beta_2)
         for argument, value in (("final_learning_rate", final_learning_rate), ("gamma", gamma)):
             if value <= 0:
-                raise ValueError(f"`{argument}` must be positive. Received: {argument}={value}")
+                raise ValueError(f"`{argument}` must be positive. Received: {argument}={value!r}")
         if epsilon < 0:
-            raise ValueError(f"`epsilon` must be non-negative. Received: epsilon={epsilon}")
+            raise ValueError(f"`epsilon` must be non-negative. Received: epsilon={epsilon!r}")
         self.beta_1 = beta_1
         self.beta_2 = beta_2
         self._log_beta_1, self._log_beta_2 = log_rate(beta_1), log_rate(beta_2)

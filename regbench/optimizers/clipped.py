@@ -56,7 +56,7 @@ class Clipped(OptimizerWrapper):
         check_norm(norm)
         self.norm = norm
         if not threshold > 0:
-            raise ValueError(f"`threshold` must be positive. Received: threshold={threshold}")
+            raise ValueError(f"`threshold` must be positive. Received: threshold={threshold!r}")
         self.threshold = float(threshold)
 
     def transform(self, gradient: Any, variable: Any) -> Any:

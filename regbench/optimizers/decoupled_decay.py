@@ -68,10 +68,10 @@ class DecoupledDecay(OptimizerWrapper):
         momentum = _innermost_momentum(self.inner_optimizer)
         if coupling == "decoupled_momentum" and momentum >= 1:
             raise ValueError(
-                f'Momentum must be below 1 with coupling="decoupled_momentum". Received: momentum={momentum}'
+                f'Momentum must be below 1 with coupling="decoupled_momentum". Received: momentum={momentum!r}'
             )
         if not 0 <= strength < float("inf"):
-            raise ValueError(f"`strength` must be non-negative and finite. Received: strength={strength}")
+            raise ValueError(f"`strength` must be non-negative and finite. Received: strength={strength!r}")
         self.strength = float(strength)
         self.coupling = coupling
 

@@ -51,9 +51,9 @@ class Lookahead(OptimizerWrapper):
     ) -> None:
         super().__init__(inner_optimizer, apply_to=apply_to, name=name, **kwargs)
         if not (sync_period >= 1 and sync_period == int(sync_period)):
-            raise ValueError(f"`sync_period` must be a positive integer. Received: sync_period={sync_period}")
+            raise ValueError(f"`sync_period` must be a positive integer. Received: sync_period={sync_period!r}")
         if not 0 < slow_step_size <= 1:
-            raise ValueError(f"`slow_step_size` must be in (0, 1]. Received: slow_step_size={slow_step_size}")
+            raise ValueError(f"`slow_step_size` must be in (0, 1]. Received: slow_step_size={slow_step_size!r}")
         # A float like all hyperparameters: a compiled step can then take another one where floats are its inputs.
         self._sync_period = float(sync_period)
         self.slow_step_size = float(slow_step_size)

@@ -13,7 +13,7 @@ def check_decay_rates(beta_1: float, beta_2: float) -> None:
     """Raises `ValueError` unless both rates are in [0, 1)."""
     for name, beta in (("beta_1", beta_1), ("beta_2", beta_2)):
         if not 0 <= beta < 1:
-            raise ValueError(f"`{name}` must be in [0, 1). Received: {name}={beta}")
+            raise ValueError(f"`{name}` must be in [0, 1). Received: {name}={beta!r}")
 
 
 def step_number(iterations: Any) -> Any:

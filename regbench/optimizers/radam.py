@@ -54,11 +54,11 @@ class RAdam(keras.optimizers.Optimizer):
         super().__init__(learning_rate=learning_rate, name=name, **kwargs)
         check_decay_rates(beta_1, beta_2)
         if beta_2 == 0:
-            raise ValueError(f"`beta_2` must be in (0, 1). Received: beta_2={beta_2}")
+            raise ValueError(f"`beta_2` must be in (0, 1). Received: beta_2={beta_2!r}")
         if epsilon < 0:
-            raise ValueError(f"`epsilon` must be non-negative. Received: epsilon={epsilon}")
+            raise ValueError(f"`epsilon` must be non-negative. Received: epsilon={epsilon!r}")
         if sma_threshold < 4:
-            raise ValueError(f"`sma_threshold` must be at least 4. Received: sma_threshold={sma_threshold}")
+            raise ValueError(f"`sma_threshold` must be at least 4. Received: sma_threshold={sma_threshold!r}")
         self.beta_1 = beta_1
         self.beta_2 = beta_2
         self._log_beta_1, self._log_beta_2 = log_rate(beta_1), log_rate(beta_2)

@@ -50,7 +50,7 @@ class SignedPower(OptimizerWrapper):
     ) -> None:
         super().__init__(inner_optimizer, apply_to=apply_to, name=name, **kwargs)
         if not 0 < power <= 1:
-            raise ValueError(f"`power` must be in (0, 1]. Received: power={power}")
+            raise ValueError(f"`power` must be in (0, 1]. Received: power={power!r}")
         self.power = float(power)
 
     def transform(self, gradient: Any, variable: Any) -> Any:

@@ -55,7 +55,7 @@ class OptimizerWrapper(keras.optimizers.Optimizer):
         for argument in ("learning_rate", "weight_decay"):
             if kwargs.get(argument) is not None:
                 raise ValueError(
-                    f"`{argument}` must be set on the inner optimizer. Received: {argument}={kwargs[argument]}"
+                    f"`{argument}` must be set on the inner optimizer. Received: {argument}={kwargs[argument]!r}"
                 )
         # Keras wants a learning rate here; it is never read (see the property).
         super().__init__(learning_rate=0.0, name=name, **kwargs)
@@ -174,7 +174,7 @@ def _check_inner_optimizer(inner_optimizer: Any) -> None:
         if value is not None:
             raise ValueError(
                 f"`{argument}` must be set on the outermost wrapper, not on the optimizer inside it. "
-                f"Received: inner_optimizer={inner_optimizer.name!r} with {argument}={value}"
+                f"Received: inner_optimizer={inner_optimizer.name!r} with {argument}={value!r}"
             )
 
 

@@ -75,27 +75,27 @@ class Range(Record):
             if self.low is not None or self.high is not None or self.log or self.integer:
                 raise ValueError("`log10` stands instead of `low`, `high`, `log` and `integer`")
             if not self.log10[0] < self.log10[1]:
-                raise ValueError(f"`log10` must be two rising exponents. Received: log10={list(self.log10)}")
+                raise ValueError(f"`log10` must be two rising exponents. Received: log10={list(self.log10)!r}")
             if max(map(abs, self.log10)) > LARGEST_EXPONENT:
                 raise ValueError(
                     f"`log10` must be exponents from -{LARGEST_EXPONENT} to {LARGEST_EXPONENT}. "
-                    f"Received: log10={list(self.log10)}"
+                    f"Received: log10={list(self.log10)!r}"
                 )
             return self
         if self.low is None or self.high is None:
             raise ValueError("a range needs `low` and `high` (or `log10`)")
         if not self.low < self.high:
-            raise ValueError(f"`low` must be below `high`. Received: low={self.low}, high={self.high}")
+            raise ValueError(f"`low` must be below `high`. Received: low={self.low!r}, high={self.high!r}")
         if not math.isfinite(self.high - self.low):
-            raise ValueError(f"the range must be shorter. Received: low={self.low}, high={self.high}")
+            raise ValueError(f"the range must be shorter. Received: low={self.low!r}, high={self.high!r}")
         if self.log and self.low <= 0:
-            raise ValueError(f"`low` must be positive where `log` is true. Received: low={self.low}")
+            raise ValueError(f"`low` must be positive where `log` is true. Received: low={self.low!r}")
         if self.integer and not (self.low.is_integer() and self.high.is_integer()):
-            raise ValueError(f"an integer range needs whole ends. Received: low={self.low}, high={self.high}")
+            raise ValueError(f"an integer range needs whole ends. Received: low={self.low!r}, high={self.high!r}")
         if self.integer and max(abs(self.low), abs(self.high)) > LARGEST_INTEGER:
             raise ValueError(
-                f"an integer range must lie within +-2**53, where floats are exact. Received: low={self.low}, "
-                f"high={self.high}"
+                f"an integer range must lie within +-2**53, where floats are exact. Received: low={self.low!r}, "
+                f"high={self.high!r}"
             )
         return self
 
@@ -121,7 +121,7 @@ class Choices(Record):
     def _holds_together(self) -> Self:
         once = {(isinstance(choice, bool), choice) for choice in self.choices}  # 1 is not true, although equal to it
         if len(once) < len(self.choices):
-            raise ValueError(f"`choices` must be different ones. Received: choices={list(self.choices)}")
+            raise ValueError(f"`choices` must be different ones. Received: choices={list(self.choices)!r}")
         if self.default is not None and self.default not in self.choices:
             raise ValueError(f"`default` must be one of {list(self.choices)}. Received: default={self.default!r}")
         return self
@@ -160,11 +160,11 @@ class Decay(Record):
         if isinstance(self.strength, Range):
             least = min(self.strength.extremes()[0], self.strength.default or 0.0)
         if isinstance(least, int | float) and least < 0:
-            raise ValueError(f"`strength` must not be negative. Received: {least}")
+            raise ValueError(f"`strength` must not be negative. Received: {least!r}")
         if self.coupling == Coupling.NONE and self.strength != 0.0:
             raise ValueError(f"`strength` needs a `coupling` other than none. Received: strength={self.strength!r}")
         if self.coupling == Coupling.NONE and self.mask != "kernels":
-            raise ValueError(f"`mask` needs a `coupling` other than none. Received: mask={self.mask}")
+            raise ValueError(f"`mask` needs a `coupling` other than none. Received: mask={self.mask!r}")
         return self
 
 
@@ -184,7 +184,7 @@ class Selection(Record):
     @model_validator(mode="after")
     def _classes_are_different(self) -> Self:
         if self.classes is not None and len(set(self.classes)) < len(self.classes):
-            raise ValueError(f"`classes` must be different ones. Received: classes={list(self.classes)}")
+            raise ValueError(f"`classes` must be different ones. Received: classes={list(self.classes)!r}")
         return self
 
 

@@ -153,7 +153,7 @@ class Kernel(Record):
     def _entries_fill_the_shape(self) -> Self:
         size = len(base64.b64decode(self.float32, validate=True))
         if size != 4 * math.prod(self.shape):
-            raise ValueError(f"`float32` must hold {4 * math.prod(self.shape)} bytes. Received: {size}")
+            raise ValueError(f"`float32` must hold {4 * math.prod(self.shape)} bytes. Received: {size!r}")
         return self
 
     @classmethod

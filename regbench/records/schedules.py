@@ -26,11 +26,11 @@ class Schedule(Record):
         if self.name == "step" and not self.epochs:
             raise ValueError("the schedule step needs epochs and factors")
         if len(self.epochs) != len(self.factors):
-            raise ValueError(f"as many factors as epochs. Received: epochs={self.epochs}, factors={self.factors}")
+            raise ValueError(f"as many factors as epochs. Received: epochs={self.epochs!r}, factors={self.factors!r}")
         if any(b <= a for a, b in zip((0, *self.epochs), self.epochs, strict=False)):
-            raise ValueError(f"epochs must be positive and rise. Received: epochs={self.epochs}")
+            raise ValueError(f"epochs must be positive and rise. Received: epochs={self.epochs!r}")
         if any(factor < 0 for factor in self.factors):
-            raise ValueError(f"factors must not be negative. Received: factors={self.factors}")
+            raise ValueError(f"factors must not be negative. Received: factors={self.factors!r}")
         return self
 
 

@@ -11,7 +11,7 @@ def checked_covariance(covariance: Any) -> np.ndarray:
     """Returns a covariance as a float64 array; raises `ValueError` where it is not square, finite and symmetric."""
     matrix = np.asarray(covariance, "float64")
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or not matrix.size:
-        raise ValueError(f"`covariance` must be a square matrix. Received: shape={matrix.shape}")
+        raise ValueError(f"`covariance` must be a square matrix. Received: shape={matrix.shape!r}")
     if not np.isfinite(matrix).all():
         raise ValueError(f"`covariance` must be finite. Received: {np.sum(~np.isfinite(matrix))} entries that are not")
     asymmetry = np.abs(matrix - matrix.T)
@@ -58,14 +58,14 @@ def check_kernel_shape(shape: tuple[int, ...], rank: int, dimension: int) -> Non
         product = "h * w" if rank == 2 else "h * w * in"
         raise ValueError(
             f"The kernel must have shape (h, w, in, out) with {product} = {dimension}, the size of the covariance. "
-            f"Received: shape={tuple(shape)}"
+            f"Received: shape={tuple(shape)!r}"
         )
 
 
 def check_kernel_rank(shape: tuple[int, ...]) -> None:
     """Raises `ValueError` where a kernel has no slices."""
     if len(shape) != 4:
-        raise ValueError(f"The kernel must have shape (h, w, in, out). Received: shape={tuple(shape)}")
+        raise ValueError(f"The kernel must have shape (h, w, in, out). Received: shape={tuple(shape)!r}")
 
 
 def check_length(length: float, rank: int) -> None:
@@ -73,7 +73,7 @@ def check_length(length: float, rank: int) -> None:
     if isinstance(length, bool) or not (np.isfinite(length) and length > 0):
         raise ValueError(f"`covariance` must be a matrix, or a positive length in pixels. Received: {length!r}")
     if rank != 2:
-        raise ValueError(f"`rank` must be 2 where `covariance` is a length. Received: rank={rank}")
+        raise ValueError(f"`rank` must be 2 where `covariance` is a length. Received: rank={rank!r}")
 
 
 def exponential_covariance(height: int, width: int, length: float) -> np.ndarray:

@@ -44,7 +44,7 @@ class GaussianInitializer(keras.initializers.Initializer):
         if center.shape != eigenvalues.shape or not np.isfinite(center).all():
             raise ValueError(
                 f"`mean` must hold {len(eigenvalues)} finite numbers, as many as `covariance` has rows. "
-                f"Received: shape={center.shape}, {np.sum(~np.isfinite(center))} of them not finite"
+                f"Received: shape={center.shape!r}, {np.sum(~np.isfinite(center))} of them not finite"
             )
         if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int)):
             raise ValueError(f"`seed` must be an integer or None. Received: seed={seed!r}")

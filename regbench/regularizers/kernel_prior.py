@@ -151,7 +151,7 @@ class KernelPrior:
                 prior._check()
             except _DAMAGED as error:
                 must = "`path` must be a file written by `KernelPrior.save`"
-                raise ValueError(f"{must}. Received: {path}, {error or type(error).__name__}") from error
+                raise ValueError(f"{must}. Received: {str(path)!r}, {error or type(error).__name__}") from error
         return prior
 
     def _check(self) -> None:
@@ -163,14 +163,14 @@ class KernelPrior:
                 f"Received: shapes {self.mean.shape} and {self.covariance.shape}"
             )
         if not (np.isfinite(self.mean).all() and 0 <= self.ridge < np.inf):
-            raise ValueError(f"`mean` must be finite and `ridge` not negative. Received: ridge={self.ridge}")
+            raise ValueError(f"`mean` must be finite and `ridge` not negative. Received: ridge={self.ridge!r}")
         decomposed(checked_covariance(self.covariance), definite=True)
 
     def _mean_log_density(self, kernels: Iterable[Any], variances: np.ndarray, axes: np.ndarray) -> float:
         samples, sample_shape = _samples_of(kernels, self.rank)
         if sample_shape != self.sample_shape:
             raise ValueError(
-                f"`kernels` must give samples of shape {self.sample_shape}. Received: shape={sample_shape}"
+                f"`kernels` must give samples of shape {self.sample_shape}. Received: shape={sample_shape!r}"
             )
         return float(_mean_log_densities((samples - self.mean) @ axes, variances))
 

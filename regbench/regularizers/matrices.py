@@ -16,7 +16,7 @@ SQUARINGS = 12
 def as_matrix(kernel: Any) -> Any:
     """Flattens a kernel to one column per output: (h, w, in, out) becomes (h*w*in, out), a matrix stays as it is."""
     if len(kernel.shape) < 2:
-        raise ValueError(f"`kernel` must have at least two axes. Received: shape={tuple(kernel.shape)}")
+        raise ValueError(f"`kernel` must have at least two axes. Received: shape={tuple(kernel.shape)!r}")
     return ops.reshape(kernel, (-1, kernel.shape[-1]))
 
 

@@ -15,7 +15,9 @@ from regbench.errors import ResultsError
 from regbench.records import MINIBATCH, Argument, Coupling, Outcome, Part, RunResult, RunSpec
 
 FORMAT_VERSION = 1
-CHECKSUM = "curves_checksum"
+CHECKSUM = "checksum"
+CURVES_CHECKSUM = "curves_checksum"
+"""Of the curves alone: in files that were written before the checksum of the whole."""
 CUT = "regbench: this list was cut out"
 CURVES = (
     "train_losses",
@@ -63,8 +65,9 @@ def write_json(result: RunResult) -> bytes:
     """
     unknown = sorted(set(result.curves) - set(CURVES))
     if unknown:
-        raise ResultsError(f"A curve must be one of {', '.join(CURVES)}. Received: {', '.join(unknown)}")
+        raise ResultsError(f"A curve must be one of {', '.join(CURVES)}. Received: {', '.join(map(repr, unknown))}")
     spec = result.spec
+    ours = _about(spec) | result.model_dump(include=set(RESULT_FIELDS))
     table = {
         "testproblem": spec.problem.name,
         "batch_size": spec.batch_size,
@@ -75,23 +78,33 @@ def write_json(result: RunResult) -> bytes:
         "optimizer_hyperparams": hyperparameters(spec),
         "training_params": _training_parameters(spec),
         **{name: result.curves[name] for name in CURVES if name in result.curves},
-        "regbench": _about(spec)
-        | {CHECKSUM: curves_checksum(result.curves, result.losses_without_penalty)}
-        | result.model_dump(include=set(RESULT_FIELDS)),
+        "regbench": ours,
     }
+    ours[CHECKSUM] = _checksum(table)
     return json.dumps(table).encode()
 
 
-def curves_checksum(curves: Mapping[str, Any], without_penalty: Mapping[str, Any]) -> str:
-    """SHA-256 over the curves by which runs are ranked, whatever the text of their file; no losses of steps."""
-    evaluated = {name: curves[name] for name in CURVES if name in curves and name != MINIBATCH}
-    return hashlib.sha256(json.dumps([evaluated, without_penalty], sort_keys=True).encode()).hexdigest()
+def _checksum(table: Mapping[str, Any]) -> str:
+    """SHA-256 over what a file says, whatever its text; without the losses of steps, which are not compared."""
+    ours = {name: value for name, value in table["regbench"].items() if name != CHECKSUM}
+    return _sha256({name: value for name, value in table.items() if name != MINIBATCH} | {"regbench": ours})
+
+
+def _curves_checksum(table: Mapping[str, Any]) -> str:
+    evaluated = {name: table[name] for name in CURVES if name in table and name != MINIBATCH}
+    return _sha256([evaluated, table["regbench"].get("losses_without_penalty", {})])
+
+
+def _sha256(data: Any) -> str:
+    return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
 
 
 def is_altered(table: Mapping[str, Any]) -> bool:
-    """Whether the curves in the object of a file of ours are not those that were written; older files do not tell."""
+    """Whether a file of ours does not say what was written; the oldest do not tell, older ones of curves alone."""
     ours = table["regbench"]
-    return CHECKSUM in ours and ours[CHECKSUM] != curves_checksum(table, ours.get("losses_without_penalty", {}))
+    if CHECKSUM in ours:
+        return bool(ours[CHECKSUM] != _checksum(table))
+    return CURVES_CHECKSUM in ours and bool(ours[CURVES_CHECKSUM] != _curves_checksum(table))
 
 
 def write_failure(spec: RunSpec, reason: str) -> bytes:
@@ -142,7 +155,7 @@ def read(data: bytes, *, minibatch: bool = True) -> RunResult:
         raise ResultsError(f"`{where}` does not fit: {error['msg']}") from invalid
     if is_altered(table):
         raise ResultsError(
-            "its curves are not those that were written: the file was changed after the run, or is damaged"
+            "it is not what was written (its checksum differs): the file was changed after the run, or is damaged"
         )
     if ours.get("digest") != spec.digest():
         raise ResultsError("`digest` must be the digest of `spec`: the file was changed after the run")

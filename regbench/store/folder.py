@@ -8,7 +8,7 @@ from regbench.errors import ResultsError, printable
 from regbench.records import Outcome, RunResult, RunSpec
 from regbench.store import deepobs, paths
 from regbench.store.files import UnreadableFileError, read_bytes
-from regbench.store.targets import publish, sync_folder, write_temporary
+from regbench.store.targets import make_folder, publish, sync_folder, write_temporary
 
 RUN_SUFFIX = ".json"
 FAILURE_SUFFIX = ".failed"  # readers of DeepOBS trees take only files with "json" in the name
@@ -41,7 +41,7 @@ class Folder:
             ResultsError: the path is a file, cannot be created or is read-only.
         """
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
+            make_folder(self.path)
             write_temporary(self.path, b"").unlink()
         except OSError as error:
             must = "the results folder must be a folder that can be created and written to"
@@ -135,7 +135,7 @@ class Folder:
     def _write(self, spec: RunSpec, suffix: str, data: bytes) -> Path:
         folder = self.path / paths.run_folder(spec)
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder)
             return _write_new(folder, spec.seed, suffix, data)
         except OSError as error:
             raise ResultsError(f"{folder}: the run cannot be written here: {_came(error)}") from error

@@ -12,7 +12,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from regbench.errors import ResultsError, printable
-from regbench.records import Manifest
+from regbench.records import Manifest, digest_of
 from regbench.store import paths, targets
 from regbench.store.files import UnreadableFileError, read_bytes
 
@@ -37,11 +37,11 @@ def write(tree: Path, manifest: Manifest) -> None:
     """
     path = path_of(tree, manifest)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        targets.make_folder(path.parent)
         with _locked(path.parent):
             present = _read_if_whole(path)
             if present is None or (present != manifest and present.progress() <= manifest.progress()):
-                targets.replace(path, f"{manifest.model_dump_json(indent=1)}\n".encode())
+                targets.replace(path, _as_json(manifest))
     except OSError as error:
         raise ResultsError(f"{path}: the search cannot be recorded here: {error.strerror or error}") from error
 
@@ -53,13 +53,32 @@ def read(path: Path) -> Manifest:
         ResultsError: it cannot be read, or is none.
     """
     try:
-        return Manifest.model_validate_json(read_bytes(path))
+        signed = _Signed.model_validate_json(read_bytes(path))
     except UnreadableFileError as error:
         raise ResultsError(f"{printable(str(path))}: it cannot be read: {error.detail}") from error
     except ValidationError as invalid:
         first = invalid.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "its content"
         raise ResultsError(f"{printable(str(path))}: no record of a search: `{where}`: {first['msg']}") from invalid
+    manifest = Manifest(**signed.model_dump(exclude={"checksum"}))
+    if signed.checksum not in (None, _checksum(manifest)):
+        raise ResultsError(f"{printable(str(path))}: no record of a search any more: its checksum differs")
+    return manifest
+
+
+class _Signed(Manifest):
+    """A manifest as its file has it, with a checksum of all else; those of earlier versions have none."""
+
+    checksum: str | None = None
+
+
+def _as_json(manifest: Manifest) -> bytes:
+    signed = _Signed(**manifest.model_dump(), checksum=_checksum(manifest))
+    return f"{signed.model_dump_json(indent=1)}\n".encode()
+
+
+def _checksum(manifest: Manifest) -> str:
+    return digest_of(manifest.model_dump(mode="json"))
 
 
 def find(tree: Path) -> Iterator[Path]:

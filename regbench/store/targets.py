@@ -54,23 +54,31 @@ def check(files: Iterable[Path], folders: Iterable[Path], tree: str | Path) -> N
 
 
 @contextmanager
-def new_file(path: Path) -> Iterator[Path]:
-    """Where to write; what is there at the end, if all went well, gets the name `path`.
+def new_files(*paths: Path) -> Iterator[list[Path]]:
+    """Where to write each; what is there at the end, if all went well, gets the names `paths`: all of them, or none.
 
     Raises:
-        ResultsError: there is a file of that name, or it cannot be written.
+        ResultsError: there is a file of such a name, or it cannot be written.
     """
-    temporary = _temporary(path)
+    temporaries = [_temporary(path) for path in paths]
+    published: list[Path] = []
+    path = paths[0]
     try:
-        yield temporary
-        _sync(temporary)
-        publish(temporary, path)
-        temporary.unlink(missing_ok=True)
-        sync_folder(path.parent)
+        yield temporaries
+        for temporary in temporaries:
+            _sync(temporary)
+        for temporary, path in zip(temporaries, paths, strict=True):
+            publish(temporary, path)
+            published.append(path)
+            temporary.unlink(missing_ok=True)
+            sync_folder(path.parent)
     except OSError as error:
+        for one in published:
+            one.unlink(missing_ok=True)
         raise _refusal(path, error) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        for temporary in temporaries:
+            temporary.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -89,7 +97,11 @@ def new_folder(path: Path) -> Iterator[Path]:
                 _sync(Path(folder, name))
             sync_folder(Path(folder))
         temporary.replace(path)
-        sync_folder(path.parent)
+        try:
+            sync_folder(path.parent)
+        except OSError:
+            path.replace(temporary)
+            raise
     except OSError as error:
         raise _refusal(path, error) from error
     finally:
@@ -145,7 +157,8 @@ def make_folder(folder: Path) -> None:
     """Make a folder and those above it, where they are missing; they are on the disk when this returns."""
     if folder.is_dir():
         return
-    make_folder(folder.parent)
+    if not folder.parent.exists():
+        make_folder(folder.parent)
     folder.mkdir(exist_ok=True)
     sync_folder(folder.parent)
 

@@ -59,7 +59,7 @@ def read_word(table: Mapping[str, Any], key: str, known: tuple[str, ...]) -> str
     """One of the known words."""
     name = read_name(table, key)
     if name not in known:
-        raise NoRunError("not_a_result", f"`{key}` must be one of {', '.join(known)}. Received: {name}")
+        raise NoRunError("not_a_result", f"`{key}` must be one of {', '.join(known)}. Received: {name!r}")
     return name
 
 
@@ -73,5 +73,5 @@ def _value(table: Mapping[str, Any], key: str, kind: Any, must: str) -> Any:
 
 def shown(value: Any) -> str:
     """A value, for messages."""
-    text = str(value) if isinstance(value, str | int | float | bool | None) else type(value).__name__
+    text = repr(value) if isinstance(value, str | int | float | bool | None) else type(value).__name__
     return printable(text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}...")

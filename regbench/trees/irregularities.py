@@ -12,7 +12,7 @@ NO_RUN = {
     "too_large": "larger than a result file can be; it is not read",
     "not_json": "its content is not JSON",
     "not_a_result": "its JSON is not a run: a key is missing or holds something of another type",
-    "altered": "its curves are not those that were written (their checksum differs); the run does not count",
+    "altered": "it is not what was written (its checksum differs); the run does not count",
     "impossible_value": "an accuracy is not from 0 to 1 (in percent, or damaged); the run does not count",
     "damaged_manifest": "its content is no record of a search; the runs of that search go by what they say themselves",
     "failed_run": "regbench's note of a run that crashed; there is nothing to read",

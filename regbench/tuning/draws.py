@@ -70,7 +70,7 @@ def _level_counts(searched: Mapping[str, Searched], budget: int) -> dict[str, in
     if least > budget:
         raise DefinitionError(
             f"A grid over {', '.join(f'`{name}`' for name in searched)} needs at least {least} trials. "
-            f"Received: {budget}"
+            f"Received: {budget!r}"
         )
     growing = {name: what for name, what in searched.items() if isinstance(what, Range)}
     while growing:

@@ -30,7 +30,7 @@ def defaults(candidate: Candidate) -> dict[str, Scalar]:
             raise DefinitionError(f"{candidate.name}: `{name}` has no `default`, and a setting of defaults needs one.")
         if isinstance(searched, Range) and searched.integer and not float(searched.default).is_integer():
             raise DefinitionError(
-                f"{candidate.name}: the `default` of `{name}` must be whole. Received: default={searched.default}"
+                f"{candidate.name}: the `default` of `{name}` must be whole. Received: default={searched.default!r}"
             )
         setting[name] = default(searched)
     return setting

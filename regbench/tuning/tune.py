@@ -65,9 +65,9 @@ class Study:
         if sampler not in _SAMPLERS:
             raise UnknownNameError("sampler", sampler, _SAMPLERS)
         if trials < 1:
-            raise DefinitionError(f"A budget must be at least 1 trial. Received: {trials}")
+            raise DefinitionError(f"A budget must be at least 1 trial. Received: {trials!r}")
         if not 0 <= seed < 2**32:
-            raise DefinitionError(f"The seed of a study must be from 0 to 2**32 - 1. Received: {seed}")
+            raise DefinitionError(f"The seed of a study must be from 0 to 2**32 - 1. Received: {seed!r}")
         self._searched = candidate.searched()
         self._goal = goal
         self._seed = seed
@@ -97,7 +97,7 @@ class Study:
         before it: their settings and scores, or that they were asked for and are not yet told.
         """
         if not 0 <= trial < self.trials:
-            raise IndexError(f"`trial` must be from 0 to {self.trials - 1}. Received: trial={trial}")
+            raise IndexError(f"`trial` must be from 0 to {self.trials - 1}. Received: trial={trial!r}")
         if self._points is not None:
             return dict(self._points[trial])
         sampler_seed = int(np.random.SeedSequence([self._seed, trial]).generate_state(1)[0])

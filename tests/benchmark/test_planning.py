@@ -177,7 +177,7 @@ def test_line_of_json_tells_a_run(planned, machine):
 
 
 def test_sampler_that_learns_is_refused(workspace):
-    with pytest.raises(DefinitionError, match=r"results of earlier ones\. Received: sampler=tpe"):
+    with pytest.raises(DefinitionError, match=r"results of earlier ones\. Received: sampler='tpe'"):
         planning.plan("quadratic_deep", ["sgd"], sampler="tpe", budget=2)
 
 
@@ -429,7 +429,7 @@ def test_json_holds_runs_and_estimate_and_nothing_else_is_said(regbench, known_s
         ("digits_mpl sgd", ["no problem `digits_mpl`", "Did you mean `digits_mlp`"]),
         ("digits_mlp sdg", ["no candidate `sdg`", "Did you mean `sgd`"]),
         ("digits_mlp sgd --budget 0", ["budget", "from 1 to", "Received: 0"]),
-        ("digits_mlp sgd --sampler tpe", ["`sampler`", "results of earlier ones", "Received: sampler=tpe"]),
+        ("digits_mlp sgd --sampler tpe", ["`sampler`", "results of earlier ones", "Received: sampler='tpe'"]),
         ("digits_mlp sgd --sampler gird", ["no sampler `gird`", "Did you mean `grid`"]),
         ("digits_mlp adam --sampler grid --budget 7", ["grid", "at least 8 trials", "Received: 7"]),
         ("digits_mlp sgd --reruns -1", ["`reruns`", "not be negative", "Received: reruns=-1"]),

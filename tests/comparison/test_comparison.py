@@ -95,6 +95,18 @@ def test_tree_is_compared_with_bundled_baselines(small_tree, command):
     assert "warning" in errors
 
 
+def test_results_must_be_folders_in_a_list(small_tree):
+    file = next(small_tree.rglob("*.json"))
+    with pytest.raises(ResultsError, match=r"\.json: must be a folder of results\. Received: a file"):
+        regbench.compare(results=[file])
+    with pytest.raises(ResultsError, match="must be a folder of results"):
+        regbench.compare(baselines=file)
+    with pytest.raises(DefinitionError, match=r"`results` must be a list of folders\. Received: results='"):
+        regbench.compare(results=str(small_tree))
+    with pytest.raises(ResultsError, match="missing: it cannot be read as results: No such file"):
+        regbench.compare(results=["missing"])
+
+
 def test_problems_are_those_of_the_results_whatever_the_baselines(small_tree, tmp_path, command):
     regbench.search("digits_mlp", ["sgd"], budget=1, epochs=1, reruns=0, results=tmp_path / "other")
     arguments = ("--baselines", tmp_path / "other", "--format", "json")
@@ -241,7 +253,7 @@ def test_names_of_files_never_leave_their_folder(small_tree, tmp_path, command):
     shutil.copytree(small_tree, tree)
     for path in tree.rglob("*.json"):
         text = path.read_text().replace('"momentum": 0', '"/../../evil": 0')
-        path.write_text(text)
+        path.write_text(text.replace('"checksum"', '"former_checksum"'))
     folder = tmp_path / "a" / "plots"
     code, _, errors = command("--results", tree, "--baselines", "none", "--plots", folder)
     assert code == 0

@@ -5,10 +5,12 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from contextlib import closing
 from pathlib import Path
 
+import psutil
 import pytest
 
 from regbench.errors import ClusterError, DefinitionError
@@ -103,8 +105,6 @@ def wait_until(condition):
 
 def children(worker):
     """The processes in which its runs are computed."""
-    import psutil
-
     found = []
     for process in psutil.Process(worker.pid).children(recursive=True):
         try:
@@ -167,3 +167,41 @@ def test_own_class_is_found_where_the_worker_was_started(dask, tmp_path, make_ta
     spec = make_task("digits_mlp", candidate, epochs=1).spec({}, 1)
     with machine(Workers(cluster=dask.address, threads=1)) as there:
         assert [result.outcome for result in there.compute([spec])] == [Outcome.COMPLETED]
+
+
+@pytest.fixture
+def shared():
+    """A cluster of one worker process that others use too, and a client of theirs."""
+    from distributed import Client, LocalCluster
+
+    with (
+        LocalCluster(n_workers=1, threads_per_worker=1, memory_limit=0, dashboard_address="127.0.0.1:0") as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
+        yield cluster, client
+
+
+def test_interruption_does_not_wait_for_runs_that_wait_behind_those_of_others(shared, specs):
+    cluster, client = shared
+    theirs = client.submit(time.sleep, 3600)
+    with pytest.raises(KeyboardInterrupt), machine(Workers(cluster=cluster.scheduler_address), finish=True) as there:  # noqa: PT012
+        threading.Timer(1.0, there.interruptions._interrupt, (signal.SIGINT, None)).start()
+        list(there.compute(specs))
+    wait_until(lambda: list(cluster.scheduler.tasks) == [theirs.key])
+
+
+def test_interruption_that_stops_at_once_leaves_nothing_on_the_workers_of_others(shared, make_task):
+    cluster, client = shared
+    task = make_task("digits_mlp", "sgd", epochs=1_000_000)
+    specs = [task.spec({"optimizer.learning_rate": 0.01}, seed) for seed in range(3)]
+    pid = next(iter(client.run(os.getpid).values()))
+    with pytest.raises(KeyboardInterrupt), machine(Workers(cluster=cluster.scheduler_address)) as there:  # noqa: PT012
+        threading.Thread(target=stop_when, args=(lambda: there.begun(), there.interruptions)).start()
+        next(there.compute(specs))
+    wait_until(lambda: not cluster.scheduler.tasks)
+    wait_until(lambda: not children(psutil.Process(pid)))
+
+
+def stop_when(condition, interruptions):
+    wait_until(condition)
+    interruptions.stop = KeyboardInterrupt()

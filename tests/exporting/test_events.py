@@ -8,6 +8,7 @@ import pytest
 from tensorboardX.proto.event_pb2 import Event
 from tensorboardX.proto.plugin_hparams_pb2 import HParamsPluginData
 
+from regbench import benchmark
 from regbench.exporting import export
 
 
@@ -52,6 +53,13 @@ def written(tree, tmp_path):
         return {str(path.parent.relative_to(folder)): path for path in files}
 
     return write
+
+
+def test_run_of_two_searches_has_one_folder(use_machine, by_score, written, tree):
+    use_machine(by_score(lambda spec: 0.5))
+    for budget in (2, 3):
+        benchmark.search("digits_mlp", ["sgd"], budget=budget, reruns=1, epochs=2, results=tree)
+    assert len(written()) == len(list(tree.rglob("*.json"))) == 4
 
 
 def test_every_run_has_a_folder_with_all_curves_by_epoch(search, written, tree):

@@ -148,7 +148,8 @@ def test_file_and_folder_reach_the_disk_before_and_after_the_name_is_given(
         pytest.skip("only /proc tells what a descriptor stands for")
     monkeypatch.setattr(os, "fsync", record)
     Folder(tmp_path).write(make_stored_result())
-    assert seen == [("file", 0), ("folder", 1)]
+    # Before the file, the folder above each of the three that are new.
+    assert seen == [("folder", 0)] * 3 + [("file", 0), ("folder", 1)]
 
 
 def test_a_file_system_that_cannot_sync_folders_is_no_error(

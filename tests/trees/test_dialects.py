@@ -323,7 +323,7 @@ def test_keys_of_two_dialects_are_noted_and_the_newer_counts(foreign_table: Make
         ("num_epochs", -1, "`num_epochs` must be at least 0 and below 9223372036854775807"),
         ("batch_size", 0, "`batch_size` must be at least 1 and below 9223372036854775807"),
         ("random_seed", 2**64, "`random_seed` must be at least -9223372036854775807 and below 9223372036854775807"),
-        ("weight_decay", "much", "`weight_decay` must be a number. Received: much"),
+        ("weight_decay", "much", "`weight_decay` must be a number. Received: 'much'"),
         ("weight_decay", float("nan"), "`weight_decay` must be a finite number. Received: nan"),
         ("weight_decay", 10**400, f"`weight_decay` must be a finite number. Received: 1{'0' * 39}..."),
         ("training_params", [], "`training_params` must be an object. Received: list"),

@@ -1,6 +1,6 @@
 """Kill drill: `kill -9` at random moments on everything that takes part in a search, until it is done all the same.
 
-    python tests/drills/kill_drill.py --kills 200
+    scripts/drill kill --kills 200
 
 Three ways of computing take turns: in the driver, on two workers of its own, on two workers of a scheduler that runs
 apart. The same command is started again after each kill that ended it. When the search is done, its tree must hold what
@@ -195,7 +195,7 @@ class Drill:
             self.failures += len(list(tree.rglob("*.failed")))
             shutil.rmtree(tree)
             self.searches[mode] += 1
-            print(f"{self.kills.total()} kills, {self.searches.total()} searches", file=sys.stderr)  # noqa: T201
+            print(f"{self.kills.total()} kills, {self.searches.total()} searches", file=sys.stderr)
 
     def _search(self, mode: str, tree: Path, cluster: Cluster | None) -> str:
         """Start the command until it is done; gives what it printed then."""
