@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from regbench.errors import printable
-from regbench.records import METRICS, Coupling, Role, digest_of, problem_definition
+from regbench.records import METRICS, Coupling, Role, code_of, digest_of, problem_definition
 from regbench.store import deepobs
 from regbench.trees import dialects, fields, run_curves
 from regbench.trees.content import Content
@@ -53,6 +53,7 @@ class ReadRun:
     setting_digest: str
     problem_digest: str
     data_digest: str
+    code: str
     search: str
     role: str
     trial: float
@@ -143,6 +144,7 @@ def _read_run(content: Content, known: KnownProblems) -> ReadRun:
         setting_digest=fields.read_name(ours, "setting_digest") if is_ours else "",
         problem_digest=_problem_digest(ours),
         data_digest=ours.get("data_digest", "") if isinstance(ours.get("data_digest", ""), str) else "",
+        code=_code(ours),
         **_search(ours),
         facts=facts,
         irregular=irregular,
@@ -160,6 +162,12 @@ def _problem_digest(ours: Mapping[str, Any]) -> str:
     if not ours:
         return ""
     return digest_of(problem_definition(fields.read_table(fields.read_table(ours, "spec"), "problem")))
+
+
+def _code(ours: Mapping[str, Any]) -> str:
+    """In short, the source of the user's own code that took part; see `records.code_of`."""
+    sources = fields.read_table_if_any(fields.read_table_if_any(ours, "origin"), "sources")
+    return code_of({name: fields.read_name(sources, name) for name in sources})
 
 
 def _search(ours: Mapping[str, Any]) -> dict[str, Any]:
