@@ -22,6 +22,7 @@ COLUMNS = [
     *["decided_by", "loss_has_penalty", "comparable", "note"],
 ]
 _RULES = {"protocol": "protocol", "schedule": "schedule", "epochs": "epochs", "batch_size": "batch size"}
+_DIGESTS = {"problem": "problem_digest", "source of the network": "network", "data": "data_digest"}
 _TWIN = {"deepobs-1.1": "deepobs"}
 
 
@@ -36,13 +37,14 @@ def ranked_entries(
 ) -> pd.DataFrame:
     """A row an entry, sorted by problem and rank.
 
-    Compared with each other are, on one problem, the entries with the same definition of the problem, data, protocol,
-    schedule, epochs, batch size and metric (what is not known counts as the same); where the metric is a loss that
-    contains a penalty, only those with a penalty of the same strength. Of these groups the one with the most entries
-    that have a finite mean is ranked (then the one with the most seeds, then the first by its rules); the others keep
-    their figures, have no rank, `comparable` is False, and `note` says in what they differ. `deepobs` and `deepobs-1.1`
-    are one group on the test split, with a note on the latter: it trains on the validation samples too and chooses by
-    the test set, both to its advantage. On other splits they are two groups.
+    Compared with each other are, on one problem, the entries with the same definition of the problem, network (where it
+    is of own code, by its source), data, protocol, schedule, epochs, batch size and metric (what is not known counts as
+    the same); where the metric is a loss that contains a penalty, only those with a penalty of the same strength. Of
+    these groups the one with the most entries that have a finite mean is ranked (then the one with the most seeds, then
+    the first by its rules); the others keep their figures, have no rank, `comparable` is False, and `note` says in what
+    they differ. `deepobs` and `deepobs-1.1` are one group on the test split, with a note on the latter: it trains on
+    the validation samples too and chooses by the test set, both to its advantage. On other splits they are two
+    groups.
 
     Equal means share the better rank. Entries that failed come last: all trials diverged, or a reported seed diverged
     and has no finite value. An entry of which a figure is missing for another reason has no rank.
@@ -128,7 +130,7 @@ def _about(runs: pd.DataFrame, metric: str | None) -> pd.DataFrame:
     about = runs.sort_values([*ROW, "dialect"]).drop_duplicates(ROW)[[*ROW, "metric", "goal", "dialect", "decay"]]
     about = about.rename(columns={"dialect": "first_dialect", "decay": "first_decay"})
     penalty = runs.groupby(ROW, as_index=False)["loss_has_penalty"].any()
-    digests = runs.groupby(ROW, as_index=False)[["problem_digest", "data_digest"]].agg(_one_or_mixed)
+    digests = runs.groupby(ROW, as_index=False)[list(_DIGESTS.values())].agg(_one_or_mixed)
     about = judged_by(about.merge(penalty, on=ROW).merge(digests, on=ROW), metric)
     kinds = runs.loc[runs["irregular"] != "", [*ROW, "irregular"]]
     kinds = kinds.assign(irregular=kinds["irregular"].str.split(",")).explode("irregular")
@@ -155,7 +157,7 @@ def _compared(rows: pd.DataFrame) -> pd.DataFrame:
     within = rows["loss_has_penalty"].astype(bool) & (rows["metric"] == "loss")
     strength = rows["decay"].fillna(rows["first_decay"])
     known = strength.astype(object).where(strength.notna(), "unknown, of " + rows["label"])
-    for name, column in (("problem", "problem_digest"), ("data", "data_digest")):
+    for name, column in _DIGESTS.items():
         rules[name] = _told_apart(rows, column)
     rules["penalty in the loss"] = known.where(within, "none")
     group = pd.Series(list(rules.astype(str).itertuples(index=False, name=None)), index=rows.index, dtype=object)

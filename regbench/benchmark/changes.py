@@ -25,15 +25,17 @@ def check_unchanged(search: Search, folder: Folder, data: str | None = None) -> 
     Raises:
         DefinitionError: all are of another definition of the problem, another search space, other code or other data.
     """
-    differences: list[str] = []
+    differences: list[tuple[int, str]] = []
     for path, theirs in _on_record(search, folder):
-        changed = ", ".join(_changed(search, theirs, data))
+        changed = list(_changed(search, theirs, data))
         if not changed:
             return
-        differences.append(f"{path}: {theirs.candidate} was searched on {theirs.problem} with another {changed}")
+        told = f"{path}: {theirs.candidate} was searched on {theirs.problem} with another {', '.join(changed)}"
+        differences.append((len(changed), told))
     if differences:
+        _, nearest = min(differences)
         ways = "give it another name, or search anew beside what is there (`--fresh`)"
-        raise DefinitionError(f"{differences[-1]}: {ways}")
+        raise DefinitionError(f"{nearest}: {ways}")
 
 
 def checked_changes(search: Search, folder: Folder, conditions: Conditions, fresh: bool) -> Search:

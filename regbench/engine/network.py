@@ -80,6 +80,7 @@ def checked_model(problem: Problem) -> keras.Model:
     Raises:
         DefinitionError: as for `build_model`, `check_model` and those of `captures`.
     """
+    environment.check_keras()
     dataset, name = dataset_of(problem), f"model `{problem.model.name}`"
     with environment.seeded(0):
         model = build_model(problem, dataset)

@@ -54,6 +54,7 @@ class ReadRun:
     problem_digest: str
     data_digest: str
     code: str
+    network: str
     search: str
     role: str
     trial: float
@@ -144,7 +145,7 @@ def _read_run(content: Content, known: KnownProblems) -> ReadRun:
         setting_digest=fields.read_name(ours, "setting_digest") if is_ours else "",
         problem_digest=_problem_digest(ours),
         data_digest=ours.get("data_digest", "") if isinstance(ours.get("data_digest", ""), str) else "",
-        code=_code(ours),
+        **_code(ours),
         **_search(ours),
         facts=facts,
         irregular=irregular,
@@ -164,10 +165,13 @@ def _problem_digest(ours: Mapping[str, Any]) -> str:
     return digest_of(problem_definition(fields.read_table(fields.read_table(ours, "spec"), "problem")))
 
 
-def _code(ours: Mapping[str, Any]) -> str:
-    """In short, the source of the user's own code that took part; see `records.code_of`."""
-    sources = fields.read_table_if_any(fields.read_table_if_any(ours, "origin"), "sources")
-    return code_of({name: fields.read_name(sources, name) for name in sources})
+def _code(ours: Mapping[str, Any]) -> dict[str, str]:
+    """In short, the source of the user's own code that took part (`records.code_of`), and of the network's alone."""
+    told = fields.read_table_if_any(fields.read_table_if_any(ours, "origin"), "sources")
+    sources = {name: fields.read_name(told, name) for name in told}
+    problem = fields.read_table_if_any(fields.read_table_if_any(ours, "spec"), "problem")
+    model = fields.read_table_if_any(problem, "model").get("name")
+    return {"code": code_of(sources), "network": code_of({name: sources[name] for name in sources if name == model})}
 
 
 def _search(ours: Mapping[str, Any]) -> dict[str, Any]:
