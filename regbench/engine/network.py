@@ -12,7 +12,7 @@ from keras.src.models.functional import Functional  # Keras has no public name f
 from regbench import models
 from regbench.datasets import Dataset
 from regbench.engine import environment
-from regbench.engine.captures import check_arrays, check_captures
+from regbench.engine.captures import check_arrays, check_captures, check_same
 from regbench.engine.splits import dataset_of
 from regbench.engine.weights import Weights, decays, layers_of
 from regbench.errors import DefinitionError
@@ -89,7 +89,9 @@ def checked_model(problem: Problem) -> keras.Model:
     check_model(problem, dataset, model)
     check_arrays(model, other, name)
     for training in (True, False):
-        check_captures(_traced(problem, dataset, model, training), model.variables, model, name)
+        traced, again = (_traced(problem, dataset, model, training) for _ in range(2))
+        check_captures(traced, model.variables, model, name)
+        check_same(traced, again, name)
         check_penalties(problem, model)
     return model
 

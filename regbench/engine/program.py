@@ -107,7 +107,7 @@ class Program:
         return self.trainings.take(
             training_key(spec, optimizer),
             lambda training: training.trace.fits(reading),
-            lambda: Training(self.objective, optimizer),
+            lambda: Training(self.objective, optimizer, _own_code(spec)),
         )
 
 
@@ -215,6 +215,11 @@ class PreparedRun:
         """Of the augmentation in an epoch; the epoch after the last stands for all evaluations."""
         state = np.random.SeedSequence([self._spec.seed, epoch]).generate_state(2) >> 1
         return tf.constant(state.astype(np.int32))
+
+
+def _own_code(spec: RunSpec) -> str:
+    names = own_code.names_in(spec.problem.model, spec.optimizer, spec.regularizer)
+    return f"own code {', '.join(f'`{name}`' for name in sorted(names))}" if names else ""
 
 
 def program_key(spec: RunSpec, splits: Splits, regularizer: Regularizer) -> str:

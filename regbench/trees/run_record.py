@@ -109,7 +109,7 @@ def _read_run(content: Content, known: KnownProblems) -> ReadRun:
     )
     if is_ours and deepobs.is_altered(table):
         raise NoRunError("altered", "")
-    curves = _curves(table)
+    curves, sources = _curves(table), _sources(ours)
     target = _target(facts, ours)
     ending = _our_ending(ours) if is_ours else run_curves.infer_ending(curves, epochs)
     training_seconds, step_seconds = _seconds(ours, content.steps) if is_ours else (math.nan, math.nan)
@@ -145,7 +145,8 @@ def _read_run(content: Content, known: KnownProblems) -> ReadRun:
         setting_digest=fields.read_name(ours, "setting_digest") if is_ours else "",
         problem_digest=_problem_digest(ours),
         data_digest=ours.get("data_digest", "") if isinstance(ours.get("data_digest", ""), str) else "",
-        **_code(ours),
+        code=code_of(sources),
+        network=code_of({name: sources[name] for name in sources.keys() & {_model(ours)}}),
         **_search(ours),
         facts=facts,
         irregular=irregular,
@@ -165,13 +166,17 @@ def _problem_digest(ours: Mapping[str, Any]) -> str:
     return digest_of(problem_definition(fields.read_table(fields.read_table(ours, "spec"), "problem")))
 
 
-def _code(ours: Mapping[str, Any]) -> dict[str, str]:
-    """In short, the source of the user's own code that took part (`records.code_of`), and of the network's alone."""
+def _sources(ours: Mapping[str, Any]) -> dict[str, str]:
+    """The digests of the user's own code that took part, by its name."""
     told = fields.read_table_if_any(fields.read_table_if_any(ours, "origin"), "sources")
-    sources = {name: fields.read_name(told, name) for name in told}
+    return {name: fields.read_name(told, name) for name in told}
+
+
+def _model(ours: Mapping[str, Any]) -> str:
+    """The name of what built the network."""
     problem = fields.read_table_if_any(fields.read_table_if_any(ours, "spec"), "problem")
-    model = fields.read_table_if_any(problem, "model").get("name")
-    return {"code": code_of(sources), "network": code_of({name: sources[name] for name in sources if name == model})}
+    name = fields.read_table_if_any(problem, "model").get("name")
+    return name if isinstance(name, str) else ""
 
 
 def _search(ours: Mapping[str, Any]) -> dict[str, Any]:

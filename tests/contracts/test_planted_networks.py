@@ -6,7 +6,6 @@ import sys
 import types
 
 import keras
-import numpy as np
 import pytest
 from keras import layers, ops
 
@@ -17,7 +16,7 @@ from regbench.errors import DataError, DefinitionError, UnknownNameError
 from regbench.records import Part
 
 MODULE = "networks_of_the_contract_tests"
-process = {"scale": 1.0}
+process = {"scale": 1.0, "built": 0}
 """What is another thing in another process."""
 
 
@@ -28,11 +27,11 @@ class Noisy(layers.Layer):
         return inputs + keras.random.normal(ops.shape(inputs)) if training else inputs
 
 
-class Drawn(layers.Layer):
-    """Draws once, when it is compiled."""
+class Aging(layers.Layer):
+    """Is another one once some networks have been built in this process."""
 
     def call(self, inputs):
-        return inputs * np.random.normal()
+        return inputs * (1.0 if process["built"] < 5 else 2.0)
 
 
 class Adding(layers.Layer):
@@ -54,7 +53,7 @@ NETWORKS = {
     "noisy": lambda x, classes: layers.Dense(classes)(Noisy(name="noise")(x)),
     "infinite": lambda x, classes: layers.Dense(classes)(layers.Rescaling(float("inf"))(x)),
     "counted": lambda x, classes: layers.Dense(classes, kernel_initializer=constant(next(counter)))(x),
-    "drawn": lambda x, classes: layers.Dense(classes)(Drawn()(x)),
+    "aging": lambda x, classes: layers.Dense(classes)(Aging()(x)),
     "of_the_process": lambda x, classes: layers.Dense(classes)(layers.Rescaling(process["scale"])(x)),
 }
 PLANTED = {
@@ -65,7 +64,7 @@ PLANTED = {
     "keeps_its_state_in_weights": ("noisy", "layer `noise` must keep all its state"),
     "trains": ("infinite", "a loss was not finite"),
     "is_deterministic": ("counted", "built twice with one seed it starts from two sets of weights"),
-    "is_the_same_warm": ("drawn", "a run depends on the one before it"),
+    "is_the_same_warm": ("aging", "a run depends on the one before it"),
     "is_resumable": ("of_the_process", "goes on in a new process, ends otherwise"),
 }
 
@@ -76,6 +75,7 @@ def constant(number):
 
 def builder(network):
     def build(input_shape, classes):
+        process["built"] += 1
         inputs = keras.Input(input_shape)
         return keras.Model(inputs, network(layers.Flatten()(inputs), classes))
 
@@ -84,6 +84,7 @@ def builder(network):
 
 @pytest.fixture(autouse=True)
 def own_networks(monkeypatch):
+    monkeypatch.setitem(process, "built", 0)
     module = types.ModuleType(MODULE)
     for name, network in NETWORKS.items():
         setattr(module, name, builder(network))
