@@ -163,7 +163,11 @@ def _problem_digest(ours: Mapping[str, Any]) -> str:
     """Of the problem's definition, by which problems of one name are told apart; empty for runs of others."""
     if not ours:
         return ""
-    return digest_of(problem_definition(fields.read_table(fields.read_table(ours, "spec"), "problem")))
+    definition = problem_definition(fields.read_table(fields.read_table(ours, "spec"), "problem"))
+    try:
+        return digest_of(definition)
+    except ValueError as error:
+        raise NoRunError("not_a_result", "`problem` must hold finite numbers") from error
 
 
 def _sources(ours: Mapping[str, Any]) -> dict[str, str]:
