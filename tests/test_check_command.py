@@ -1,6 +1,7 @@
 """`regbench check`, as a user calls it."""
 
 import json
+import re
 import shlex
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from regbench import catalog
 from regbench.cli import main
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
@@ -38,6 +40,15 @@ class Fourth(keras.regularizers.Regularizer):
     def get_config(self):
         return {"factor": self.factor, "offset": self.offset}
 '''
+
+
+OWN_NETWORK = """
+import keras
+
+def build(input_shape, classes, units: int = 5):
+    print(units, "units")
+    return keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(units), keras.layers.Dense(classes)])
+"""
 
 
 @pytest.fixture
@@ -128,15 +139,19 @@ def test_list_is_read_as_toml_and_clauses_that_do_not_apply_do_not_fail(check):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ("Fourth", "must be named as MODULE:CLASS. Received: 'Fourth'"),
+        ("Fourth", "must be named as MODULE:NAME. Received: 'Fourth'"),
         ("check_nowhere:Fourth", "check_nowhere cannot be imported: ModuleNotFoundError"),
         ("check_broken:Fourth", "check_broken cannot be imported: SyntaxError"),
-        ("regbench.optimizers:SignedPowr", "There is no class `SignedPowr`. Did you mean `SignedPower`?"),
+        ("regbench.optimizers:SignedPowr", "There is no class or function `SignedPowr`. Did you mean `SignedPower`?"),
         ("regbench.regularizers:KernelPrior", "must be a subclass of `keras.optimizers.Optimizer` or"),
         ("regbench.optimizers:DecoupledDecay", "a value is needed for `strength`"),
         ("regbench.optimizers:RAdam --set beta_2=2.0", "RAdam cannot be made: ValueError: `beta_2` must be in [0, 1)"),
         ("regbench.optimizers:RAdam --set beta_2", "--set: must be key=value"),
         ("regbench.regularizers:SmoothKernel --set covariance=[[1", "--set: a list must be as in TOML"),
+        ("regbench.models.mlp:build", "a function that builds networks needs a problem (`--problem`)"),
+        ("regbench.models.mlp:build --problem digits_mpl", "no problem `digits_mpl`. Did you mean `digits_mlp`"),
+        ("regbench.models.mlp:bild --problem digits_mlp", "no class or function `bild`. Did you mean `build`?"),
+        ("regbench.models.mlp:build --problem mnist_mlp --data-dir nowhere", "regbench data fetch mnist"),
     ],
 )
 def test_bad_input_is_one_line(check, arguments, words):
@@ -145,6 +160,22 @@ def test_bad_input_is_one_line(check, arguments, words):
     assert (code, output) == (2, "")
     assert errors.count("\n") == 1, errors
     assert words in errors
+
+
+@pytest.mark.slow
+def test_network_of_ones_own_is_checked_on_a_problem(check):
+    Path("check_nets.py").write_text(OWN_NETWORK)
+    Path("testproblems").mkdir()
+    text = catalog.find_files("testproblems")["digits_mlp"].read_text()
+    model = 'model = { name = "check_nets:build", units = 3 }'
+    Path("testproblems/mine.toml").write_text(re.sub(r"(?m)^model .*$", model, text))
+    code, output, errors = check("check_nets:build --problem mine")
+    assert code == 0, output
+    assert "9 of 9 clauses hold." in output
+    assert "3 units" in errors
+    code, output, _ = check("check_nets:build --problem mine --set unit=4")
+    assert code == 1
+    assert "builds fails: model `check_nets:build`: there is no argument `unit`. Did you mean `units`?" in output
 
 
 @pytest.mark.slow

@@ -186,7 +186,7 @@ def test_list_of_one_kind_is_that_kind_only(regbench):
 
 
 def test_files_of_the_working_directory_are_listed_and_shown(regbench):
-    write_own_optimizer("own_module_never_imported", "")
+    write_own_optimizer("cli_shown_a", OWN_OPTIMIZER)
     assert {"name": "mine", "summary": "of this test"} in json.loads(regbench("list candidates --format json")[1])[
         "candidates"
     ]
@@ -220,7 +220,7 @@ def test_show_tells_every_key_of_data_sets_budgets_and_protocols(regbench):
 
 
 def test_name_of_two_kinds_is_shown_as_both(regbench):
-    write_own_optimizer("own_module_never_imported", "")
+    write_own_optimizer("cli_shown_b", OWN_OPTIMIZER)
     Path("search_spaces/mine.toml").rename("search_spaces/small.toml")
     assert list(json.loads(regbench("show small --format json")[1])) == ["candidate", "budget"]
     output = regbench("show small")[1]

@@ -25,6 +25,7 @@ COLUMNS = [
     *["decided_by", "loss_has_penalty", "comparable", "note"],
 ]
 _RULES = {"protocol": "protocol", "schedule": "schedule", "epochs": "epochs", "batch_size": "batch size"}
+_DIGESTS = {"problem": "problem_digest", "source of the network": "network", "data": "data_digest"}
 
 
 def ranked_entries(
@@ -42,11 +43,12 @@ def ranked_entries(
 
     The rank is by the score: what the candidate is worth when it is tuned anew with its budget (`scores`).
 
-    Compared with each other are, on one problem, the entries with the same definition of the problem, data, protocol,
-    schedule, epochs, batch size and metric (what is not known counts as the same); where the metric is a loss that
-    contains a penalty, only those with a penalty of the same strength. Of these groups the one with the most entries
-    that have a finite mean is ranked (then the one with the most seeds, then the first by its rules); the others keep
-    their figures, have no rank, `comparable` is False, and `note` says in what they differ.
+    Compared with each other are, on one problem, the entries with the same definition of the problem, network (where it
+    is of own code, by its source), data, protocol, schedule, epochs, batch size and metric (what is not known counts as
+    the same); where the metric is a loss that contains a penalty, only those with a penalty of the same strength. Of
+    these groups the one with the most entries that have a finite mean is ranked (then the one with the most seeds, then
+    the first by its rules); the others keep their figures, have no rank, `comparable` is False, and `note` says in what
+    they differ.
 
     Searches of unequal budget are not ranked as they stand: all are cut to the first trials of the number of which the
     most entries can be ranked (then the greatest such number). Cut can be what was searched at random or by TPE, where
@@ -150,7 +152,7 @@ def _about(runs: pd.DataFrame, metric: str | None) -> pd.DataFrame:
     about = runs.sort_values([*ROW, "dialect"]).drop_duplicates(ROW)[[*ROW, "metric", "goal", "dialect", "decay"]]
     about = about.rename(columns={"dialect": "first_dialect", "decay": "first_decay"})
     penalty = runs.groupby(ROW, as_index=False)["loss_has_penalty"].any()
-    digests = runs.groupby(ROW, as_index=False)[["problem_digest", "data_digest"]].agg(_one_or_mixed)
+    digests = runs.groupby(ROW, as_index=False)[list(_DIGESTS.values())].agg(_one_or_mixed)
     about = judged_by(about.merge(penalty, on=ROW).merge(digests, on=ROW), metric)
     kinds = runs.loc[runs["irregular"] != "", [*ROW, "irregular"]]
     kinds = kinds.assign(irregular=kinds["irregular"].str.split(",")).explode("irregular")
@@ -177,7 +179,7 @@ def _compared(rows: pd.DataFrame, together: Collection[str]) -> pd.DataFrame:
     within = rows["loss_has_penalty"].astype(bool) & (rows["metric"] == "loss")
     strength = rows["decay"].fillna(rows["first_decay"])
     known = strength.astype(object).where(strength.notna(), "unknown, of " + rows["label"])
-    for name, column in (("problem", "problem_digest"), ("data", "data_digest")):
+    for name, column in _DIGESTS.items():
         rules[name] = _told_apart(rows, column)
     rules["penalty in the loss"] = known.where(within, "none")
     group = pd.Series(list(rules.astype(str).itertuples(index=False, name=None)), index=rows.index, dtype=object)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from regbench.benchmark import machine_speed
 from regbench.benchmark.finding import Finder
+from regbench.catalog import own_code
 from regbench.execution import Machine, failed_because
 from regbench.records import Origin, Role, RunResult, RunSpec
 from regbench.store.bundle import Bundle
@@ -52,7 +53,7 @@ def complete(
         KeyboardInterrupt: it was interrupted.
     """
     if origins is None:
-        origins = [Origin(role=Role.BY_HAND)] * len(specs)
+        origins = [Origin(role=Role.BY_HAND, sources=sources_of(spec)) for spec in specs]
     first = {spec.digest(): origin for spec, origin in reversed(list(zip(specs, origins, strict=True)))}
     with RunLocks(folder.path, folder.warn) as locks:
         finder = Finder(folder, machine.conditions, bundle, minibatch)
@@ -65,6 +66,11 @@ def tell_different_data(results: Sequence[RunResult], folder: Folder) -> None:
         spec = results[0].spec
         told = f"runs of {spec.candidate} on {spec.problem.name} were made on different data ({spec.problem.dataset})"
         folder.warn(f"{folder.path}: {told}; for other data use another results tree")
+
+
+def sources_of(spec: RunSpec) -> dict[str, str]:
+    """The digests of the user's own code that takes part in a run."""
+    return own_code.source_digests(spec.problem.model, spec.optimizer, spec.regularizer)
 
 
 class _Completion:
@@ -123,7 +129,7 @@ class _Completion:
                 yield spec
 
     def _is_found(self, spec: RunSpec) -> bool:
-        found = self._finder.in_tree(spec)
+        found = self._finder.in_tree(spec, self._origins[spec.digest()].sources)
         if found is not None:
             self._note(found, was_found=True)
         return found is not None

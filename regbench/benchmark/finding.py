@@ -1,11 +1,10 @@
 """Where a run is found that need not be computed: in the results tree, or among what comes with regbench."""
 
 from collections.abc import Callable, Mapping
-from functools import cache
 from typing import Literal, get_args
 
-from regbench import datasets
-from regbench.benchmark.sources import source_digests
+from regbench.benchmark.data import digest_here
+from regbench.catalog.own_code import UNKNOWN
 from regbench.errors import UnknownNameError
 from regbench.execution import Conditions
 from regbench.records import BUNDLED, RunResult, RunSpec
@@ -29,6 +28,8 @@ def bundle_of(baselines: Baselines, warn: Callable[[str], None]) -> Bundle | Non
 class Finder:
     """Finds the runs of specs, as far as they have what is wanted now.
 
+    A run is found only where it was made on the data that are here, and by the code of the user's own that is here.
+
     Args:
         folder: the results tree.
         conditions: what runs are told besides their specs.
@@ -42,18 +43,24 @@ class Finder:
         """Look for nothing yet."""
         self._folder, self._conditions, self._minibatch = folder, conditions, minibatch
         self._bundle = None if minibatch else bundle
+        self._data: dict[str, str | None] = {}
 
-    def find(self, spec: RunSpec) -> RunResult | None:
-        """The run, wherever it is; None where it has to be computed."""
-        found = self.in_tree(spec)
+    def find(self, spec: RunSpec, sources: Mapping[str, str]) -> RunResult | None:
+        """The run, wherever it is; None where it has to be computed. `sources` as for `in_tree`."""
+        found = self.in_tree(spec, sources)
         return self.in_bundle(spec) if found is None else found
 
-    def in_tree(self, spec: RunSpec) -> RunResult | None:
-        """The run in the results tree; None where it has to be run, or copied, in any case."""
-        sources = source_digests(spec.problem.model, spec.optimizer, spec.regularizer)
+    def in_tree(self, spec: RunSpec, sources: Mapping[str, str]) -> RunResult | None:
+        """The run in the results tree; None where it has to be run, or copied, in any case.
+
+        Args:
+            spec: the run that is looked for.
+            sources: the digests of the user's own code that takes part, as they are now.
+        """
 
         def accepts(result: RunResult) -> bool:
-            return not (result.is_bundled and self._bundle is None) and self._is_of(sources, result)
+            is_wanted = not (result.is_bundled and self._bundle is None)
+            return is_wanted and self._is_of(sources, result) and self._is_on_data_here(result)
 
         return self._if_it_suffices(self._folder.find(spec, minibatch=self._minibatch, accepts=accepts), spec)
 
@@ -65,9 +72,9 @@ class Finder:
         found = self._if_it_suffices(None if self._bundle is None else self._bundle.find(spec), spec)
         if found is None:
             return None
-        name = spec.problem.dataset
-        if _data_digest(name) in (None, found.data_digest):
+        if self._is_on_data_here(found):
             return found.model_copy(update={"environment": found.environment | {BUNDLED: True}})
+        name = spec.problem.dataset
         self._folder.warn(f"runs that come with regbench were made on other data than those that are here ({name})")
         return None
 
@@ -75,20 +82,23 @@ class Finder:
         """Whether a run was made by the code that is here now; of the user's own code that must be on record."""
         if not sources:
             return True
-        if result.origin is None:
+        if result.origin is None or UNKNOWN in result.origin.sources.values():
             names = ", ".join(sources)
             self._folder.warn(f"{self._folder.path}: runs of {names} without a digest of the source are not used again")
             return False
         return result.origin.sources == sources
+
+    def _is_on_data_here(self, result: RunResult) -> bool:
+        """Whether a run was made on the data that are here; what is not known of either is no reason against it."""
+        name = result.spec.problem.dataset
+        if not result.data_digest or self._conditions.data_are_elsewhere:
+            return True
+        if name not in self._data:
+            self._data[name] = digest_here(name, self._conditions.data_dir)
+        return self._data[name] in (None, result.data_digest)
 
     def _if_it_suffices(self, found: RunResult | None, spec: RunSpec) -> RunResult | None:
         if found is None or self._conditions.must_repeat(found):
             return None
         # What cannot change a curve may have changed since: the metric by which a run is scored, say.
         return found.model_copy(update={"spec": spec})
-
-
-@cache
-def _data_digest(dataset: str) -> str | None:
-    """The digest of data that are generated or come with a library; None for files, which may take long to read."""
-    return None if datasets.get(dataset).files else datasets.load(dataset).digest

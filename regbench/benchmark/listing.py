@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from regbench.errors import ResultsError, printable
-from regbench.records import Manifest, Outcome, Role, RunResult
+from regbench.records import Manifest, Outcome, Role, RunResult, code_of
 from regbench.store import deepobs, manifests
 from regbench.store.files import UnreadableFileError, read_bytes
 from regbench.store.folder import RUN_SUFFIX
@@ -54,8 +54,8 @@ class Listing:
     by_hand: int
 
 
-_Key = tuple[Path, str]
-"""The folder of a candidate and the digest of a run in it."""
+_Key = tuple[Path, str, str, str]
+"""The folder of a candidate, the digest of a run in it, the own code that took part (`code_of`), the data or ""."""
 
 
 def list_searches(tree: str | Path, warn: Callable[[str], None]) -> Listing:
@@ -74,20 +74,25 @@ def list_searches(tree: str | Path, warn: Callable[[str], None]) -> Listing:
     except OSError as error:
         raise ResultsError(f"{printable(str(tree))}: it cannot be read as results: {error.strerror}") from error
     found = list(_manifests(tree, warn))
-    known = {(folder, digest) for folder, manifest in found for digest in (*manifest.trials, *manifest.again)}
-    winning = {(folder, _winner(manifest)) for folder, manifest in found}
+    known = {
+        _key(folder, digest, manifest) for folder, manifest in found for digest in (*manifest.trials, *manifest.again)
+    }
+    winning = {_key(folder, digest, manifest) for folder, manifest in found if (digest := _winner(manifest))}
     there: set[_Key] = set()
-    by_hand: set[_Key] = set()
+    others: dict[_Key, bool] = {}
     winners: dict[_Key, RunResult] = {}
     for folder, run in _runs(tree, warn):
-        key = folder, run.spec.digest()
-        there.add(key)
-        if key in winning and run.outcome == Outcome.COMPLETED:
-            winners[key] = run.brief()
-        if key not in known and run.origin is not None and run.origin.role == Role.BY_HAND:
-            by_hand.add(key)
+        code = "" if run.origin is None else code_of(run.origin.sources)
+        with_data, without = ((folder, run.spec.digest(), code, data) for data in (run.data_digest, ""))
+        there |= {with_data, without}  # for records that tell the data, and those that do not
+        for key in {with_data, without} & winning:
+            if run.outcome == Outcome.COMPLETED:
+                winners[key] = run.brief()
+        if not {with_data, without} & known:
+            is_by_hand = run.origin is not None and run.origin.role == Role.BY_HAND
+            others[with_data] = others.get(with_data, False) or is_by_hand
     listed = [_listed(folder, manifest, there, winners) for folder, manifest in found]
-    return Listing(sorted(listed, key=_rank), len(there - known), len(by_hand))
+    return Listing(sorted(listed, key=_rank), len(others), sum(others.values()))
 
 
 def _manifests(tree: Path, warn: Callable[[str], None]) -> Iterator[tuple[Path, Manifest]]:
@@ -120,6 +125,11 @@ def _runs(tree: Path, warn: Callable[[str], None]) -> Iterator[tuple[Path, RunRe
         warn(printable(f"{files_are} of regbench's and not counted, the first of them {skipped[0]}"))
 
 
+def _key(folder: Path, digest: str, manifest: Manifest) -> _Key:
+    data = manifest.data_digests[0] if len(manifest.data_digests) == 1 else ""
+    return folder, digest, code_of(manifest.sources), data
+
+
 def _winner(manifest: Manifest) -> str | None:
     """The digest of the winning trial."""
     number = manifest.winner
@@ -134,10 +144,10 @@ def _listed(folder: Path, manifest: Manifest, there: set[_Key], winners: dict[_K
     return ListedSearch(
         manifest=manifest,
         trials=trials,
-        trials_there=sum((folder, digest) in there for digest in manifest.trials),
+        trials_there=sum(_key(folder, digest, manifest) in there for digest in manifest.trials),
         reruns=reruns,
-        reruns_there=sum((folder, digest) in there for digest in manifest.again),
-        winner=None if winner is None else winners.get((folder, winner)),
+        reruns_there=sum(_key(folder, digest, manifest) in there for digest in manifest.again),
+        winner=None if winner is None else winners.get(_key(folder, winner, manifest)),
     )
 
 

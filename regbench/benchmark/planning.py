@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from regbench.benchmark.changes import checked_changes
 from regbench.benchmark.estimate import Cost, Estimator, wall_seconds
 from regbench.benchmark.finding import Baselines, Finder, bundle_of
+from regbench.benchmark.running import conditions
 from regbench.benchmark.searches import Search, searches_of
 from regbench.benchmark.tasks import Task
 from regbench.benchmark.trying import check_builds
 from regbench.errors import ResultsError
-from regbench.execution import Conditions
 from regbench.records import TUNING_SEED, Problem, Protocol, RunResult, RunSpec, Schedule
 from regbench.store import deepobs, paths
 from regbench.store.folder import RUN_SUFFIX, Folder
@@ -108,6 +109,8 @@ def plan(
     protocol: str | Protocol = "deepobs",
     results: str | Path = "results",
     baselines: Baselines = "bundled",
+    fresh: bool = False,
+    data_dir: str | Path | None = None,
     max_seconds: float | None = None,
     warn: Callable[[str], None] | None = None,
 ) -> list[PlannedSearch]:
@@ -137,7 +140,9 @@ def plan(
     folder = Folder(results, warn)
     if folder.path.exists() and not folder.path.is_dir():
         raise ResultsError(f"{folder.path}: the results folder must be a folder. Received: a file")
-    finder = Finder(folder, Conditions(max_seconds=max_seconds), bundle_of(baselines, folder.warn))
+    told = conditions(data_dir, max_seconds)
+    searches = [checked_changes(one, folder, told, fresh) for one in searches]
+    finder = Finder(folder, told, bundle_of(baselines, folder.warn))
     estimator = Estimator()
     _learn([search.task for search in searches], folder.path, estimator)
     return [_plan_one(search, finder, estimator, max_seconds) for search in searches]
@@ -147,7 +152,8 @@ def _plan_one(search: Search, finder: Finder, estimator: Estimator, max_seconds:
     specs = search.trials
     cost_of_trial = estimator.cost(specs[0], is_trial=True, max_seconds=max_seconds)
     whole_run = estimator.cost(specs[0], max_seconds=max_seconds)
-    results = [finder.find(spec) for spec in specs]
+    sources = search.sources
+    results = [finder.find(spec, sources) for spec in specs]
     runs = _planned("trials", specs, results, cost_of_trial)
     found = [result for result in results if result is not None]
     name = search.task.candidate.name
@@ -156,7 +162,7 @@ def _plan_one(search: Search, finder: Finder, estimator: Estimator, max_seconds:
     winner = tune.best(found, search.task.problem.goal)
     if winner is not None:
         again = search.reruns([specs[winner]])
-        runs += _planned("re-runs", again, [finder.find(spec) for spec in again], whole_run)
+        runs += _planned("re-runs", again, [finder.find(spec, sources) for spec in again], whole_run)
     return PlannedSearch(name, runs, 0, whole_run)
 
 

@@ -29,8 +29,10 @@ class SearchRecord:
         """Further trials are about to be run; nothing is written before the first of them is there."""
         self._change(trials=(*self._manifest.trials, *(spec.digest() for spec in specs)))
 
-    def keep(self) -> None:
-        """Write what is not written yet: a trial is there, so the input was not at fault."""
+    def keep(self, result: RunResult | None = None) -> None:
+        """Write what is not written yet: a trial, `result`, is there, so the input was not at fault."""
+        if result is not None and result.data_digest:
+            self._change(data_digests=tuple(sorted({*self._manifest.data_digests, result.data_digest})))
         if self._written != self._manifest:
             manifests.write(self._folder.path, self._manifest)
             self._written = self._manifest

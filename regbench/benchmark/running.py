@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from regbench import catalog, datasets, execution
 from regbench.benchmark import completion, estimate
 from regbench.benchmark.events import Progress, Warn, numbered
 from regbench.benchmark.finding import Baselines, bundle_of
 from regbench.benchmark.tasks import Task, checked_seed
+from regbench.benchmark.trying import check_run
 from regbench.execution import Conditions
 from regbench.records import (
     TUNING_SEED,
@@ -71,10 +73,13 @@ def run(
     catalog.check_definition(fixed)
     spec = task.spec(space.defaults(fixed) | chosen, checked_seed(seed))
     origin = Origin(role=Role.BY_HAND, sources=task.sources)
+    check_run(task, spec)
     check_data(task.problem.dataset, data_dir)
     folder = Folder(results, warn)
     folder.check_writable()
-    with execution.machine(0, conditions(data_dir, max_seconds, keep_kernels)) as machine:
+    with execution.machine(
+        0, conditions(data_dir, max_seconds, keep_kernels=keep_kernels, sources=task.sources)
+    ) as machine:
         report = numbered(progress, task.candidate.name, "run", 1)
         made = completion.complete([spec], folder, machine, report, origins=[origin], minibatch=True)
     estimate.record(made)
@@ -116,7 +121,7 @@ def run_all(
     folder = Folder(results, warn)
     bundle = bundle_of(baselines, folder.warn)
     folder.check_writable()
-    with execution.machine(0, conditions(data_dir, max_seconds, keep_kernels)) as machine:
+    with execution.machine(0, conditions(data_dir, max_seconds, keep_kernels=keep_kernels)) as machine:
         made = completion.complete(
             specs, folder, machine, report or (lambda *_: None), bundle=bundle, origins=origins, minibatch=minibatch
         )
@@ -134,9 +139,9 @@ def check_data(dataset: str, data_dir: str | Path | None) -> None:
         datasets.locate(dataset, _path(data_dir))
 
 
-def conditions(data_dir: str | Path | None, max_seconds: float | None, keep_kernels: bool = False) -> Conditions:
+def conditions(data_dir: str | Path | None, max_seconds: float | None, **others: Any) -> Conditions:
     """What every run is told besides its spec."""
-    return Conditions(_path(data_dir), max_seconds, keep_kernels=keep_kernels)
+    return Conditions(_path(data_dir), max_seconds, **others)
 
 
 def _path(folder: str | Path | None) -> Path | None:

@@ -36,6 +36,7 @@ class Search:
         budget: number of trials that is asked for. There are fewer where a grid has fewer points, and one where nothing
             is searched.
         further_seeds: how many seeds, `seed + 1`, `seed + 2`, ..., the winner is run with.
+        data: digest of its data where these tell it from another search in the same tree (`changes.apart_by_data`).
 
     Raises:
         DefinitionError: a number is out of its range, or the budget does not suit the candidate or the sampler.
@@ -46,6 +47,7 @@ class Search:
     seed: int = TUNING_SEED
     budget: int = catalog.BUDGETS["medium"]
     further_seeds: int = 9
+    data: str = ""
 
     def __post_init__(self) -> None:
         """Find out all bad input before anything is run."""
@@ -121,6 +123,7 @@ class Search:
                 "further_seeds": self.further_seeds,
                 "sources": self.sources,
             }
+            | ({"data": self.data} if self.data else {})
         )
 
     @cached_property

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from regbench import execution
 from regbench.benchmark import completion, estimate
-from regbench.benchmark.changes import check_unchanged
+from regbench.benchmark.changes import checked_changes
 from regbench.benchmark.events import Progress, Warn, numbered
 from regbench.benchmark.finding import Baselines, bundle_of
 from regbench.benchmark.recording import SearchRecord
@@ -96,15 +96,19 @@ def search(
         raise DefinitionError(f"`retries` must not be negative. Received: retries={retries!r}")
     workers = Workers(workers) if isinstance(workers, int) else workers
     check_builds([one.task for one in searches], workers)
+    dataset = searches[0].task.problem.dataset
     if workers.cluster is None:  # the workers of a cluster have data of their own
-        check_data(searches[0].task.problem.dataset, data_dir)
+        check_data(dataset, data_dir)
     folder = Folder(results, warn)
     bundle = bundle_of(baselines, folder.warn)
-    if not fresh:
-        for one in searches:
-            check_unchanged(one, folder)
+    told = conditions(
+        data_dir,
+        max_seconds,
+        data_are_elsewhere=workers.cluster is not None,
+        sources={name: digest for one in searches for name, digest in one.sources.items()},
+    )
+    searches = [checked_changes(one, folder, told, fresh) for one in searches]
     folder.check_writable()
-    told = conditions(data_dir, max_seconds)
     with execution.machine(workers, told, retries=retries, finish=True, warn=folder.warn) as machine:
         return ranked([_search_one(one, folder, bundle, machine, progress) for one in searches])
 
@@ -123,7 +127,9 @@ def _search_one(
     reruns = search.reruns(best)
     record.choose(position, reruns)
 
-    winners = completion.complete(best, folder, machine, lambda *_: None, bundle=bundle)  # read again, with the curves
+    of_winner = [search.origin(Role.TRIAL, position or 0)] * len(best)
+    # Read again, with the curves.
+    winners = completion.complete(best, folder, machine, lambda *_: None, bundle=bundle, origins=of_winner)
     origins = [search.origin(Role.RERUN, number) for number in range(len(reruns))]
     report = numbered(progress, name, "re-runs", len(reruns))
     again = completion.complete(reruns, folder, machine, report, bundle=bundle, origins=origins)
@@ -150,7 +156,7 @@ def _tune(
     """
 
     def keep_and_report(result: RunResult, was_found: bool) -> None:
-        record.keep()
+        record.keep(result)
         report(result, was_found)
 
     results: list[RunResult] = []

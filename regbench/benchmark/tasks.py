@@ -7,7 +7,7 @@ from typing import Self
 
 from regbench import catalog
 from regbench.benchmark.problems import check_problem
-from regbench.benchmark.sources import source_digests
+from regbench.catalog import own_code
 from regbench.errors import DefinitionError
 from regbench.records import Candidate, Problem, Protocol, RunSpec, Scalar, Schedule
 from regbench.tuning import space
@@ -27,7 +27,7 @@ class Task:
     @cached_property
     def sources(self) -> dict[str, str]:
         """The digests of the user's own code that takes part."""
-        return source_digests(self.problem.model, self.candidate.optimizer, self.candidate.regularizer)
+        return own_code.source_digests(self.problem.model, self.candidate.optimizer, self.candidate.regularizer)
 
     def spec(self, setting: Mapping[str, Scalar], seed: int) -> RunSpec:
         """The run of a setting with a seed."""

@@ -1,57 +1,95 @@
-"""Building what a candidate names before anything is run, at the ends and the default of all that is searched."""
+"""Building what a search names before anything is run: the network, and candidates at the ends of what is searched."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from regbench import catalog
 from regbench.benchmark.tasks import Task
 from regbench.catalog import own_code
 from regbench.errors import DefinitionError
 from regbench.execution import Child, Workers
-from regbench.records import TUNING_SEED, Choices, RunSpec, Scalar, Searched
+from regbench.records import TUNING_SEED, Choices, Part, Problem, RunSpec, Scalar, Searched
 from regbench.tuning import space
 
-_ANY_PROBLEM = "quadratic_deep"
+_ANY_PROBLEM, _ANY_CANDIDATE = "quadratic_deep", "sgd"
 
 
-def check_builds(tasks: Iterable[Task], workers: Workers | None = None) -> None:
-    """Make sure that optimizers and regularizers accept what may be drawn for them, before the first trial.
+def check_builds(tasks: Sequence[Task], workers: Workers | None = None) -> None:
+    """Make sure that networks can be built, and classes accept what may be drawn for them, before the first trial.
 
     What comes with regbench is known to, and is not built: that would take the seconds in which TensorFlow is loaded.
 
     Args:
-        tasks: of the candidates.
+        tasks: of the candidates, on one problem.
         workers: where runs will be computed. Where that is not in this process, it does not load TensorFlow, but a
-            child of it; the user's own code is left to the workers of a cluster, which may have another.
+            child of it.
 
     Raises:
-        DefinitionError: a class cannot be found, or raises.
+        DefinitionError: something cannot be found, raises, or is not what it must be.
     """
-    workers = workers or Workers()
-    own = [task for task in tasks if not catalog.is_bundled(task.candidate)]
-    if workers.cluster is not None:
-        own = [task for task in own if not own_code.names_of(task.candidate)]
-    specs = [spec for task in own for spec in _extremes(task)]
-    if not specs:
-        return
-    if not workers.are_other_processes:
-        _build_all(specs)
-        return
-    child = Child()
-    try:
-        child.call(_build_all, specs)
-    finally:
-        child.end()
+    _check(tasks, _of_own(tasks), workers or Workers())
+
+
+def check_run(task: Task, spec: RunSpec) -> None:
+    """Make sure of the same for a single run."""
+    _check([task], [] if catalog.is_bundled(task.candidate) else [spec], Workers())
 
 
 def check_candidate(name: str) -> None:
-    """Make sure of the same for a candidate that is looked at: none of the user's own code is run for that.
+    """Make sure of the same for a candidate that is looked at, on no problem in particular."""
+    tasks = [Task.of(_ANY_PROBLEM, name)]
+    _check(tasks, _of_own(tasks), Workers(), is_looked_at=True)
 
-    Raises:
-        DefinitionError: as `check_builds`.
+
+def check_network(problem: str) -> None:
+    """Make sure of the same for a problem that is looked at."""
+    check_builds([Task.of(problem, _ANY_CANDIDATE)])
+
+
+@dataclass(frozen=True)
+class _Tried:
+    """What is to be built.
+
+    Attributes:
+        problem: whose network is; None where it is known to be sound, and needed for nothing else.
+        specs: whose optimizers and regularizers are.
+        sources: the digests of the user's own code.
+        is_looked_at: the candidate is meant for no problem in particular.
     """
-    task = Task.of(_ANY_PROBLEM, name)
-    if not own_code.names_of(task.candidate):
-        check_builds([task])
+
+    problem: Problem | None
+    specs: Sequence[RunSpec]
+    sources: Mapping[str, str]
+    is_looked_at: bool
+
+
+def _check(tasks: Sequence[Task], specs: Sequence[RunSpec], workers: Workers, is_looked_at: bool = False) -> None:
+    problem = tasks[0].problem
+    is_needed = not catalog.is_bundled(problem) or any(
+        own_code.names_in(spec.optimizer) or _is_per_layer(spec.regularizer) for spec in specs
+    )
+    sources = {name: digest for task in tasks for name, digest in task.sources.items()}
+    if not (specs or is_needed):
+        return
+    tried = _Tried(problem if is_needed else None, specs, sources, is_looked_at)
+    if workers.are_other_processes:
+        child = Child()
+        try:
+            child.call(_build_all, tried)
+        finally:
+            child.end()
+    else:
+        _build_all(tried)
+    own_code.check_sources(sources)
+
+
+def _of_own(tasks: Sequence[Task]) -> list[RunSpec]:
+    return [spec for task in tasks if not catalog.is_bundled(task.candidate) for spec in _extremes(task)]
+
+
+def _is_per_layer(regularizer: Part | None) -> bool:
+    return regularizer is not None and any(isinstance(one, Part) for one in regularizer.arguments.values())
 
 
 def _extremes(task: Task) -> Iterator[RunSpec]:
@@ -73,20 +111,37 @@ def _values(searched: Searched) -> list[Scalar]:
     return values if searched.default is None else [space.default(searched), *values]
 
 
-def _build_all(specs: Sequence[RunSpec]) -> None:
+def _build_all(tried: _Tried) -> None:
     # TensorFlow is loaded where something is built.
     from regbench.engine import environment
 
     environment.prepare()
-    from regbench.engine import build
+    from regbench.engine import build, network
+    from regbench.engine.objective import regularized
+    from regbench.engine.weights import Weights
 
-    for spec in specs:
+    model: Any = None
+    if tried.problem is not None:
         try:
-            own_code.load(own_code.names_in(spec.optimizer, spec.regularizer))
-            build.plain_optimizer(spec)
-            build.build_regularizer(spec)
-        except Exception as error:  # own classes may raise anything
-            tried = ", ".join(f"{name}={value!r}" for name, value in spec.setting.items())
+            own_code.load(own_code.names_in(tried.problem.model), tried.sources)
+            model = network.checked_model(tried.problem)
+        except DefinitionError as error:
+            raise DefinitionError(f"{tried.problem.name}: {error}") from error
+    built: set[str] = set()
+    for spec in tried.specs:
+        try:
+            own_code.load(own_code.names_in(spec.optimizer, spec.regularizer), tried.sources)
+            optimizer, regularizer = build.plain_optimizer(spec), build.build_regularizer(spec)
+            if (
+                own_code.names_in(spec.optimizer) and spec.candidate not in built
+            ):  # its state is as large as the network
+                optimizer.build(model.trainable_variables)
+                built.add(spec.candidate)
+            if isinstance(regularizer, dict) and not tried.is_looked_at:  # one for each layer that it names
+                regularized(regularizer, Weights(model))
+        except (Exception, SystemExit) as error:  # own classes may raise anything
+            values = ", ".join(f"{name}={value!r}" for name, value in spec.setting.items())
             reason = " ".join(str(error).split()) or type(error).__name__
-            told = f" (when {tried} was tried)" if tried else ""
-            raise DefinitionError(f"{spec.candidate} on {spec.problem.name}: {reason}{told}") from error
+            told = f" (when {values} was tried)" if values else ""
+            place = "" if tried.is_looked_at else f" on {spec.problem.name}"
+            raise DefinitionError(f"{spec.candidate}{place}: {reason}{told}") from error

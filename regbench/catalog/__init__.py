@@ -14,7 +14,7 @@ from regbench.catalog.bounds import contradictions, violations
 from regbench.catalog.reading import describe, is_representable, read_candidate, read_problem
 from regbench.catalog.rules import BUDGETS, DECAY, PROTOCOLS, REGULARIZERS, SCHEDULES
 from regbench.errors import DefinitionError, UnknownNameError
-from regbench.records import Candidate, Coupling, Decay, Part, Problem, Protocol, Schedule
+from regbench.records import Candidate, Coupling, Decay, Part, Problem, Protocol, Schedule, problem_definition
 
 __all__ = [
     "BUDGETS",
@@ -97,8 +97,11 @@ def candidate(name: str) -> Candidate:
     return _combined(name, _find("search_spaces", "candidate", name.partition("+")[0]))
 
 
-def is_bundled(definition: Candidate) -> bool:
-    """Whether a candidate comes with regbench, as it stands or as a combination."""
+def is_bundled(definition: Problem | Candidate) -> bool:
+    """Whether a problem or a candidate comes with regbench, a candidate as it stands or as a combination."""
+    if isinstance(definition, Problem):
+        path = data_folder("testproblems") / f"{definition.name}.toml"
+        return path.is_file() and problem_definition(definition) == problem_definition(read_problem(path))
     path = data_folder("search_spaces") / f"{definition.name.partition('+')[0]}.toml"
     return path.is_file() and definition == _combined(definition.name, path)
 

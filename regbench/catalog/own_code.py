@@ -2,16 +2,29 @@
 
 That directory is on the module path only while such a name is resolved, and last: a file in it that happens to be
 called like something that a library tries to import (`brotli.py`, `colorama.py`) is not run.
+
+What is run is what is on record: `load` imports a module anew where its source is another one than that with which it
+was loaded, and refuses one whose source is not that which it is told.
 """
 
 import contextlib
 import importlib
 import sys
-from collections.abc import Iterable, Iterator
+import threading
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+from regbench.catalog import own_sources
 from regbench.errors import DefinitionError
 from regbench.records import Candidate, Part
+
+UNKNOWN = "unknown"
+"""In place of the digest of a module that has no file."""
+
+_loaded: dict[str, str] = {}
+"""The digest of the source with which a module was loaded, as far as that is known."""
+
+_loading = threading.RLock()
 
 
 def names_in(*parts: Part | None) -> set[str]:
@@ -41,21 +54,88 @@ def findable() -> Iterator[None]:
             del sys.path[len(sys.path) - 1 - sys.path[::-1].index(directory)]
 
 
-def load(names: Iterable[str]) -> None:
+def source_digests(*parts: Part | None) -> dict[str, str]:
+    """The digest of the source of each `module:attribute` that parts name, by that name; `own_sources` says of what.
+
+    `UNKNOWN` stands for a module that has no file or cannot be found.
+    """
+    names = names_in(*parts)
+    if not names:
+        return {}
+    with findable():
+        return {name: own_sources.digest_of(_module(name)) or UNKNOWN for name in sorted(names)}
+
+
+def loaded_sources(*parts: Part | None) -> dict[str, str]:
+    """As `source_digests`, of the source that was loaded, whatever the files hold now."""
+    return {name: _loaded.get(_module(name), UNKNOWN) for name in sorted(names_in(*parts))}
+
+
+def load(names: Iterable[str], sources: Mapping[str, str] | None = None) -> None:
     """Import the modules of the names, so that each name can be resolved from now on.
 
+    Args:
+        names: `module:attribute`.
+        sources: the digests that their sources must have, by name, as `source_digests` gives them; any unless given.
+
     Raises:
-        DefinitionError: a module cannot be imported.
+        DefinitionError: a module cannot be imported, or its source is another one.
     """
     for name in sorted(names):
-        module = name.partition(":")[0]
-        if module in sys.modules:
-            continue
-        try:
-            with findable():
-                importlib.import_module(module)
-        except Exception as error:  # own modules may raise anything
-            raise DefinitionError(f"{name} cannot be imported: {' '.join(str(error).split())}") from error
+        wanted = (sources or {}).get(name, UNKNOWN)
+        with _loading, findable():
+            _load(name, None if wanted == UNKNOWN else wanted)
+
+
+def check_sources(sources: Mapping[str, str]) -> None:
+    """Refuse what has no file, which could change unnoticed.
+
+    Raises:
+        DefinitionError: so it is.
+    """
+    for name, digest in sources.items():
+        if digest == UNKNOWN:
+            raise DefinitionError(
+                f"{name} must be in a file that can be found here, so that results can tell when it changes. "
+                "Received: a module without one"
+            )
+
+
+def _load(name: str, wanted: str | None) -> None:
+    module = _module(name)
+    is_there = module in sys.modules
+    if is_there and wanted is not None and _loaded.get(module) == wanted:
+        return
+    present = own_sources.digest_of(module)
+    if wanted is not None and present != wanted:
+        raise DefinitionError(
+            f"{name}: its source must be the one with which the command began, on every machine that takes part. "
+            f"Received: {'none' if present is None else f'one with SHA-256 {present[:8]}, not {wanted[:8]}'}"
+        )
+    if is_there and (present is None or _loaded.setdefault(module, present) == present):
+        return
+    if is_there:
+        for one in own_sources.files_of(module).keys() - {own_sources.MAIN}:
+            sys.modules.pop(one, None)
+    _import(name, module)
+    if present is not None:
+        _loaded[module] = present
+
+
+def _import(name: str, module: str) -> None:
+    # Python takes a file for unchanged that has the size of before and was written within the same second.
+    kept, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    try:
+        importlib.import_module(module)
+    except (Exception, SystemExit) as error:  # own modules may raise anything
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise DefinitionError(f"{name} cannot be imported: {reason}") from error
+    finally:
+        sys.dont_write_bytecode = kept
+
+
+def _module(name: str) -> str:
+    return name.partition(":")[0]
 
 
 def _names(part: Part) -> Iterator[str]:

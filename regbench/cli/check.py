@@ -1,4 +1,4 @@
-"""The command `check`: an optimizer or a regularizer of one's own against the contract."""
+"""The command `check`: an optimizer, a regularizer or a network of one's own against the contract."""
 
 import contextlib
 import importlib
@@ -7,13 +7,16 @@ import os
 import sys
 import tomllib
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from regbench import catalog
 from regbench.catalog import own_code
 from regbench.cli import options, progress, terminal, values
 from regbench.errors import DefinitionError, UnknownNameError
+from regbench.records import Part, Problem
 
 if TYPE_CHECKING:
     from regbench.contracts import Verdict
@@ -22,25 +25,24 @@ ALL_HOLD, SOME_FAIL = 0, 1
 
 
 @click.command()
-@click.argument("target", metavar="MODULE:CLASS")
+@click.argument("target", metavar="MODULE:NAME")
 @options.assignments("An argument of the constructor; `inner_optimizer` takes the name of one of Keras's")
+@click.option("--problem", metavar="PROBLEM", help="Check a function that builds networks, with the data of a problem.")
+@options.data_dir
 @options.formats("table", "json", "csv")
-def check(target: str, assignments: Sequence[str], form: str) -> int:
-    """Check that an optimizer or regularizer does what all of them must do.
+def check(target: str, assignments: Sequence[str], problem: str | None, data_dir: str | None, form: str) -> int:
+    """Check that an optimizer, a regularizer or a network does what all of them must do.
 
     Every clause of the contract is examined on small trainings. Arguments keep their defaults, but `factor` gets 0.01
-    and `inner_optimizer` heavy-ball momentum. The exit code is 1 where a clause fails. Clauses on style (the docstring,
-    the source) only warn.
+    and `inner_optimizer` heavy-ball momentum; a network keeps the arguments that the problem gives it. The exit code is
+    1 where a clause fails. Clauses on style (the docstring, the source) only warn.
     """
     arguments = _read_arguments(assignments)
     with progress.Waiting(f"checking {target}"), contextlib.redirect_stdout(sys.stderr):
-        if os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow":
-            from regbench.engine import environment
-
-            environment.prepare()
-        from regbench import contracts
-
-        verdicts = contracts.check(_find_class(target), arguments)
+        if problem is None:
+            verdicts = _check_class(target, arguments)
+        else:
+            verdicts = _check_network(target, catalog.problem(problem), arguments, data_dir)
     if form == "table":
         _show(verdicts)
     else:
@@ -60,20 +62,58 @@ def _read_arguments(assignments: Sequence[str]) -> dict[str, Any]:
     return arguments
 
 
-def _find_class(target: str) -> type:
+def _check_class(target: str, arguments: dict[str, Any]) -> "list[Verdict]":
+    if os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow":
+        from regbench.engine import environment
+
+        environment.prepare()
+    from regbench import contracts
+
+    found = _find(target)
+    if not inspect.isclass(found):
+        raise DefinitionError(
+            f"{target} must be a class; a function that builds networks needs a problem (`--problem`). "
+            f"Received: {found!r}"
+        )
+    return contracts.check(found, arguments)
+
+
+def _check_network(target: str, problem: Problem, arguments: dict[str, Any], data_dir: str | None) -> "list[Verdict]":
+    from regbench.engine import environment
+    from regbench.execution import Child
+
+    environment.prepare()
+    from regbench import contracts
+
+    if ":" in target:
+        _find(target)
+    given = problem.model.arguments if problem.model.name == target else {}
+    model = Part(name=target, arguments={**given, **arguments})
+    child = Child()
+    try:
+        return contracts.check_network(
+            problem.model_copy(update={"model": model}),
+            elsewhere=child.call,
+            data_dir=None if data_dir is None else Path(data_dir).absolute(),
+        )
+    finally:
+        child.end()
+
+
+def _find(target: str) -> Any:
     module_name, colon, name = target.partition(":")
     if not (module_name and colon and name):
-        raise DefinitionError(f"What is checked must be named as MODULE:CLASS. Received: {target!r}")
+        raise DefinitionError(f"What is checked must be named as MODULE:NAME. Received: {target!r}")
     try:
         with own_code.findable():
             module = importlib.import_module(module_name)
     except Exception as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise DefinitionError(f"{module_name} cannot be imported: {reason}") from error
-    classes = dict(inspect.getmembers(module, inspect.isclass))
-    if name not in classes:
-        raise UnknownNameError("class", name, classes, where=module_name)
-    return classes[name]
+    if not hasattr(module, name):
+        known = [one for one, value in vars(module).items() if callable(value) and not one.startswith("_")]
+        raise UnknownNameError("class or function", name, known, where=module_name)
+    return getattr(module, name)
 
 
 def _plain(verdict: "Verdict") -> dict[str, str]:

@@ -99,10 +99,20 @@ def _judge(name: str, found: Iterable[str]) -> None:
 
         problem = catalog.problem(name)
         check_problem(problem, catalog.protocol("strict"), problem.batch_size)
+    if "problem" in found and not catalog.is_bundled(catalog.problem(name)):
+        from regbench.benchmark.trying import check_network
+
+        _try(check_network, name)
     if "candidate" in found and not catalog.is_bundled(catalog.candidate(name)):
         from regbench.benchmark.trying import check_candidate
 
-        check_candidate(name)
+        _try(check_candidate, name)
+
+
+def _try(check: Callable[[str], None], name: str) -> None:
+    """Build what is to be shown; what own code prints does not go among it."""
+    with progress.Waiting(f"building {name}"), contextlib.redirect_stdout(sys.stderr):
+        check(name)
 
 
 def _show_weights(name: str, form: str) -> int:

@@ -30,6 +30,7 @@ COLUMNS = (
 @options.problem
 @options.candidates
 @options.searching
+@options.fresh
 @click.option("--workers", default=1, show_default=True, metavar="N", help="Runs at a time, for the estimate.")
 @click.option("--commands", "as_commands", is_flag=True, help="Print a command `regbench run ...` for each run.")
 @click.option("--missing", "only_missing", is_flag=True, help="Print only the runs that are not in the results tree.")
@@ -63,7 +64,7 @@ def plan(
     with progress.Waiting("planning") as waiting, contextlib.redirect_stdout(sys.stderr):
         from regbench.benchmark import planning
 
-        searches = planning.plan(problem, names, schedule=schedule, warn=waiting.warn, **others)
+        searches = planning.plan(problem, names, schedule=schedule, data_dir=data_dir, warn=waiting.warn, **others)
     results, max_seconds = others["results"], others["max_seconds"]
     if form == "json":
         terminal.show_json(_plain(searches, only_missing, max(1, workers)))

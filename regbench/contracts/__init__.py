@@ -1,8 +1,11 @@
-"""What every optimizer and every regularizer must do, as clauses that run on any class.
+"""What every optimizer, every regularizer and every network must do, as clauses that run on any of them.
 
     from regbench import contracts
 
     for verdict in contracts.check(MyOptimizer, {"beta": 0.8}):
+        print(verdict.clause, verdict.ruling, verdict.message)
+
+    for verdict in contracts.check_network(catalog.problem("my_problem")):
         print(verdict.clause, verdict.ruling, verdict.message)
 
 In a test of one's own, with pytest:
@@ -15,7 +18,7 @@ In a test of one's own, with pytest:
 The clauses are about what all have in common. Whether the formula is right is not among it: that needs its own test.
 """
 
-from regbench.contracts.examination import check, clauses_for
+from regbench.contracts.examination import check, check_network, clauses_for
 from regbench.contracts.verdicts import Clause, Ruling, Verdict
 
-__all__ = ["Clause", "Ruling", "Verdict", "check", "clauses_for"]
+__all__ = ["Clause", "Ruling", "Verdict", "check", "check_network", "clauses_for"]

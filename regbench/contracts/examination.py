@@ -1,18 +1,22 @@
-"""Examining a class."""
+"""Examining a class, or the network of a problem."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import keras
 
+from regbench.contracts.networks import CLAUSES as NETWORK_CLAUSES
+from regbench.contracts.networks import Network
 from regbench.contracts.optimizers import CLAUSES as OPTIMIZER_CLAUSES
 from regbench.contracts.regularizers import CLAUSES as REGULARIZER_CLAUSES
 from regbench.contracts.subject import Subject
 from regbench.contracts.verdicts import Clause, NotApplicableError, Ruling, Verdict, ViolationError
 from regbench.errors import DefinitionError, UnknownNameError
+from regbench.records import Problem
 
 LONGEST_MESSAGE = 500
 
@@ -60,15 +64,48 @@ def check(
         DefinitionError: the class is neither, no instance can be made, or there is no such clause.
     """
     known, exceptions = clauses_for(target), exceptions or {}
-    chosen = list(known) if clauses is None else list(clauses)
-    for name in [*chosen, *exceptions]:
-        if name not in known:
-            raise UnknownNameError("clause", name, known, where=target.__name__)
+    chosen = _chosen(known, clauses, exceptions, target.__name__)
     subject = Subject.of(target, arguments or {})
-    return [_verdict(known[name], subject, exceptions.get(name)) for name in chosen]
+    return [_verdict(clause, subject, exceptions.get(clause.name)) for clause in chosen]
 
 
-def _verdict(clause: Clause, subject: Subject, exception: str | None) -> Verdict:
+def check_network(
+    problem: Problem,
+    *,
+    elsewhere: Callable[..., Any] | None = None,
+    data_dir: Path | None = None,
+    clauses: Sequence[str] | None = None,
+) -> list[Verdict]:
+    """Examines the clauses on the network of a problem, on a few samples of its data.
+
+    Args:
+        problem: `model` names the function that builds the network, and its arguments.
+        elsewhere: calls a function with its arguments in another process, and gives what comes of it; without it the
+            clause on that does not apply.
+        data_dir: data folder; None searches the usual places.
+        clauses: names of those to examine; all unless given.
+
+    Raises:
+        DefinitionError: there is no such clause, model or data set.
+        DataError: the data are not there.
+    """
+    known = {clause.name: clause for clause in NETWORK_CLAUSES}
+    chosen = _chosen(known, clauses, {}, problem.model.name)
+    subject = Network.of(problem, elsewhere, data_dir)
+    return [_verdict(clause, subject, None) for clause in chosen]
+
+
+def _chosen(
+    known: Mapping[str, Clause], clauses: Sequence[str] | None, exceptions: Mapping[str, str], where: str
+) -> list[Clause]:
+    names = list(known) if clauses is None else list(clauses)
+    for name in [*names, *exceptions]:
+        if name not in known:
+            raise UnknownNameError("clause", name, known, where=where)
+    return [known[name] for name in names]
+
+
+def _verdict(clause: Clause, subject: Any, exception: str | None) -> Verdict:
     ruling, message = _examine(clause, subject)
     if exception is not None and ruling in (Ruling.FAILS, Ruling.WARNS):
         ruling, message = Ruling.EXCEPTED, exception
@@ -77,7 +114,7 @@ def _verdict(clause: Clause, subject: Subject, exception: str | None) -> Verdict
     return Verdict(clause.name, clause.must_hold, ruling, message)
 
 
-def _examine(clause: Clause, subject: Subject) -> tuple[Ruling, str]:
+def _examine(clause: Clause, subject: Any) -> tuple[Ruling, str]:
     try:
         clause.examine(subject)
     except NotApplicableError as reason:

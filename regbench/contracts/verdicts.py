@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-
-from regbench.contracts.subject import Subject
+from typing import Any
 
 
 class Ruling(StrEnum):
@@ -47,13 +46,13 @@ class Clause:
     Attributes:
         name: in words joined by underscores.
         must_hold: one line.
-        examine: raises `ViolationError` where it does not hold, `NotApplicableError` where that cannot be said.
+        examine: raises `ViolationError` where a subject does not keep it, `NotApplicableError` where that is not known.
         is_style: whether it is about how a class is written, and not about what it computes.
     """
 
     name: str
     must_hold: str
-    examine: Callable[[Subject], None]
+    examine: Callable[[Any], None]
     is_style: bool = False
 
 

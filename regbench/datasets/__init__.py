@@ -8,7 +8,7 @@ from regbench.datasets.checks import Finding, State, status, verify
 from regbench.datasets.dataset import DataFile, Dataset, Download, RawData
 from regbench.datasets.fetching import fetch, published
 from regbench.datasets.folders import data_folders
-from regbench.datasets.registry import get, load, locate, names
+from regbench.datasets.registry import get, load, locate, names, stamp
 
 __all__ = [
     "DataFile",
@@ -24,6 +24,7 @@ __all__ = [
     "locate",
     "names",
     "published",
+    "stamp",
     "status",
     "verify",
 ]

@@ -62,6 +62,22 @@ def load(name: str, data_dir: Path | None = None) -> RawData:
     return read(dataset, locate(name, data_dir) if dataset.files else Path())
 
 
+def stamp(name: str, data_dir: Path | None = None) -> tuple[tuple[str, int, int], ...]:
+    """Say in short what the files of a data set are now: path, size and time of the last change of each.
+
+    Raises:
+        DataError: files are missing.
+    """
+    dataset = get(name)
+    if not dataset.files:
+        return ()
+    folder = locate(name, data_dir)
+    found = [folders.find_file(folder, file) for file in dataset.files]
+    paths = [one for path in found if path is not None for one in (path.rglob("*") if path.is_dir() else [path])]
+    states = [(str(path), path.stat()) for path in sorted(paths)]
+    return tuple((path, state.st_size, state.st_mtime_ns) for path, state in states)
+
+
 def read(dataset: Dataset, folder: Path) -> RawData:
     """Read the files of a data set from the folder they lie in."""
     return _READERS[dataset.name][1](dataset, folder)

@@ -8,6 +8,7 @@ when it is made) would make a run depend on those before it.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -62,6 +63,35 @@ def check_captures(function: Any, known: Iterable[Any], model: keras.Model, who:
             raise DefinitionError(
                 f"{who}: {place} must draw from `keras.random`, not from `tf.random`; {REMEDY}. Received: {node.op!r}"
             )
+
+
+def check_same(function: Any, again: Any, who: str) -> None:
+    """Refuse a function that computes with other numbers when it is compiled again.
+
+    A compiled function reads a number in Python once: a counter, a draw of NumPy's or Python's generators, the time. A
+    run would get the number of whichever run compiled first.
+
+    Args:
+        function: concrete; `again` is the same one, traced anew.
+        again: as `function`.
+        who: the network and the optimizer by name, for the message.
+
+    Raises:
+        DefinitionError: they differ in their operations or in a constant.
+    """
+    if _content(function) != _content(again):
+        raise DefinitionError(
+            f"{who}: must compute the same whenever it is compiled, without counters in Python, draws of NumPy or "
+            f"Python, or the time; {REMEDY}. Received: two different programs"
+        )
+
+
+def _content(function: Any) -> Counter[tuple[str, bytes]]:
+    """The operations of a function, with the values of constants; their names tell one trace from another."""
+    return Counter(
+        (node.op, node.attr["value"].tensor.SerializeToString() if node.op == "Const" else b"")
+        for node in _nodes(function)
+    )
 
 
 def check_arrays(model: keras.Model, other: keras.Model, who: str) -> None:

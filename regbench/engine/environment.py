@@ -54,6 +54,28 @@ def prepare() -> None:
             tf.config.experimental.set_memory_growth(gpu, True)
 
 
+def check_keras() -> None:
+    """Make sure that Keras computes as it does by default: its settings are no part of any spec.
+
+    Raises:
+        DefinitionError: a setting is another one; the user's own code, or a file of Keras's, has changed it.
+    """
+    import keras
+
+    settings = {
+        "floatx": (keras.config.floatx(), "float32"),
+        "epsilon": (keras.config.epsilon(), 1e-7),
+        "image_data_format": (keras.config.image_data_format(), "channels_last"),
+        "dtype_policy": (keras.config.dtype_policy().name, "float32"),
+    }
+    for name, (value, must) in settings.items():
+        if value != must:
+            raise DefinitionError(
+                f"keras.config.{name}: must be {must} in every run, and be neither set by own code (layers take a "
+                f"dtype, an epsilon, a data format of their own) nor in ~/.keras/keras.json. Received: {value}"
+            )
+
+
 @contextlib.contextmanager
 def _without_log_noise() -> Iterator[None]:
     """Drop what TensorFlow's libraries log as information while they are loaded, which no setting of theirs can do.

@@ -12,6 +12,7 @@ from keras.src.models.functional import Functional  # Keras has no public name f
 from regbench import models
 from regbench.datasets import Dataset
 from regbench.engine import environment
+from regbench.engine.captures import check_arrays, check_captures, check_same
 from regbench.engine.splits import dataset_of
 from regbench.engine.weights import Weights, decays, layers_of
 from regbench.errors import DefinitionError
@@ -29,7 +30,7 @@ def build_model(problem: Problem, dataset: Dataset) -> keras.Model:
         if not isinstance(model, keras.Model):
             raise DefinitionError(f"model `{problem.model.name}`: must be a Keras model. Received: {model!r}")
         if not _is_built(model):
-            _call(problem, dataset, model)
+            call(problem, dataset, model)
     return model
 
 
@@ -39,8 +40,15 @@ def check_model(problem: Problem, dataset: Dataset, model: keras.Model) -> None:
     Raises:
         DefinitionError: so it is; the message says what must hold.
     """
+    check_outputs(problem, dataset, model)
+    check_dtypes(problem, dataset, model)
+    check_penalties(problem, model)
+
+
+def check_outputs(problem: Problem, dataset: Dataset, model: keras.Model) -> None:
+    """Refuse a network whose outputs the loss cannot take; errors as for `check_model`."""
     name = f"model `{problem.model.name}`"
-    outputs = _call(problem, dataset, model)
+    outputs = call(problem, dataset, model)
     expected = (None, dataset.classes) if problem.has_accuracy else (None,)
     if not tf.is_tensor(outputs):
         raise DefinitionError(f"{name}: must give one tensor. Received: {_described(outputs)}")
@@ -50,6 +58,12 @@ def check_model(problem: Problem, dataset: Dataset, model: keras.Model) -> None:
             f"{name}: must be a Keras model with outputs of shape {expected}, which the loss {problem.loss} needs. "
             f"Received: {came!r}"
         )
+
+
+def check_dtypes(problem: Problem, dataset: Dataset, model: keras.Model) -> None:
+    """Refuse a network whose outputs or weights are not float32, whatever its layers compute in; errors as above."""
+    name = f"model `{problem.model.name}`"
+    outputs = call(problem, dataset, model)
     if outputs.dtype != tf.float32:
         raise DefinitionError(f"{name}: must have outputs of dtype float32. Received: {outputs.dtype.name!r}")
     for path, layer in layers_of(model):
@@ -58,7 +72,36 @@ def check_model(problem: Problem, dataset: Dataset, model: keras.Model) -> None:
                 raise DefinitionError(
                     f"{name}: layer `{path}` must have trainable weights of dtype float32. Received: {weight.dtype!r}"
                 )
-    check_penalties(problem, model)
+
+
+def checked_model(problem: Problem) -> keras.Model:
+    """The network of a problem as a run may have it, whatever its weights.
+
+    Raises:
+        DefinitionError: as for `build_model`, `check_model` and those of `captures`.
+    """
+    environment.check_keras()
+    dataset, name = dataset_of(problem), f"model `{problem.model.name}`"
+    with environment.seeded(0):
+        model = build_model(problem, dataset)
+    with environment.seeded(1):
+        other = build_model(problem, dataset)
+    check_model(problem, dataset, model)
+    check_arrays(model, other, name)
+    for training in (True, False):
+        traced, again = (_traced(problem, dataset, model, training) for _ in range(2))
+        check_captures(traced, model.variables, model, name)
+        check_same(traced, again, name)
+        check_penalties(problem, model)
+    return model
+
+
+def _traced(problem: Problem, dataset: Dataset, model: keras.Model, training: bool) -> Any:
+    inputs = tf.TensorSpec((_SAMPLES, *dataset.input_shape), tf.float32)
+    try:
+        return tf.function(lambda one: model(one, training=training)).get_concrete_function(inputs)
+    except Exception as error:  # own networks may raise anything
+        raise DefinitionError(f"model `{problem.model.name}`: cannot be compiled: {_reason(error)}") from error
 
 
 def describe(problem: Problem) -> list[dict[str, Any]]:
@@ -67,9 +110,6 @@ def describe(problem: Problem) -> list[dict[str, Any]]:
     Raises:
         DefinitionError: as for `build_model` and `check_model`.
     """
-    dataset = dataset_of(problem)
-    model = build_model(problem, dataset)
-    check_model(problem, dataset, model)
     return [
         {
             "weight": weight.path,
@@ -78,7 +118,7 @@ def describe(problem: Problem) -> list[dict[str, Any]]:
             "role": weight.role.value,
             "decays": decays(weight, problem, Decay()),
         }
-        for weight in Weights(model)
+        for weight in Weights(checked_model(problem))
     ]
 
 
@@ -105,17 +145,29 @@ def _is_built(model: keras.Model) -> bool:
     return isinstance(model, Functional) or (isinstance(model, keras.Sequential) and model.built)
 
 
-def _call(problem: Problem, dataset: Dataset, model: keras.Model) -> Any:
+def call(problem: Problem, dataset: Dataset, model: keras.Model, training: bool = False) -> Any:
+    """What a network makes of zeros.
+
+    Raises:
+        DefinitionError: it cannot be called with inputs of the shape that the data have.
+    """
     try:
-        return model(np.zeros((_SAMPLES, *dataset.input_shape), np.float32), training=False)
+        return model(np.zeros((_SAMPLES, *dataset.input_shape), np.float32), training=training)
     except Exception as error:  # own networks may raise anything
-        # Keras puts a line before what was raised, and explanations after it.
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        reason = next((line for line in lines if not line.startswith("Exception encountered")), "no reason given")
         raise DefinitionError(
             f"model `{problem.model.name}`: cannot be called with inputs of shape {(None, *dataset.input_shape)}: "
-            f"{type(error).__name__}: {reason}"
+            f"{_reason(error)}"
         ) from error
+
+
+def _reason(error: Exception) -> str:
+    """What was raised, in one line; Keras puts a line before it and explanations after it, TensorFlow a traceback."""
+    text = str(error).strip()
+    if text.startswith("in user code:"):
+        text = text.rsplit("\n\n", maxsplit=1)[-1]
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    first = next((line for line in lines if not line.startswith("Exception encountered")), "no reason given")
+    return f"{type(error).__name__}: {first}"
 
 
 def _described(outputs: Any) -> str:

@@ -1,6 +1,7 @@
 """A network, its optimizer and its data, compiled; used again by runs that differ only in what variables hold."""
 
 import json
+import re
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any, Generic, TypeVar
@@ -9,6 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from regbench.catalog import own_code
 from regbench.engine import environment
 from regbench.engine.build import build_optimizer, build_regularizer, constants, is_decoupled
 from regbench.engine.captures import check_arrays
@@ -64,6 +66,16 @@ class Kept(Generic[Item]):
 
 
 _programs: Kept["Program"] = Kept()
+_told: set[str] = set()
+"""Networks of which it was said that XLA cannot compile them."""
+
+_OF_GRAPH = re.compile(r"\{\{.*?\}\}|\S*_body_\S* ")
+"""What TensorFlow says of the place of an operation in a graph that nobody sees."""
+
+
+def forget() -> None:
+    """Let the next run of this process compile anew, as in one that has run nothing."""
+    _programs.clear()
 
 
 class Program:
@@ -95,7 +107,7 @@ class Program:
         return self.trainings.take(
             training_key(spec, optimizer),
             lambda training: training.trace.fits(reading),
-            lambda: Training(self.objective, optimizer),
+            lambda: Training(self.objective, optimizer, _own_code(spec)),
         )
 
 
@@ -144,7 +156,7 @@ class PreparedRun:
     def compile(self) -> None:
         """Compile what is not compiled yet; changes no variable.
 
-        What XLA cannot compile is compiled without it, with a warning.
+        What XLA cannot compile is compiled without it, with one warning a network in this process.
         """
         refused = None
         while True:
@@ -154,11 +166,13 @@ class PreparedRun:
             except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError) as error:
                 if not self._program.leave_xla():
                     raise
-                refused = refused or str(error).partition("\n")[0]
+                refused = refused or _OF_GRAPH.sub("", str(error).partition("\n")[0])
                 self._take_training()
-        if refused:
+        name = self._spec.problem.model.name
+        if refused and name not in _told:
+            _told.add(name)
             warnings.warn(
-                f"model `{self._spec.problem.model.name}`: XLA cannot compile it or its optimizer, so that TensorFlow "
+                f"model `{name}`: XLA cannot compile it or its optimizer, so that TensorFlow "
                 f"runs it alone, which may be slower: {refused}",
                 RuntimeWarning,
                 stacklevel=2,
@@ -203,14 +217,22 @@ class PreparedRun:
         return tf.constant(state.astype(np.int32))
 
 
+def _own_code(spec: RunSpec) -> str:
+    names = own_code.names_in(spec.problem.model, spec.optimizer, spec.regularizer)
+    return f"own code {', '.join(f'`{name}`' for name in sorted(names))}" if names else ""
+
+
 def program_key(spec: RunSpec, splits: Splits, regularizer: Regularizer) -> str:
     """What a network, its objective and its evaluation are compiled for, besides the structure of the regularizer.
 
     It is the identity of the run without what is `HELD`: a key that specs get later makes other programs by itself.
     """
     identity = {name: value for name, value in spec.identity().items() if name not in HELD}
+    # The user's own code may change while this process runs.
+    code = own_code.loaded_sources(spec.problem.model, spec.regularizer)
     return _canonical(
         identity
+        | ({"code": code} if code else {})
         | {
             "data": splits.digest,
             "regularizer": spec.regularizer and constants(spec.regularizer, regularizer),
@@ -224,7 +246,8 @@ def training_key(spec: RunSpec, optimizer: keras.optimizers.Optimizer) -> str:
     decay = _without_strength(spec)
     # A decoupled decay is a wrapper of the optimizer that the candidate names.
     named = optimizer.inner_optimizer if is_decoupled(spec) else optimizer
-    return _canonical({"optimizer": constants(spec.optimizer, named), "decay": decay})
+    code = own_code.loaded_sources(spec.optimizer)
+    return _canonical({"optimizer": constants(spec.optimizer, named), "decay": decay, "code": code})
 
 
 def _without_strength(spec: RunSpec) -> dict[str, Any]:

@@ -38,6 +38,7 @@ def run(
         DataError: the data cannot be read.
     """
     environment.prepare()
+    environment.check_keras()
     from regbench.engine.program import PreparedRun  # what it imports loads TensorFlow
 
     clock = Clock()

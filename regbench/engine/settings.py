@@ -77,6 +77,13 @@ def check_settings(optimizer: keras.optimizers.Optimizer, key: str) -> None:
 
 def _inside(optimizer: keras.optimizers.Optimizer) -> Iterator[tuple[str, keras.optimizers.Optimizer]]:
     for name, value in vars(optimizer).items():
-        for one in value if isinstance(value, list | tuple) else [value]:
-            if isinstance(one, keras.optimizers.Optimizer):
-                yield name, one
+        if not name.startswith("_self_"):  # where TensorFlow tracks what stands under other names
+            yield from ((name, one) for one in _optimizers(value))
+
+
+def _optimizers(value: Any) -> Iterator[keras.optimizers.Optimizer]:
+    if isinstance(value, keras.optimizers.Optimizer):
+        yield value
+    elif isinstance(value, list | tuple | dict):
+        for one in value.values() if isinstance(value, dict) else value:
+            yield from _optimizers(one)

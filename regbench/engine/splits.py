@@ -56,12 +56,14 @@ def dataset_of(problem: Problem) -> Dataset:
 
 
 def load_splits(dataset: str, protocol: Protocol, data_dir: Path | None, selection: Selection | None = None) -> Splits:
-    """Read a data set (once per process), split it by the rules of the protocol, and keep the selected samples.
+    """Read a data set, split it by the rules of the protocol, and keep the selected samples.
+
+    It is read once per process, and again where its files have changed.
 
     Raises:
         DataError: the data cannot be read, or a split has no samples of a selected class.
     """
-    splits = _load(dataset, protocol.validation, data_dir)
+    splits = _load(dataset, protocol.validation, data_dir, datasets.stamp(dataset, data_dir))
     if selection is None or selection.classes is None:
         _check_classes(splits.train, datasets.get(dataset))
     if selection is None:
@@ -101,7 +103,8 @@ def _selected(samples: Samples, split: str, classes: tuple[int, ...] | None, per
 
 
 @lru_cache(maxsize=2)
-def _load(name: str, validation: bool, data_dir: Path | None) -> Splits:
+def _load(name: str, validation: bool, data_dir: Path | None, stamp: object) -> Splits:
+    del stamp  # tells one state of the files from another
     dataset, raw = datasets.get(name), datasets.load(name, data_dir)
     starts = range(0, len(raw.train_inputs), len(raw.train_inputs) // dataset.train_files)
     train = Samples(raw.train_inputs, raw.train_targets, tuple(starts))

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from regbench.engine.captures import check_same
 from regbench.engine.objective import Objective
 from regbench.engine.reading import Reading, state_of
 from regbench.engine.splits import Samples
@@ -22,9 +23,13 @@ class Training:
         learning_rate: with which the present run started.
     """
 
-    def __init__(self, objective: Objective, optimizer: keras.optimizers.Optimizer) -> None:
-        """Take an optimizer that is built for the objective's network; nothing is compiled before the first call."""
+    def __init__(self, objective: Objective, optimizer: keras.optimizers.Optimizer, own_code: str = "") -> None:
+        """Take an optimizer that is built for the objective's network; nothing is compiled before the first call.
+
+        Code of the user's own takes part where `own_code` names it: it is looked whether it is compiled alike twice.
+        """
         self._objective = objective
+        self._own_code = own_code
         self._optimizer = optimizer
         self.trace = Trace(optimizer)
         self._function = objective.compile(self._take_steps)
@@ -47,8 +52,18 @@ class Training:
             epoch = self._function.get_concrete_function(*nothing)
         if epoch is not self._epoch:
             self._objective.check(epoch, [*state_of(self._optimizer), self.trace.variable])
+            if self._own_code:
+                check_same(epoch, self._traced_again(nothing), self._own_code)
             self._epoch = epoch
         self._epoch(*nothing)
+
+    def _traced_again(self, arguments: tuple[Any, ...]) -> Any:
+        update, self._update = self._update, self._objective.compile_update(self._add_penalty_and_apply)
+        try:
+            with self._objective.regularizer_trace.symbols(), self.trace.symbols():
+                return self._objective.compile(self._take_steps).get_concrete_function(*arguments)
+        finally:
+            self._update = update
 
     def epoch(self, train: Samples, batches: tf.Tensor, seed: tf.Tensor, learning_rate_factor: float) -> np.ndarray:
         """Take one step a batch, once compiled for their shape.

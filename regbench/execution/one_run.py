@@ -1,6 +1,7 @@
 """One run, wherever it is computed: what it is told, and what becomes of it when it crashes."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from regbench.catalog import own_code
@@ -17,12 +18,16 @@ class Conditions:
         max_seconds: give up after the epoch that ends later than this.
         concurrent_runs: how many runs share the machines, for the record.
         keep_kernels: keep the trained kernels in the result.
+        data_are_elsewhere: those who compute have data of their own, which may be others than those in `data_dir` here.
+        sources: the digests that the sources of the user's own code must have, by name; see `own_code.load`.
     """
 
     data_dir: Path | None = None
     max_seconds: float | None = None
     concurrent_runs: int = 1
     keep_kernels: bool = False
+    data_are_elsewhere: bool = False
+    sources: Mapping[str, str] = field(default_factory=dict)
 
     def must_repeat(self, result: RunResult) -> bool:
         """Whether a run that is there lacks what is wanted now: more time, or the kernels."""
@@ -48,7 +53,8 @@ def compute(spec: RunSpec, conditions: Conditions) -> RunResult:
 
     try:
         prepare()  # before own code loads Keras
-        own_code.load(own_code.names_in(spec.problem.model, spec.optimizer, spec.regularizer))
+        names = own_code.names_in(spec.problem.model, spec.optimizer, spec.regularizer)
+        own_code.load(names, conditions.sources)
         return run(
             spec,
             data_dir=conditions.data_dir,

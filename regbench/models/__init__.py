@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, get_type_hints
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import PydanticUserError, TypeAdapter, ValidationError
 
 from regbench.errors import DefinitionError, RegbenchError, UnknownNameError
 
@@ -57,7 +57,7 @@ def build(name: str, arguments: Mapping[str, Any], input_shape: tuple[int, ...],
         return build_model(tuple(input_shape), classes, **checked)
     except RegbenchError:
         raise
-    except Exception as error:  # own models may raise anything
+    except (Exception, SystemExit) as error:  # own models may raise anything
         # Where Keras explains at length, the reason stands in the first line that says anything.
         reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
         raise DefinitionError(
@@ -82,18 +82,34 @@ def _find(name: str) -> Callable[..., "keras.Model"]:
 
 def _check(name: str, build_model: Callable[..., Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Return the arguments as the types of the signature demand them."""
-    known = list(inspect.signature(build_model).parameters)[2:]
-    hints = get_type_hints(build_model, include_extras=True)
+    takes_any, known, hints = _signature(build_model)
     checked = {}
     for key, value in arguments.items():
-        if key not in known:
+        if key not in known and not takes_any:
             close = get_close_matches(key, known, n=1)
             hint = f"Did you mean `{close[0]}`?" if close else f"Known: {', '.join(known) or 'none'}."
             raise DefinitionError(f"model `{name}`: there is no argument `{key}`. {hint}")
         try:
             # As JSON, in which an array may stand for a tuple, strictly otherwise: the rule for problem files.
             checked[key] = TypeAdapter(hints.get(key, Any)).validate_json(json.dumps(value), strict=True)
+        except PydanticUserError:  # of a type that is no data nothing is known beforehand
+            checked[key] = value
         except (TypeError, ValidationError) as error:
             must = error.errors()[0]["msg"] if isinstance(error, ValidationError) else "Input should be plain data"
             raise DefinitionError(f"model `{name}`: `{key}`: {must}. Received: {key}={value!r}") from error
     return checked
+
+
+def _signature(build_model: Callable[..., Any]) -> tuple[bool, list[str], dict[str, Any]]:
+    """Whether a function takes arguments of any name, those that it names, and their types as far as they are known."""
+    try:
+        parameters = list(inspect.signature(build_model).parameters.values())
+    except (TypeError, ValueError):  # of what is not written in Python
+        return True, [], {}
+    try:
+        hints = get_type_hints(build_model, include_extras=True)
+    except Exception:  # noqa: BLE001  a name that is imported for type checkers only, say
+        hints = {}
+    variadic = {parameter.kind for parameter in parameters} & {inspect.Parameter.VAR_KEYWORD}
+    named = [one.name for one in parameters if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)]
+    return bool(variadic), named[2:], hints

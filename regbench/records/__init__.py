@@ -26,7 +26,18 @@ from regbench.records.definitions import (
     Searched,
     Selection,
 )
-from regbench.records.runs import BUNDLED, MINIBATCH, Kernel, Measured, Outcome, RunResult, RunSpec, Timings, digest_of
+from regbench.records.runs import (
+    BUNDLED,
+    MINIBATCH,
+    Kernel,
+    Measured,
+    Outcome,
+    RunResult,
+    RunSpec,
+    Timings,
+    code_of,
+    digest_of,
+)
 from regbench.records.schedules import Schedule, learning_rate_factor
 from regbench.records.searches import Digest, Manifest, Origin, Role, problem_definition
 
@@ -64,6 +75,7 @@ __all__ = [
     "Searched",
     "Selection",
     "Timings",
+    "code_of",
     "digest_of",
     "learning_rate_factor",
     "problem_definition",

@@ -4,7 +4,7 @@ import base64
 import hashlib
 import json
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, Self, cast
 
@@ -127,6 +127,11 @@ def digest_of(data: Any) -> str:
     """SHA-256 of canonical JSON, in hexadecimal."""
     canonical = json.dumps(data, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def code_of(sources: Mapping[str, str]) -> str:
+    """In 8 digits, the source of the user's own code (`Origin.sources`); empty where there is none."""
+    return digest_of(dict(sources))[:8] if sources else ""
 
 
 class Timings(Record):

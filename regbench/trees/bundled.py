@@ -57,6 +57,7 @@ def _load_file(file: BundleFile, source: str) -> Results:
     columns["moment"] = np.full(len(table), np.datetime64("NaT"), dtype="datetime64[s]")
     columns["trial"] = columns["number"].where(columns["role"] == Role.TRIAL.value)
     columns["definition"] = [""] * len(table)
+    columns["code"] = columns["network"] = [""] * len(table)
     columns["planned"] = np.full(len(table), np.nan)
     columns["further_seeds"] = np.full(len(table), np.nan)
     columns["won"] = columns["superseded"] = np.zeros(len(table), bool)

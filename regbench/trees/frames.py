@@ -61,6 +61,8 @@ RUNS = {
     "digest": ("str", "of regbench's spec, empty for runs of others"),
     "problem_digest": ("str", "of the problem's definition, empty for runs of others"),
     "data_digest": ("str", "of the data set as it was read, empty for runs of others"),
+    "code": ("str", "8 digits on the source of own code that took part; empty where there is none, or none on record"),
+    "network": ("str", "8 digits on the source of own code that built the network; empty as for `code`"),
     **SEARCH_COLUMNS,
     "superseded": ("bool", "another run of the same setting and seed counts instead: the newest complete one"),
     "irregular": ("str", "kinds of irregularities, divided by commas; see `irregularities.KINDS`"),

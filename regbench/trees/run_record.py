@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from regbench.errors import printable
-from regbench.records import METRICS, Coupling, Role, digest_of, problem_definition
+from regbench.records import METRICS, Coupling, Role, code_of, digest_of, problem_definition
 from regbench.store import deepobs
 from regbench.trees import dialects, fields, run_curves
 from regbench.trees.content import Content
@@ -53,6 +53,8 @@ class ReadRun:
     setting_digest: str
     problem_digest: str
     data_digest: str
+    code: str
+    network: str
     search: str
     role: str
     trial: float
@@ -107,7 +109,7 @@ def _read_run(content: Content, known: KnownProblems) -> ReadRun:
     )
     if is_ours and deepobs.is_altered(table):
         raise NoRunError("altered", "")
-    curves = _curves(table)
+    curves, sources = _curves(table), _sources(ours)
     target = _target(facts, ours)
     ending = _our_ending(ours) if is_ours else run_curves.infer_ending(curves, epochs)
     training_seconds, step_seconds = _seconds(ours, content.steps) if is_ours else (math.nan, math.nan)
@@ -143,6 +145,8 @@ def _read_run(content: Content, known: KnownProblems) -> ReadRun:
         setting_digest=fields.read_name(ours, "setting_digest") if is_ours else "",
         problem_digest=_problem_digest(ours),
         data_digest=ours.get("data_digest", "") if isinstance(ours.get("data_digest", ""), str) else "",
+        code=code_of(sources),
+        network=code_of({name: sources[name] for name in sources.keys() & {_model(ours)}}),
         **_search(ours),
         facts=facts,
         irregular=irregular,
@@ -159,7 +163,24 @@ def _problem_digest(ours: Mapping[str, Any]) -> str:
     """Of the problem's definition, by which problems of one name are told apart; empty for runs of others."""
     if not ours:
         return ""
-    return digest_of(problem_definition(fields.read_table(fields.read_table(ours, "spec"), "problem")))
+    definition = problem_definition(fields.read_table(fields.read_table(ours, "spec"), "problem"))
+    try:
+        return digest_of(definition)
+    except ValueError as error:
+        raise NoRunError("not_a_result", "`problem` must hold finite numbers") from error
+
+
+def _sources(ours: Mapping[str, Any]) -> dict[str, str]:
+    """The digests of the user's own code that took part, by its name."""
+    told = fields.read_table_if_any(fields.read_table_if_any(ours, "origin"), "sources")
+    return {name: fields.read_name(told, name) for name in told}
+
+
+def _model(ours: Mapping[str, Any]) -> str:
+    """The name of what built the network."""
+    problem = fields.read_table_if_any(fields.read_table_if_any(ours, "spec"), "problem")
+    name = fields.read_table_if_any(problem, "model").get("name")
+    return name if isinstance(name, str) else ""
 
 
 def _search(ours: Mapping[str, Any]) -> dict[str, Any]:

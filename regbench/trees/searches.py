@@ -1,8 +1,9 @@
 """Which search each run of a results tree belongs to, as columns beside those of the run.
 
-A run belongs to every search whose manifest lists it, whoever made it, and stands once for each. One that no manifest
-lists belongs to the search that it says made it, or was made by hand. Files of others, and those of earlier versions of
-regbench, do not tell: their search is inferred from what they have in common.
+A run belongs to every search whose manifest lists it, whoever made it, and stands once for each; but only where it was
+made by the code of the user's own and on the data that the manifest tells of. One that no manifest lists belongs to the
+search that it says made it, or was made by hand. Files of others, and those of earlier versions of regbench, do not
+tell: their search is inferred from what they have in common.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from regbench.records import Coupling, Manifest, Role, digest_of
+from regbench.records import Coupling, Manifest, Role, code_of, digest_of
 
 INFERRED = ""
 BY_HAND = Role.BY_HAND.value
@@ -32,6 +33,9 @@ SEARCH_COLUMNS = {
 _OF_SEARCHES = (*SEARCH_COLUMNS, "problem_digest")
 """Columns in which the record of a search counts: the metric, say, may have changed since a run was made."""
 
+_IDENTITY = ["digest", "code", "data_digest"]
+"""What tells runs apart: the spec, the user's own code and the data."""
+
 
 def with_searches(runs: pd.DataFrame, manifests: Sequence[Manifest]) -> pd.DataFrame:
     """The runs with the searches that the manifests tell of, each run once for each search that it belongs to.
@@ -47,8 +51,9 @@ def with_searches(runs: pd.DataFrame, manifests: Sequence[Manifest]) -> pd.DataF
         return runs
     listed = runs_of(runs, manifests)
     alone = runs[~runs["run"].isin(set(listed["run"])) | (runs["search"] == INFERRED)]
-    # Older runs of the same spec are superseded by one that is listed, and need no place of their own.
-    alone = alone[~(alone["digest"].isin(set(listed["digest"])) & (alone["search"] != INFERRED))]
+    # Older runs of the same spec, code and data are superseded by one that is listed, and need no place of their own.
+    known = pd.MultiIndex.from_frame(listed[_IDENTITY])
+    alone = alone[~(pd.MultiIndex.from_frame(alone[_IDENTITY]).isin(known) & (alone["search"] != INFERRED))]
     alone = alone[~_is_listed_as_a_whole(alone, listed)]
     return pd.concat([alone, listed]).sort_values("run", kind="stable").reset_index(drop=True)
 
@@ -59,10 +64,16 @@ def runs_of(runs: pd.DataFrame, manifests: Sequence[Manifest]) -> pd.DataFrame:
     Of several runs of one spec the newest counts; one that timed out only where no other is.
     """
     members = _frame([row for manifest in manifests for row in _members(manifest)])
-    counted = runs[runs["digest"] != ""].assign(is_late=runs["outcome"] == "timed_out")
-    counted = counted.sort_values(["is_late", "moment"], ascending=[False, True], kind="stable")
-    counted = counted.drop_duplicates("digest", keep="last").drop(columns=["is_late", *_OF_SEARCHES])
-    found = members.merge(counted, on="digest", how="inner", sort=False)
+    data = {manifest.digest: {*manifest.data_digests, ""} for manifest in manifests}
+    counted = runs[runs["digest"] != ""].assign(is_late=runs["outcome"] == "timed_out").drop(columns=[*_OF_SEARCHES])
+    found = members.assign(member=range(len(members))).merge(counted, on=["digest", "code"], how="inner", sort=False)
+    is_on_its_data = [
+        len(data[search]) == 1 or digest in data[search]
+        for search, digest in zip(found["search"], found["data_digest"], strict=True)
+    ]
+    found = found[np.array(is_on_its_data, dtype=bool)]
+    found = found.sort_values(["member", "is_late", "moment"], ascending=[True, False, True], kind="stable")
+    found = found.drop_duplicates("member", keep="last")
     # Where the strength of a decay is searched, one of 0 is a trial like any other.
     acting = found["coupling"].where(found["coupling"] != Coupling.NONE.value)
     found["coupling"] = acting.groupby(found["search"]).transform("first").fillna(Coupling.NONE.value)
@@ -77,6 +88,7 @@ def _members(manifest: Manifest) -> Iterable[Mapping[str, object]]:
         "study_seed": manifest.seed,
         "further_seeds": manifest.reruns,
         "planned": len(manifest.trials),
+        "code": code_of(manifest.sources),
         "definition": digest_of([manifest.space_digest, manifest.sources])[:8],
         "problem_digest": manifest.problem_digest,
     }
@@ -88,7 +100,8 @@ def _members(manifest: Manifest) -> Iterable[Mapping[str, object]]:
 
 
 def _frame(rows: Sequence[Mapping[str, object]]) -> pd.DataFrame:
-    types = {name: SEARCH_COLUMNS[name][0] if name in SEARCH_COLUMNS else "str" for name in ("digest", *_OF_SEARCHES)}
+    names = ("digest", "code", *_OF_SEARCHES)
+    types = {name: SEARCH_COLUMNS[name][0] if name in SEARCH_COLUMNS else "str" for name in names}
     return pd.DataFrame({name: pd.Series([row[name] for row in rows], dtype=dtype) for name, dtype in types.items()})
 
 

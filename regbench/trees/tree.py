@@ -163,7 +163,9 @@ def _mark_groups(runs: Iterable[TreeRun]) -> None:
         run = one.run
         entry = (run.problem, run.candidate, run.coupling, run.protocol, run.schedule, run.epochs, run.batch_size)
         # Where it is on record what made a run, it is also told which runs are of one setting, to the last bit.
-        settings[*entry, run.setting_digest if run.role else run.setting_key].append(one)
+        # Own code and data that changed make another run of what has the same values.
+        setting = (run.setting_digest, run.code, run.data_digest) if run.role else (run.setting_key,)
+        settings[*entry, *setting].append(one)
     for members in settings.values():
         if len(members) > 1:
             _unify(members)

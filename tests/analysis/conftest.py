@@ -38,6 +38,8 @@ PLAIN = {
     "digest": "",
     "problem_digest": "",
     "data_digest": "",
+    "code": "",
+    "network": "",
     "search": "",
     "role": "",
     "trial": np.nan,

@@ -273,6 +273,24 @@ def test_irregular_files_are_counted_by_kind_superseded_ones_too(make_study):
     assert row["trials"] == 2
 
 
+@pytest.mark.parametrize(
+    ("column", "told"),
+    [
+        ("problem_digest", "problem 1111 (ranked: 0000)"),
+        ("network", "source of the network 1111 (ranked: 0000)"),
+        ("data_digest", "data 1111 (ranked: 0000)"),
+    ],
+)
+def test_entries_of_another_problem_network_or_data_stand_apart(column, told, make_study, join):
+    same = [make_study(name, {0.1: 0.5}, again=AGAIN).assign(**{column: "0000"}) for name in "ab"]
+    other = make_study("c", {0.1: 0.9}, again=AGAIN).assign(**{column: "1111"})
+    rows = {row["label"]: row for row in ranking.ranked_entries(join(*same, other)).to_dict("records")}
+    assert [rows[name]["comparable"] for name in "abc"] == [True, True, False]
+    assert told in rows["c"]["note"]
+    unknown = ranking.ranked_entries(join(*same, other.assign(**{column: ""})))
+    assert unknown["comparable"].all()
+
+
 def test_order_and_superseded_runs_and_the_sign_of_the_metric_change_nothing(make_study, join):
     generator = np.random.default_rng(1)
     studies = [

@@ -4,7 +4,7 @@ import pytest
 
 from regbench import benchmark, catalog
 from regbench.errors import DefinitionError, UnknownNameError
-from regbench.execution import failed
+from regbench.execution import Conditions, Workers, failed
 from regbench.records import Outcome
 from regbench.tuning import draws, tune
 
@@ -87,12 +87,14 @@ def test_second_call_runs_nothing_and_finds_the_same(use_machine, by_score, sear
 
 
 @pytest.mark.parametrize("digests", [("", "sha256:a"), ("sha256:a", "sha256:a"), ("sha256:a", "sha256:b")])
-def test_runs_on_different_data_are_told(digests, use_machine, by_score, search, tmp_path):
+def test_runs_on_different_data_of_a_cluster_are_told(digests, use_machine, by_score, search, tmp_path):
     run = by_score(valid=low_rate_validates_best)
+    workers = Workers(cluster="tcp://nowhere:1")  # which has data of its own
     warnings = []
     for budget, digest in zip((2, 3), digests, strict=True):
-        use_machine(lambda spec, digest=digest: run(spec).model_copy(update={"data_digest": digest}))
-        search(budget=budget, warn=warnings.append)
+        machine = use_machine(lambda spec, digest=digest: run(spec).model_copy(update={"data_digest": digest}))
+        machine.conditions = Conditions(data_are_elsewhere=True)
+        search(budget=budget, warn=warnings.append, workers=workers)
     told = f"{tmp_path}: runs of sgd on digits_mlp were made on different data (digits); for other data use another"
     assert [line.removesuffix(" results tree") for line in warnings] == ([told] if len({*digests} - {""}) > 1 else [])
 

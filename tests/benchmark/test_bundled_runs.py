@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 
 from regbench import benchmark, catalog
-from regbench.benchmark import finding, planning
+from regbench.benchmark import planning
+from regbench.benchmark.data import digest_here
 from regbench.cli import main
 from regbench.errors import UnknownNameError
 from regbench.figures.plan import Run
@@ -26,7 +27,7 @@ def function(make_result):
 
     def compute(spec):
         value = 1 / (1 + abs(spec.setting[RATE] - 0.1)) - spec.seed / 1e6
-        data = finding._data_digest(spec.problem.dataset)
+        data = digest_here(spec.problem.dataset)
         result = make_result(spec, penalty=0.25, **dict.fromkeys(CURVES, value))
         return result.model_copy(update={"data_digest": data})
 

@@ -23,6 +23,13 @@ HEAD = 'summary = "s"\nsource = "s"\n'
 STEPS = "--schedule step --lr-epochs 3,7 --lr-factors 0.30000000000000004,1e-05"
 CURVES = {f"{split}_{what}": 0.5 for split in ("train", "valid", "test") for what in ("losses", "accuracies")}
 
+NETWORK = """
+import keras
+
+def build(input_shape, classes):
+    return keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(classes)])
+"""
+
 
 @pytest.fixture
 def workspace(tmp_path, tmp_path_factory, monkeypatch):
@@ -333,7 +340,8 @@ def test_without_runs_the_table_tells_unless_the_network_is_the_users_own(worksp
     assert estimate("cifar10_3c3d sgd+orthogonal").whole_run.pace.source == "table"
     Path("testproblems").mkdir()
     text = catalog.find_files("testproblems")["digits_mlp"].read_text()
-    own = re.sub(r"(?m)^model .*$", 'model = "mine:build"', text)
+    Path("planned_networks.py").write_text(NETWORK)
+    own = re.sub(r"(?m)^model .*$", 'model = "planned_networks:build"', text)
     Path("testproblems/mine.toml").write_text(own)
     search = estimate("mine sgd")
     assert (search.whole_run, search.is_unknown, planning.total_seconds([search])) == (None, True, None)
@@ -388,8 +396,9 @@ def test_summary_adds_up_what_is_to_be_done_and_says_where_seconds_come_from(
 
 def test_summary_names_what_is_unknown(regbench):
     Path("testproblems").mkdir()
+    Path("planned_networks.py").write_text(NETWORK)
     text = catalog.find_files("testproblems")["digits_mlp"].read_text()
-    Path("testproblems/mine.toml").write_text(re.sub(r"(?m)^model .*$", 'model = "mine:build"', text))
+    Path("testproblems/mine.toml").write_text(re.sub(r"(?m)^model .*$", 'model = "planned_networks:build"', text))
     _, _, errors = regbench("plan mine sgd --budget 4")
     assert "time unknown: nothing was measured of its network with this batch size" in errors
     assert errors.endswith("unknown time\n")

@@ -7,6 +7,7 @@ import sys
 import types
 
 import keras
+import numpy as np
 import pytest
 from keras import ops
 
@@ -68,6 +69,27 @@ class HidesAnother(Own):
     def __init__(self, learning_rate=0.1):
         super().__init__(learning_rate)
         self.others = [keras.optimizers.Adam(use_ema=True)]
+
+
+class HidesInATable(Own):
+    def __init__(self, learning_rate=0.1):
+        super().__init__(learning_rate)
+        self.others = {"of biases": [keras.optimizers.Adam(weight_decay=0.1)]}
+
+
+class CountingInPython(Own):
+    """Counts the steps that are compiled, not those that are taken."""
+
+    steps = 0
+
+    def update_step(self, gradient, variable, learning_rate):
+        type(self).steps += 1
+        super().update_step(gradient / self.steps, variable, learning_rate)
+
+
+class NoisyOfNumPy(Own):
+    def update_step(self, gradient, variable, learning_rate):
+        super().update_step(gradient * np.random.normal(), variable, learning_rate)
 
 
 class Finalizing(Own):
@@ -230,6 +252,7 @@ def test_setting_without_effect_is_refused_wherever_it_is_given(name, where, mak
         ("HardCodedSchedule", r"^optimizer\.learning_rate: must be a number; a schedule belongs to the run"),
         ("HardCodedExclusion", r"^optimizer\._exclude_from_.*: which weights decay is said by `mask` in \[decay\]"),
         ("HidesAnother", r"^optimizer\.others\.use_ema: weights are evaluated as"),
+        ("HidesInATable", r"^optimizer\.others\.weight_decay: decay belongs into"),
         ("Finalizing", r"^optimizer: `Finalizing.finalize_variable_values` must not be overridden: it is never called"),
         ("Scaling", r"^optimizer: `Scaling.scale_loss` must not be overridden: it is never called"),
         ("Applying", r"^optimizer: `Applying.apply_gradients` must not be overridden: it is never called"),
@@ -276,6 +299,13 @@ def test_random_numbers_of_an_optimizer_are_those_of_the_run(make_spec):
 def test_random_numbers_of_the_process_are_refused(make_spec):
     with pytest.raises(DefinitionError, match=r"what is trained must keep all its state .*seed_generator"):
         run(make_spec(f"{MODULE}:NoisyOfTheProcess"))
+
+
+@pytest.mark.parametrize("name", ["CountingInPython", "NoisyOfNumPy"])
+def test_numbers_that_are_others_when_a_step_is_compiled_again_are_refused(name, make_spec):
+    must = "must compute the same whenever it is compiled, without counters in Python, draws of NumPy"
+    with pytest.raises(DefinitionError, match=rf"^own code `{MODULE}:{name}`: {must}"):
+        run(make_spec(f"{MODULE}:{name}"))
 
 
 def test_state_that_begins_as_a_copy_of_the_weights_begins_with_those_of_the_run(make_spec, plain_keras):

@@ -83,6 +83,13 @@ class Projecting(layers.Layer):
         return ops.matmul(inputs, self.projection)
 
 
+class Drawing(layers.Layer):
+    """Draws a number when it is compiled."""
+
+    def call(self, inputs):
+        return inputs * np.random.normal()
+
+
 class Adding(layers.Layer):
     """Adds to the loss, in training alone."""
 
@@ -118,6 +125,11 @@ def untracked_variable(x):
 @network
 def drawn_array(x):
     return layers.Dense(10)(layers.ReLU()(Projecting(name="projection")(x)))
+
+
+@network
+def drawn_when_compiled(x):
+    return layers.Dense(10)(Drawing()(x))
 
 
 @network
@@ -269,6 +281,11 @@ def test_network_that_no_run_can_be_made_of_is_refused_in_one_line(name, run_net
     assert "\n" not in str(refused.value)
     with pytest.raises(DefinitionError, match=REFUSED[name]):
         run_network(name)  # nothing of the first try is taken for a program that was checked
+
+
+def test_network_that_is_another_when_it_is_compiled_again_is_refused(run_network):
+    with pytest.raises(DefinitionError, match=r"drawn_when_compiled`: must compute the same whenever it is compiled"):
+        run_network("drawn_when_compiled")
 
 
 def test_random_numbers_of_a_layer_with_a_generator_are_those_of_the_run(run_network):

@@ -346,3 +346,15 @@ def test_reading_leaves_permissions_and_times_alone(write_foreign: Write, tree: 
     after = path.stat()
     assert stat.S_IMODE(after.st_mode) == 0o444
     assert before.st_mtime_ns == after.st_mtime_ns
+
+
+@pytest.mark.parametrize("key", ["chance", "name", "model"])
+def test_number_that_is_none_in_a_problem_makes_no_run(
+    tree: Path, make_stored_result: Callable[..., Any], key: str
+) -> None:
+    from regbench.store import deepobs
+
+    table = json.loads(deepobs.write_json(make_stored_result()))
+    table["regbench"]["spec"]["problem"][key] = float("nan")
+    (tree / "run.json").write_text(json.dumps(table))
+    assert kinds(tree) == {"run.json": "not_a_result"}

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from regbench.records import Manifest
+from regbench.records import Manifest, code_of
 from regbench.trees.frames import RUNS
 from regbench.trees.searches import BY_HAND, runs_of, with_searches
 
@@ -100,3 +100,26 @@ def test_older_runs_stay_an_inferred_search_unless_a_recorded_one_has_found_all_
 def test_decay_of_strength_zero_is_a_trial_of_the_search_like_any_other():
     runs = make_runs({"digest": digest("a"), "coupling": "none"}, {"digest": digest("b"), "coupling": "decoupled"})
     assert list(runs_of(runs, [make_manifest("e", "ab")])["coupling"]) == ["decoupled", "decoupled"]
+
+
+def test_run_of_other_code_or_data_belongs_to_the_search_that_is_on_record_with_them():
+    first, second = {"m:Mine": "0" * 64}, {"m:Mine": "1" * 64}
+    old, new = code_of(first), code_of(second)
+    made = {"search": digest("9"), "role": "trial"}
+    runs = make_runs(
+        {"digest": digest("a"), "code": old, "data_digest": "x", "seed": 1, **made},
+        {"digest": digest("a"), "code": new, "data_digest": "x", "seed": 2, **made},
+        {"digest": digest("a"), "code": new, "data_digest": "y", "seed": 3, **made},
+        {"digest": digest("a"), "code": "", "data_digest": "x", "seed": 4, "search": BY_HAND, "role": BY_HAND},
+    )
+    listed = with_searches(
+        runs,
+        [
+            make_manifest("e", "a", sources=first, data_digests=("x",)),
+            make_manifest("f", "a", sources=second, data_digests=("x",)),
+            make_manifest("0", "a", sources=second, data_digests=("y",)),
+            make_manifest("1", "aa", sources=second),  # not known yet: the newest of any
+        ],
+    )
+    belongs = [(row["search"][:1], row["seed"]) for row in listed.to_dict("records")]
+    assert sorted(belongs) == [("0", 3), ("1", 3), ("1", 3), ("b", 4), ("e", 1), ("f", 2)]
