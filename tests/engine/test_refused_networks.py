@@ -254,7 +254,7 @@ def run_network(make_task):
 
 REFUSED = {
     "draws_without_generator": r"layer `noise` must keep all its state .*SeedGenerator.*the variable `.*seed_generator",
-    "draws_of_tensorflow": r"layer `noise` must draw from `keras.random`.* Received: RandomStandardNormal",
+    "draws_of_tensorflow": r"layer `noise` must draw from `keras.random`.* Received: 'RandomStandardNormal'",
     "untracked_variable": r"layer `inner/counter` must keep all its state .* Received: the variable `count`",
     "drawn_array": r"layer `projection` must hold in `projection` the same whenever it is made",
     "kernel_regularizer": r"layer `dense` must not add to the loss",
@@ -265,7 +265,7 @@ REFUSED = {
     "too_narrow": r"must .* outputs of shape \(None, 10\).* Received: \(None, 9\)",
     "float16": r"must .* outputs of dtype float32\. Received: 'float16'",
     "mixed_bfloat16": r"must .* outputs of dtype float32\. Received: 'bfloat16'",
-    "float64": r"must .* outputs of dtype float32\. Received: float64",
+    "float64": r"must .* outputs of dtype float32\. Received: 'float64'",
     "float16_inside": r"layer `half` must have trainable weights of dtype float32\. Received: 'float16'",
     "not_a_model": r"must be a Keras model\. Received: 'network'",
     "sequential_for_other_inputs": r"cannot be called with inputs of shape \(None, 8, 8, 1\)",

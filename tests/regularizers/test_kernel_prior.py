@@ -149,7 +149,7 @@ def test_file_that_is_no_prior_is_refused(tmp_path):
     np.savez(tmp_path / "other.npz", mean=np.zeros(9))
     for name, missing in [("text.npz", "mean"), ("other.npz", "covariance")]:
         with pytest.raises(
-            ValueError, match=rf"written by `KernelPrior\.save`\. Received: .*{name}, without \['{missing}'"
+            ValueError, match=rf"written by `KernelPrior\.save`\. Received: .*{name}', without \['{missing}'"
         ):
             KernelPrior.load(tmp_path / name)
 
