@@ -1,8 +1,10 @@
 """Learning curves of entries: the mean over seeds and the spread around it."""
 
+import numpy as np
 import pandas as pd
 
 from regbench.analysis.labels import ENTRY
+from regbench.records import METRICS
 
 KEYS = [*ENTRY, "label", "setting", "metric", "epoch"]
 COLUMNS = [*KEYS, "n", "mean", "sd", "q25", "q50", "q75"]
@@ -41,3 +43,21 @@ def comparable(summarized: pd.DataFrame, reported: pd.DataFrame) -> pd.DataFrame
     known = summarized.merge(penalty, on=["problem", "label"], how="left")
     left_out = known["penalty"].eq(True) & known["problem"].map(mixed).eq(True) & known["metric"].str.endswith("loss")
     return summarized[~left_out.to_numpy()]
+
+
+def before_training(summarized: pd.DataFrame, problems: pd.Series) -> dict[str, pd.Series]:
+    """The test metrics before training, the median over the entries of each problem.
+
+    Args:
+        summarized: what `summaries` gives.
+        problems: names.
+
+    Returns:
+        `untrained_accuracy` and `untrained_loss`, beside the names; NaN where no curve tells.
+    """
+    first = summarized[(summarized["epoch"] == 0) & np.isfinite(summarized["mean"].astype(float))]
+    columns = {}
+    for metric in METRICS:
+        values = first[first["metric"] == f"test_{metric}"].groupby("problem")["mean"].median()
+        columns[f"untrained_{metric}"] = problems.map(values.astype(float)).astype(float)
+    return columns

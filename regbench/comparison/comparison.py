@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from regbench import catalog
@@ -242,18 +241,8 @@ def compare(
     drawn = curves.summaries(found.curves(shown["run"].tolist()), shown)
     if against != "best" and against not in set(runs["label"]):
         raise UnknownNameError("entry", against, sorted(set(runs["label"])), where="the comparison")
-    runs = runs.assign(**_untrained(drawn, runs["problem"]))
+    runs = runs.assign(**curves.before_training(drawn, runs["problem"]))
     return Comparison(runs, found.irregularities, drawn, mode, metric, question, against, tuple(together))
-
-
-def _untrained(curves: pd.DataFrame, problems: pd.Series) -> dict[str, pd.Series]:
-    """The test metrics before training, as columns beside the problems: the median over entries."""
-    first = curves[(curves["epoch"] == 0) & np.isfinite(curves["mean"].astype(float))]
-    columns = {}
-    for metric in METRICS:
-        values = first[first["metric"] == f"test_{metric}"].groupby("problem")["mean"].median()
-        columns[f"untrained_{metric}"] = problems.map(values.astype(float)).astype(float)
-    return columns
 
 
 def _each_once(trees: Sequence[str | Path]) -> list[str | Path]:
