@@ -64,7 +64,7 @@ def _values(row: dict[Any, Any], published: Published) -> str:
         return f"differs by {mean - float(published.mean):+.3g} (no interval: {n} seeds)"
     theirs = Sample(float(published.mean), float(published.sd) ** 2, SEEDS - published.without_tuning_seed)
     low, high = Difference.of(Sample(mean, sd**2, n), theirs).interval(0.05)
-    verdict = "agrees within" if low <= 0 <= high else "does not agree:"
+    verdict = "no difference is seen within" if low <= 0 <= high else "does not agree:"
     ends = f"{low:+.3g} to {high:+.3g}"
     return f"{verdict} the 95 % interval of the difference, {ends} (here {_digits(mean, published.mean)})"
 
