@@ -29,6 +29,7 @@ def main() -> None:
     parser.add_argument("--surfaces", type=Path, nargs="*", default=sorted(SURFACES.glob("*.npz")), metavar="FILE")
     parser.add_argument("--budgets", type=int, nargs="*", default=[10, 25, 50], metavar="N")
     parser.add_argument("--copies", type=int, nargs="*", default=[2, 3, 10], metavar="N", help="Of a family.")
+    parser.add_argument("--searches", type=int, nargs="*", default=[3, 5], metavar="N", help="That make up an entry.")
     parser.add_argument("--repetitions", type=int, default=400, metavar="N", help="Families of each kind.")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
@@ -40,6 +41,9 @@ def main() -> None:
              [unlike(pair, budget, arguments) for pair in pairs_of(surfaces)])  # fmt: skip
         show(f"budget {budget}: a gain of two seed deviations, found in %",
              [gain(one, budget, arguments) for one in surfaces])  # fmt: skip
+    budget = min(25, max(arguments.budgets))
+    show(f"several searches of {budget} trials with two re-runs each: two copies, false claims and gains found in %",
+         [several(one, count, budget, arguments) for one in surfaces for count in arguments.searches])  # fmt: skip
 
 
 def pairs_of(surfaces: Sequence[Surface]) -> list[tuple[Surface, Surface]]:
@@ -66,6 +70,16 @@ def gain(surface: Surface, budget: int, arguments: argparse.Namespace) -> dict[s
     better = surface.shifted(2 * surface.sign * surface.seed_deviation)
     runs = searches([better, surface], budget, arguments.repetitions, arguments.seed)
     return {"surface": surface.name, "gain": f"{2 * surface.seed_deviation:.3g}", **shares(runs, "c0")}
+
+
+def several(surface: Surface, count: int, budget: int, arguments: argparse.Namespace) -> dict[str, object]:
+    """Two entries of several searches each: copies of a surface, and one of them better by two seed deviations."""
+    better = surface.shifted(2 * surface.sign * surface.seed_deviation)
+    found: dict[str, object] = {"surface": surface.name, "searches": count}
+    for name, pair, counted in (("false", [surface, surface], "any"), ("found", [better, surface], "c0")):
+        runs = searches(pair, budget, arguments.repetitions, arguments.seed, fresh_seeds=2, several=count)
+        found[name] = shares(runs, counted)["given the budget"]
+    return found
 
 
 def shares(runs: pd.DataFrame, counted: str) -> dict[str, object]:

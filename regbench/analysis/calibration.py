@@ -8,7 +8,7 @@ or of candidates whose expected winners are made equal.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import pandas as pd
@@ -84,23 +84,39 @@ class Surface:
 
 
 def searches(
-    surfaces: Sequence[Surface], budget: int, repetitions: int, seed: int = 0, fresh_seeds: int = FRESH_SEEDS
+    surfaces: Sequence[Surface],
+    budget: int,
+    repetitions: int,
+    seed: int = 0,
+    *,
+    fresh_seeds: int = FRESH_SEEDS,
+    several: int = 1,
 ) -> pd.DataFrame:
     """The runs of searches drawn from surfaces: a problem for each repetition, an entry for each surface in it.
 
-    All searches of a repetition choose with the same seed and run their winners again with the same others; copies of
+    All entries of a repetition choose with the same seeds and run their winners again with the same others; copies of
     one surface never share a setting, as long as there are enough.
+
+    Args:
+        surfaces: one for each entry.
+        budget: trials of a search.
+        repetitions: number of problems.
+        seed: of the draws.
+        fresh_seeds: with which each winner is run again.
+        several: how many searches make up an entry.
 
     Returns:
         `frames.RUNS`, as of a tree with records of the searches, and the metric before training.
     """
     generator = np.random.default_rng(seed)
-    parts = [
-        _search(surface, settings, f"p{number:05}", f"c{place}", seeds, fresh_seeds)
-        for number in range(repetitions)
-        for seeds in [generator.permutation(min(one.valid.shape[1] for one in surfaces))]
-        for place, (surface, settings) in enumerate(_drawn(surfaces, budget, generator))
-    ]
+    parts = []
+    for number in range(repetitions):
+        orders = [generator.permutation(min(one.valid.shape[1] for one in surfaces)) for _ in range(several)]
+        drawn = _drawn(surfaces, budget, several, generator)
+        for place, (surface, each) in enumerate(drawn):
+            for study, (settings, seeds) in enumerate(zip(each, orders, strict=True)):
+                entry = _Entry(f"p{number:05}", f"c{place}", study, several)
+                parts.append(_search(surface, settings, entry, seeds, fresh_seeds))
     columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     size = len(columns["seed"])
     whole = {name: np.full(size, _NOTHING[dtype]) for name, (dtype, _) in RUNS.items()}
@@ -110,6 +126,13 @@ def searches(
     return frame(RUNS, whole).assign(**untrained)
 
 
+class _Entry(NamedTuple):
+    problem: str
+    label: str
+    study: int
+    searches: int
+
+
 _NOTHING: dict[str, Any] = {
     **{"int64": 1, "float64": np.nan, "str": "", "bool": False},
     "datetime64[s]": np.datetime64("NaT", "s"),
@@ -117,21 +140,24 @@ _NOTHING: dict[str, Any] = {
 
 
 def _drawn(
-    surfaces: Sequence[Surface], budget: int, generator: np.random.Generator
-) -> list[tuple[Surface, np.ndarray]]:
-    """The settings of each search, by number."""
+    surfaces: Sequence[Surface], budget: int, several: int, generator: np.random.Generator
+) -> list[tuple[Surface, list[np.ndarray]]]:
+    """The settings of each search of each entry, by number."""
     left: dict[str, np.ndarray] = {}
     drawn = []
     for surface in surfaces:
-        if len(left.get(surface.name, ())) < budget:
-            left[surface.name] = generator.permutation(len(surface.valid))
-        drawn.append((surface, left[surface.name][:budget]))
-        left[surface.name] = left[surface.name][budget:]
+        each = []
+        for _ in range(several):
+            if len(left.get(surface.name, ())) < budget:
+                left[surface.name] = generator.permutation(len(surface.valid))
+            each.append(left[surface.name][:budget])
+            left[surface.name] = left[surface.name][budget:]
+        drawn.append((surface, each))
     return drawn
 
 
 def _search(
-    surface: Surface, settings: np.ndarray, problem: str, label: str, seeds: np.ndarray, fresh_seeds: int
+    surface: Surface, settings: np.ndarray, entry: _Entry, seeds: np.ndarray, fresh_seeds: int
 ) -> dict[str, np.ndarray]:
     tuning, fresh = seeds[0], seeds[1 : 1 + fresh_seeds]
     valid, test = surface.valid[settings, tuning], surface.test[settings, tuning]
@@ -142,8 +168,8 @@ def _search(
     is_trial = np.arange(size) < count
     value = np.concatenate([test, again])
     return {
-        "problem": np.full(size, problem, object),
-        "candidate": np.full(size, label, object),
+        "problem": np.full(size, entry.problem, object),
+        "candidate": np.full(size, entry.label, object),
         "source": np.full(size, "simulated", object),
         "coupling": np.full(size, "none", object),
         "protocol": np.full(size, "deepobs", object),
@@ -153,15 +179,16 @@ def _search(
         "outcome": np.where(np.isfinite(value), "completed", "diverged").astype(object),
         "final_valid_accuracy": np.concatenate([valid, np.full(len(fresh), np.nan)]),
         "final_test_accuracy": value,
-        "search": np.full(size, f"{problem}/{label}", object),
+        "search": np.full(size, f"{entry.problem}/{entry.label}", object),
         "role": np.where(is_trial, Role.TRIAL.value, Role.RERUN.value).astype(object),
         "trial": np.where(is_trial, np.arange(size), np.nan),
         "sampler": np.full(size, "random", object),
         "budget": np.full(size, float(count)),
-        "study_seed": np.full(size, float(tuning)),
+        "study_seed": np.full(size, float(1000 * entry.study)),
         "further_seeds": np.full(size, float(len(fresh))),
+        "searches": np.full(size, float(entry.searches)),
         "planned": np.full(size, float(count)),
-        "definition": np.full(size, label, object),
+        "definition": np.full(size, entry.label, object),
         "won": is_trial & (np.arange(size) == winner),
     }
 

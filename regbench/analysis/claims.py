@@ -30,7 +30,7 @@ from scipy import stats
 from regbench.analysis import redrawing
 from regbench.analysis.intervals import probability_of_improvement
 from regbench.analysis.resolution import Resolution, resolution
-from regbench.analysis.scores import FEWEST_FRESH_SEEDS, Key, Searched, counted
+from regbench.analysis.scores import FEWEST_FRESH_SEEDS, AnySearched, Key, SeveralSearches, counted
 from regbench.analysis.sentences import QUESTIONS, Pair, Question, Spoken
 from regbench.analysis.significance import Difference, Sample, holm
 
@@ -42,7 +42,7 @@ COLUMNS = [
 
 def claims(
     table: pd.DataFrame,
-    searched: Mapping[Key, Searched],
+    searched: Mapping[Key, AnySearched],
     *,
     question: Question = "budget",
     level: float = 0.05,
@@ -84,7 +84,7 @@ def claims(
 
 
 def pairs_of(
-    table: pd.DataFrame, searched: Mapping[Key, Searched], question: Question = "budget"
+    table: pd.DataFrame, searched: Mapping[Key, AnySearched], question: Question = "budget"
 ) -> dict[str, list[Pair]]:
     """All pairs of comparable entries of each problem, the best entries first."""
     return {
@@ -93,7 +93,7 @@ def pairs_of(
     }
 
 
-def with_probabilities(pairs: pd.DataFrame, searched: Mapping[Key, Searched], level: float = 0.95) -> pd.DataFrame:
+def with_probabilities(pairs: pd.DataFrame, searched: Mapping[Key, AnySearched], level: float = 0.95) -> pd.DataFrame:
     """Adds how probable it is that a run of the better entry's winner beats one of the worse entry's.
 
     Args:
@@ -106,7 +106,7 @@ def with_probabilities(pairs: pd.DataFrame, searched: Mapping[Key, Searched], le
     """
     rows = []
     for problem, better, worse in zip(pairs["problem"], pairs["better"], pairs["worse"], strict=True):
-        good, poor = (one.fresh[one.winner] for one in (searched[problem, better], searched[problem, worse]))
+        good, poor = (one.fresh_of_winner for one in (searched[problem, better], searched[problem, worse]))
         probability, (low, high) = probability_of_improvement(good, poor, "maximize", level)
         rows.append((probability, low, high))
     columns = ["probability", "probability_low", "probability_high"]
@@ -143,7 +143,7 @@ def _resolution(entries: pd.DataFrame) -> Resolution | None:
     return resolution(str(first["problem"]), str(first["protocol"]), int(first["batch_size"]))
 
 
-def _pairs(entries: pd.DataFrame, searched: Mapping[Key, Searched], question: Question) -> Iterator[Pair]:
+def _pairs(entries: pd.DataFrame, searched: Mapping[Key, AnySearched], question: Question) -> Iterator[Pair]:
     """All pairs of a problem, those of the best entries first."""
     rows = {row["label"]: row for row in entries.to_dict("records")}
     trials = {
@@ -160,27 +160,29 @@ def _pairs(entries: pd.DataFrame, searched: Mapping[Key, Searched], question: Qu
         apart = _why_apart(rows[better], rows[worse]) or _why_silent((better, good), (worse, poor), question)
         if not apart and np.isnan(p):
             apart = "there is no spread by which to judge the difference"
-        seeds = (len(good.fresh[good.winner]), len(poor.fresh[poor.winner]))
+        seeds = (len(good.fresh_of_winner), len(poor.fresh_of_winner))
         told = _diverged((better, good), (worse, poor))
         yield Pair(str(rows[better]["problem"]), better, worse, difference, np.nan if apart else p, *seeds, apart, told)
 
 
-def _expected(one: Searched) -> float:
+def _expected(one: AnySearched) -> float:
     return one.oriented if one.can_win else np.nan
 
 
-def _of_winner(one: Searched) -> float:
-    return Sample.of(one.fresh[one.winner]).mean
+def _of_winner(one: AnySearched) -> float:
+    return Sample.of(one.fresh_of_winner).mean
 
 
-def _by_budget(good: Searched, poor: Searched) -> tuple[Difference, float]:
+def _by_budget(good: AnySearched, poor: AnySearched) -> tuple[Difference, float]:
     difference = redrawing.difference(good, poor)
     p = difference.p_value()
+    if isinstance(good, SeveralSearches) or isinstance(poor, SeveralSearches):
+        return difference, p
     if good.trials > 1 and poor.trials > 1:
         needs_a_second = not p >= _CLAIMABLE  # NaN, where no error is seen, does too
         return difference, np.fmax(p, redrawing.permuted_p(good, poor)) if needs_a_second else p
     if np.isnan(p):  # two constant candidates, whose seeds show no spread
-        p = _divided(good.fresh[good.winner], poor.fresh[poor.winner])
+        p = _divided(good.fresh_of_winner, poor.fresh_of_winner)
     return difference, p
 
 
@@ -188,8 +190,8 @@ _CLAIMABLE = 0.05
 """A p value from here on claims nothing, whatever another test says."""
 
 
-def _by_settings(good: Searched, poor: Searched) -> tuple[Difference, float]:
-    mine, other = good.fresh[good.winner], poor.fresh[poor.winner]
+def _by_settings(good: AnySearched, poor: AnySearched) -> tuple[Difference, float]:
+    mine, other = good.fresh_of_winner, poor.fresh_of_winner
     difference = Difference.of(Sample.of(mine), Sample.of(other))
     if min(len(mine), len(other)) < 1:
         return difference, np.nan
@@ -229,21 +231,23 @@ def _why_apart(one: Mapping[str, object], other: Mapping[str, object]) -> str:
     return ""
 
 
-def _why_silent(one: tuple[str, Searched], other: tuple[str, Searched], question: Question) -> str:
+def _why_silent(one: tuple[str, AnySearched], other: tuple[str, AnySearched], question: Question) -> str:
     for label, search in (one, other):
         if search.score.why_silent:
             return f"{label} has {search.score.why_silent}"
-        seeds = len(search.fresh[search.winner])
+        seeds = len(search.fresh_of_winner)
+        if question == "settings" and isinstance(search, SeveralSearches):
+            return f"{label} has the winners of several searches"
         if question == "settings" and seeds < FEWEST_FRESH_SEEDS:
             return f"the winner of {label} has {counted(seeds, 'fresh seed')}, {FEWEST_FRESH_SEEDS} are needed"
     return ""
 
 
-def _diverged(one: tuple[str, Searched], other: tuple[str, Searched]) -> str:
+def _diverged(one: tuple[str, AnySearched], other: tuple[str, AnySearched]) -> str:
     parts = [
-        f"{search.diverged[search.winner]} of {len(search.fresh[search.winner])} runs of {label}"
+        f"{search.diverged_of_winner} of {len(search.fresh_of_winner)} runs of {label}"
         for label, search in (one, other)
-        if search.diverged[search.winner]
+        if search.diverged_of_winner
     ]
     return f" Diverged, and counted as before training: {', '.join(parts)}." if parts else ""
 

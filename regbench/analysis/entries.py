@@ -261,7 +261,8 @@ def _reported(live: pd.DataFrame, chosen: pd.DataFrame, mode: Mode, metric: str 
     won = chosen.loc[chosen["setting"].notna(), ["entry", "setting", "tuning_seed", "budget"]]
     picked = live.drop(columns="budget").merge(won, on=["entry", "setting"])
     picked = picked[picked["outcome"].isin(_ENDED)].sort_values(["entry", "seed"], kind="stable")
-    picked["is_tuning_seed"] = picked["seed"] == picked["tuning_seed"]
+    of_trial = (picked["search"] != INFERRED) & (picked["role"] == Role.TRIAL)
+    picked["is_tuning_seed"] = of_trial | ((picked["search"] == INFERRED) & (picked["seed"] == picked["tuning_seed"]))
     picked = picked.drop_duplicates(["entry", "seed"])  # a setting that was drawn twice is two trials, and one run
     fresh = [name for name, protocol in catalog.PROTOCOLS.items() if not protocol.tuning_seed_counts]
     alone = picked.groupby("entry")["is_tuning_seed"].transform("all")

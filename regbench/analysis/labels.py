@@ -7,7 +7,7 @@ import pandas as pd
 from regbench.trees.searches import BY_HAND
 
 ENTRY = ["source", "problem", "candidate", "coupling", "protocol", "schedule", "epochs", "batch_size", "search"]
-SEARCH = ["budget", "sampler", "study_seed", "further_seeds", "definition"]
+SEARCH = ["searches", "budget", "sampler", "study_seed", "further_seeds", "definition"]
 """What tells apart the searches of one candidate."""
 
 OURS = "ours"
@@ -55,6 +55,7 @@ def _spoken(column: str, value: object) -> str:
         "budget": f"{number} trials",
         "study_seed": f"study seed {number}",
         "further_seeds": f"{number} re-runs",
+        "searches": "one search" if number == "1" else f"{number} searches",
         "definition": f"definition {number}",
     }
     return spoken.get(column, str(value))

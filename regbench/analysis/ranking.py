@@ -12,7 +12,7 @@ from regbench.analysis.entries import Mode, judged_by, reported, sign, winners
 from regbench.analysis.intervals import Interval, bounds, interquartile_mean, interquartile_mean_interval, mean_interval
 from regbench.analysis.labels import with_labels
 from regbench.analysis.moments import mean, standard_deviation
-from regbench.analysis.scores import NO_SCORE, Key, Searched
+from regbench.analysis.scores import NO_SCORE, AnySearched, Key
 
 ROW = ["problem", "label"]
 COLUMNS = [
@@ -20,7 +20,7 @@ COLUMNS = [
     *["protocol", "schedule", "epochs", "batch_size", "seeds", "n_seeds", "metric", "split", "goal"],
     *["rank", "score", "score_low", "score_high"],
     *["mean", "sd", "iqm", "low", "high", "iqm_low", "iqm_high", "clean_mean", "clean_sd", "speed"],
-    *["budget", "sampler", "study_seed", "search", "definition", "trials_counted", "group", "mode"],
+    *["budget", "sampler", "study_seed", "search", "definition", "searches", "trials_counted", "group", "mode"],
     *["trials", "diverged", "unfinished", "diverged_seeds", "irregular"],
     *["decided_by", "loss_has_penalty", "comparable", "note"],
 ]
@@ -36,7 +36,7 @@ def ranked_entries(
     split: str = "test",
     level: float = 0.95,
     seed: int = 0,
-    searched: Mapping[Key, Searched] | None = None,
+    searched: Mapping[Key, AnySearched] | None = None,
     together: Collection[str] = (),
 ) -> pd.DataFrame:
     """A row an entry, sorted by problem and rank.
@@ -101,7 +101,7 @@ def ranked_entries(
         rows[column] = [
             kind() if isinstance(value, float) and np.isnan(value) else kind(value) for value in rows[column]
         ]
-    for column in ("budget", "study_seed"):
+    for column in ("budget", "study_seed", "searches"):
         rows[column] = pd.Series([None if np.isnan(value) else int(value) for value in rows[column]], dtype=object)
     rows = _cut(_compared(rows, together), found)
     rows = _ranked(_scored(rows, found, level))
@@ -200,11 +200,11 @@ def _compared(rows: pd.DataFrame, together: Collection[str]) -> pd.DataFrame:
     return rows.assign(comparable=group == main, apart=apart, group=told)
 
 
-def _cut(rows: pd.DataFrame, searched: Mapping[Key, Searched]) -> pd.DataFrame:
+def _cut(rows: pd.DataFrame, searched: Mapping[Key, AnySearched]) -> pd.DataFrame:
     """Adds `trials_counted`, and puts apart what cannot be cut to the budget at which the others are compared."""
     keys = list(zip(rows["problem"], rows["label"], strict=True))
     trials = pd.Series([searched[key].trials if key in searched else 0 for key in keys], index=rows.index)
-    is_ordered = np.array([key in searched and searched[key].settings is not None for key in keys], bool)
+    is_ordered = np.array([key in searched and searched[key].can_be_cut for key in keys], bool)
     can_be_cut = rows["sampler"].isin(_RANDOM_ORDER) & is_ordered
     counted, apart = trials.copy(), rows["apart"].copy()
     for _, entries in rows[rows["comparable"] & (trials > 0)].groupby("problem"):
@@ -230,7 +230,7 @@ _RANDOM_ORDER = ("random", "tpe")
 """Samplers of which the first trials are a search of that budget."""
 
 
-def _scored(rows: pd.DataFrame, searched: Mapping[Key, Searched], level: float) -> pd.DataFrame:
+def _scored(rows: pd.DataFrame, searched: Mapping[Key, AnySearched], level: float) -> pd.DataFrame:
     """Adds the score and its interval, which stays inside the bounds of the metric."""
     columns: dict[str, list[float]] = {"score": [], "score_low": [], "score_high": []}
     metrics = rows[["problem", "metric"]].drop_duplicates().itertuples(index=False)

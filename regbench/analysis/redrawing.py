@@ -5,21 +5,21 @@ from functools import lru_cache
 import numpy as np
 
 from regbench.analysis import expected_winner
-from regbench.analysis.scores import Searched
+from regbench.analysis.scores import AnySearched, Searched
 from regbench.analysis.significance import Difference
 
 _ROUNDING = 1e-6
 """Of single precision, relative to the largest value."""
 
 
-def difference(good: Searched, poor: Searched) -> Difference:
+def difference(good: AnySearched, poor: AnySearched) -> Difference:
     """By how much the score of `good` is better, with its error.
 
     Searches that drew the same settings are redrawn together: what a lucky draw gave to both is no difference.
     """
     one, other = good.score, poor.score
     value = good.oriented - poor.oriented
-    if share_draws(good, poor):
+    if isinstance(good, Searched) and isinstance(poor, Searched) and share_draws(good, poor):
         together = good.redrawn - poor.redrawn
         error = float(np.sqrt(together.var() + good.seed_variance + poor.seed_variance))
     else:

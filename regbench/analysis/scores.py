@@ -8,7 +8,7 @@ training, and so is what ended worse: nobody would use it.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,8 @@ from regbench.analysis import expected_winner
 from regbench.analysis.entries import Mode, live_runs, tried_runs, value_of
 from regbench.analysis.intervals import NO_INTERVAL, Interval
 from regbench.analysis.moments import mean, standard_deviation
+from regbench.records import Role
+from regbench.trees.searches import INFERRED
 
 FREEDOM = 20.0
 """Degrees of freedom of the error of one search: chosen on recorded surfaces (`docs/claims.md`), not derived."""
@@ -123,6 +125,21 @@ class Searched:
         return sum(dict(zip(self.settings, self.seeds.tolist(), strict=True)).values())  # one may be drawn twice
 
     @property
+    def can_be_cut(self) -> bool:
+        """Whether the order of the trials is on record."""
+        return self.settings is not None
+
+    @property
+    def fresh_of_winner(self) -> np.ndarray:
+        """The values of the winner with fresh seeds, shape (runs,), greater is better."""
+        return self.fresh[self.winner]
+
+    @property
+    def diverged_of_winner(self) -> int:
+        """How many of these diverged."""
+        return self.diverged[self.winner]
+
+    @property
     def winner(self) -> int:
         """The number of the trial that won."""
         return int(self.order[0])
@@ -174,13 +191,78 @@ class Searched:
         return ""
 
 
+@dataclass(frozen=True)
+class SeveralSearches:
+    """Searches that were declared as one: each is one value, and they tell by themselves how much luck there is.
+
+    The value of a search is its expected winner, as that of a search by itself: it varies less from search to search
+    than the winner that was found.
+
+    Args:
+        each: the searches, by their study seeds.
+    """
+
+    each: tuple[Searched, ...]
+
+    @property
+    def trials(self) -> int:
+        """How many there are of each."""
+        return max(one.trials for one in self.each)
+
+    def first(self, trials: int) -> "SeveralSearches":
+        """Each search as it was after so many trials."""
+        return SeveralSearches(tuple(one.first(trials) for one in self.each))
+
+    @property
+    def can_be_cut(self) -> bool:
+        """Whether the order of the trials is on record."""
+        return all(one.can_be_cut for one in self.each)
+
+    @property
+    def can_win(self) -> bool:
+        """Whether any trial of any search can."""
+        return any(one.can_win for one in self.each)
+
+    @cached_property
+    def fresh_of_winner(self) -> np.ndarray:
+        """The values of all winners with fresh seeds, shape (runs,), greater is better."""
+        return np.concatenate([one.fresh_of_winner for one in self.each])
+
+    @property
+    def diverged_of_winner(self) -> int:
+        """How many of these diverged."""
+        return sum(one.diverged_of_winner for one in self.each)
+
+    @cached_property
+    def oriented(self) -> float:
+        """The mean over the searches, greater is better."""
+        return mean([one.oriented for one in self.each])
+
+    @cached_property
+    def score(self) -> Score:
+        """The mean of the searches' expected winners, with the error of a mean."""
+        count = len(self.each)
+        error = standard_deviation([one.oriented for one in self.each]) / np.sqrt(count)
+        why = "" if count >= FEWEST_SEARCHES else f"{counted(count, 'search')}, {FEWEST_SEARCHES} are needed"
+        if not self.can_win:
+            why = "no trial can win"
+        elif any(not one.fresh_seeds for one in self.each):
+            why = "a search whose winner has no fresh seed"
+        value = self.each[0].sign * self.oriented if self.can_win else np.nan
+        return Score(value, float(error), count - 1.0, False, why)
+
+
+AnySearched = Searched | SeveralSearches
+
+
 def counted(number: int, noun: str) -> str:
     """`no seed`, `one seed`, `2 seeds`."""
-    return {0: f"no {noun}", 1: f"one {noun}"}.get(number, f"{number} {noun}s")
+    plural = f"{noun}es" if noun.endswith("ch") else f"{noun}s"
+    return {0: f"no {noun}", 1: f"one {noun}"}.get(number, f"{number} {plural}")
 
 
 def searched(runs: pd.DataFrame, mode: Mode = "final", metric: str | None = None, split: str = "test") -> dict[
-    Key, Searched
+    Key, AnySearched
 ]:  # fmt: skip
     """The trials of each entry with their values; arguments as for `entries.reported`.
 
@@ -191,21 +273,33 @@ def searched(runs: pd.DataFrame, mode: Mode = "final", metric: str | None = None
     tried = tried_runs(live, mode)
     tried = tried.assign(**value_of(tried, mode, metric, split))
     again = live.merge(tried.drop_duplicates("entry")[["entry", "seed"]].rename(columns={"seed": "tuning_seed"}))
-    again = again[(again["seed"] != again["tuning_seed"]) & again["outcome"].isin(("completed", "diverged"))]
-    again = again.drop_duplicates(["entry", "setting", "seed"])
+    is_fresh = again["seed"] != again["tuning_seed"]
+    again = again[is_fresh.where(again["search"] == INFERRED, again["role"] == Role.RERUN)]
+    again = again[again["outcome"].isin(("completed", "diverged"))]
+    again = again.drop_duplicates(["entry", "study_seed", "setting", "seed"])
     again = again.assign(**value_of(again, mode, metric, split)).sort_values(["entry", "seed"], kind="stable")
     floors = _untrained(pd.concat([tried, again]))
-    fresh = dict(tuple(again[["entry", "setting", "value", "outcome"]].groupby("entry", sort=False)))
-    return {
-        (str(trials["problem"].iloc[0]), str(trials["label"].iloc[0])): _searched(
-            trials, fresh.get(entry), floors[str(trials["problem"].iloc[0])]
-        )
-        for entry, trials in tried[_OF_TRIALS].groupby("entry", sort=True)
-    }
+    columns = ["entry", "study_seed", "setting", "value", "outcome"]
+    fresh = dict(tuple(again[columns].groupby(["entry", "study_seed"], sort=False, dropna=False)))
+    found: dict[Key, list[Searched]] = {}
+    for (entry, study_seed), trials in tried[_OF_TRIALS].groupby(["entry", "study_seed"], sort=True, dropna=False):
+        problem, label = (str(trials[name].iloc[0]) for name in ("problem", "label"))
+        search = _searched(trials, _get(fresh, entry, study_seed), floors[problem])
+        found.setdefault((problem, label), []).append(search)
+    several = set(tried.loc[tried["searches"] > 1, "label"])
+    return {key: SeveralSearches(tuple(each)) if key[1] in several else each[0] for key, each in found.items()}
+
+
+def _get(fresh: Mapping[Any, pd.DataFrame], entry: int, study_seed: float) -> pd.DataFrame | None:
+    """The runs of one search; no two NaN are one key."""
+    if study_seed == study_seed:
+        return fresh.get((entry, study_seed))
+    return next((runs for key, runs in fresh.items() if key[0] == entry), None)
 
 
 _OF_TRIALS = [
-    *["entry", "problem", "label", "setting", "trial", "planned", "outcome", "score", "score_goal", "decided_by"],
+    *["entry", "study_seed"],
+    *["problem", "label", "setting", "trial", "planned", "outcome", "score", "score_goal", "decided_by"],
     *["value", "value_goal"],
 ]
 

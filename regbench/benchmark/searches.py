@@ -1,7 +1,7 @@
 """What a search is: its trials and its re-runs, stated once for all who compute, list, draw or compare them."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Self
 
@@ -24,6 +24,9 @@ from regbench.records import (
 )
 from regbench.tuning import tune
 
+SEED_STEP = 1000
+"""How far apart the study seeds of searches are that are declared as one."""
+
 
 @dataclass(frozen=True)
 class Search:
@@ -36,6 +39,7 @@ class Search:
         budget: number of trials that is asked for. There are fewer where a grid has fewer points, and one where nothing
             is searched.
         further_seeds: how many seeds, `seed + 1`, `seed + 2`, ..., the winner is run with.
+        together, searches: of those that are declared as one (`declared_as_one`).
         data: digest of its data where these tell it from another search in the same tree (`changes.apart_by_data`).
 
     Raises:
@@ -48,6 +52,8 @@ class Search:
     budget: int = catalog.BUDGETS["medium"]
     further_seeds: int = 9
     data: str = ""
+    together: str = ""
+    searches: int = 1
 
     def __post_init__(self) -> None:
         """Find out all bad input before anything is run."""
@@ -124,6 +130,7 @@ class Search:
                 "sources": self.sources,
             }
             | ({"data": self.data} if self.data else {})
+            | ({"together": self.together} if self.together else {})
         )
 
     @cached_property
@@ -161,7 +168,28 @@ class Search:
             problem_digest=digest_of(problem_definition(task.problem)),
             space_digest=digest_of(_definition(task.candidate)),
             sources=self.sources,
+            together=self.together or None,
+            searches=self.searches,
         )
+
+    def declared_as_one(self, searches: int) -> "list[Search]":
+        """So many searches that differ in the study seed alone: this one's, `SEED_STEP` more, twice as much more, ...
+
+        No re-run of one has the tuning seed of another. Together they are one entry of a comparison.
+
+        Raises:
+            DefinitionError: the number is not positive, or there are more re-runs than the seeds are apart.
+        """
+        if searches < 1:
+            raise DefinitionError(f"`searches` must be positive. Received: searches={searches!r}")
+        if searches == 1:
+            return [self]
+        if self.further_seeds >= SEED_STEP:
+            must = f"must be fewer than {SEED_STEP} with several searches"
+            raise DefinitionError(f"`reruns` {must}. Received: reruns={self.further_seeds!r}")
+        seeds = [self.seed + SEED_STEP * number for number in range(searches)]
+        together = digest_of([self.digest, seeds])
+        return [replace(self, seed=seed, together=together, searches=searches) for seed in seeds]
 
 
 def searches_of(candidates: str | Candidate | Sequence[str | Candidate], **others: Any) -> Iterator[Search]:

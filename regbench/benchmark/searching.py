@@ -7,7 +7,7 @@ it is made again. `searches.Search` says which runs those are.
 from collections.abc import Sequence
 from pathlib import Path
 
-from regbench import execution
+from regbench import catalog, execution
 from regbench.benchmark import completion, estimate
 from regbench.benchmark.changes import checked_changes
 from regbench.benchmark.events import Progress, Warn, numbered
@@ -15,7 +15,7 @@ from regbench.benchmark.finding import Baselines, bundle_of
 from regbench.benchmark.recording import SearchRecord
 from regbench.benchmark.running import check_data, conditions
 from regbench.benchmark.searches import Search, searches_of
-from regbench.benchmark.standings import Standing, ranked, standing
+from regbench.benchmark.standings import Done, Standing, as_one, ranked, standing
 from regbench.benchmark.trying import check_builds
 from regbench.errors import DefinitionError
 from regbench.execution import Machine, Workers
@@ -33,6 +33,7 @@ def search(
     sampler: str = "random",
     seed: int = TUNING_SEED,
     reruns: int | None = None,
+    searches: int = 1,
     epochs: int | None = None,
     batch_size: int | None = None,
     schedule: Schedule | str = "none",
@@ -56,6 +57,9 @@ def search(
         sampler: "random" (the published points of each budget), "tpe", "qmc" or "grid".
         seed: of the draws, and of every trial's training.
         reruns: seeds `seed + 1` ... that the winner is run with; the protocol's number unless given.
+        searches: how many searches of each candidate, with study seeds `seed`, `seed + 1000`, ...; together they are
+            one entry of a comparison, of which more can be said. Each runs its winner with two further seeds unless
+            `reruns` is given.
         epochs: the problem's own number unless given; likewise `batch_size`.
         schedule: name of a learning-rate schedule, or a `Schedule` (needed for `step`).
         protocol: an evaluation protocol, or the name of one.
@@ -78,25 +82,24 @@ def search(
         RegbenchError: the input is at fault; the message says what, in one line.
         KeyboardInterrupt: Ctrl-C was pressed. The first finishes the runs that have begun, the second stops at once.
     """
-    searches = list(
-        searches_of(
-            candidates,
-            problem=problem,
-            budget=budget,
-            sampler=sampler,
-            seed=seed,
-            reruns=reruns,
-            epochs=epochs,
-            batch_size=batch_size,
-            schedule=schedule,
-            protocol=protocol,
-        )
+    declared = searches_of(
+        candidates,
+        problem=problem,
+        budget=budget,
+        sampler=sampler,
+        seed=seed,
+        reruns=catalog.FEW_RERUNS if reruns is None and searches > 1 else reruns,
+        epochs=epochs,
+        batch_size=batch_size,
+        schedule=schedule,
+        protocol=protocol,
     )
+    all_searches = [one for search in declared for one in search.declared_as_one(searches)]
     if retries < 0:
         raise DefinitionError(f"`retries` must not be negative. Received: retries={retries!r}")
     workers = Workers(workers) if isinstance(workers, int) else workers
-    check_builds([one.task for one in searches], workers)
-    dataset = searches[0].task.problem.dataset
+    check_builds([one.task for one in all_searches], workers)
+    dataset = all_searches[0].task.problem.dataset
     if workers.cluster is None:  # the workers of a cluster have data of their own
         check_data(dataset, data_dir)
     folder = Folder(results, warn)
@@ -105,17 +108,19 @@ def search(
         data_dir,
         max_seconds,
         data_are_elsewhere=workers.cluster is not None,
-        sources={name: digest for one in searches for name, digest in one.sources.items()},
+        sources={name: digest for one in all_searches for name, digest in one.sources.items()},
     )
-    searches = [checked_changes(one, folder, told, fresh) for one in searches]
+    all_searches = [checked_changes(one, folder, told, fresh) for one in all_searches]
     folder.check_writable()
     with execution.machine(workers, told, retries=retries, finish=True, warn=folder.warn) as machine:
-        return ranked([_search_one(one, folder, bundle, machine, progress) for one in searches])
+        done = [_search_one(one, folder, bundle, machine, progress) for one in all_searches]
+    each = [done[start : start + searches] for start in range(0, len(done), searches)]
+    return ranked([as_one(together) for together in each])
 
 
 def _search_one(
     search: Search, folder: Folder, bundle: Bundle | None, machine: Machine, progress: Progress | None
-) -> Standing:
+) -> Done:
     """Tune, choose, re-run."""
     name = search.task.candidate.name
     record = SearchRecord(search, folder)
@@ -137,7 +142,8 @@ def _search_one(
     estimate.record([*trials, *again])
 
     completion.tell_different_data([*trials, *again], folder)
-    return standing(search, trials, winners[0] if winners else None, again)
+    winner = winners[0] if winners else None
+    return Done(search, standing(search, trials, winner, again), winner)
 
 
 def _tune(

@@ -2,20 +2,22 @@
 
 import math
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from pydantic import Field
 
 from regbench.analysis.moments import mean, standard_deviation
 from regbench.benchmark.searches import Search
 from regbench.records import Coupling, Measured, Outcome, Record, RunResult, Scalar
+from regbench.tuning import tune
 
 
 class Standing(Record):
     """How one candidate did on one problem.
 
     Args:
-        search: digest of the search (`Manifest.digest`); `sampler`, `budget` (trials asked for), `study_seed`: of it.
+        search: digest of the search (`Manifest.digest`); `sampler`, `budget` (trials asked for), `study_seed`: of it;
+            `searches`: how many were declared as one, of which the best is shown.
         coupling: where decay acts; none where every strength that was tried is 0.
         setting: the winner's; None where no trial completed. `decay`: its strength.
         seeds: of the runs that are reported.
@@ -37,6 +39,7 @@ class Standing(Record):
     sampler: str
     budget: int
     study_seed: int
+    searches: int = 1
     metric: str
     goal: str
     seeds: list[int]
@@ -88,6 +91,39 @@ def standing(
         unfinished=sum(run.outcome in (Outcome.FAILED, Outcome.TIMED_OUT) for run in once),
         seconds=sum(run.timings.total_seconds for run in once),
         runs=reported,
+    )
+
+
+class Done(NamedTuple):
+    """A search that has ended; `winner` is the run of its winning trial, None where none can win."""
+
+    search: Search
+    standing: Standing
+    winner: RunResult | None
+
+
+def as_one(searches: Sequence[Done]) -> Standing:
+    """The row of searches that were declared as one: the winner of the best of them, and what all of them took.
+
+    Best is the one whose winner was best by what searches choose by.
+    """
+    first = searches[0].search
+    if len(searches) == 1:
+        return searches[0].standing
+    with_winner = [one for one in searches if one.winner is not None]
+    best = tune.best([one.winner for one in with_winner if one.winner], first.task.problem.goal)
+    chosen = searches[0] if best is None else with_winner[best]
+    rows = [one.standing for one in searches]
+    return chosen.standing.model_copy(
+        update={
+            "search": first.together,
+            "searches": len(searches),
+            "study_seed": first.seed,
+            "trials": sum(row.trials for row in rows),
+            "diverged_trials": sum(row.diverged_trials for row in rows),
+            "unfinished": sum(row.unfinished for row in rows),
+            "seconds": sum(row.seconds for row in rows),
+        }
     )
 
 

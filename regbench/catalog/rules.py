@@ -40,6 +40,9 @@ PROTOCOLS = {
     )
 }
 
+FEW_RERUNS = 2
+"""Of the winner of each of several searches, unless another number is given: the searches tell more than seeds."""
+
 SCHEDULES = {
     "none": "constant",
     "cosine": "half a cosine down to 0",

@@ -209,6 +209,14 @@ def run(problem: str, candidate: str, assignments: Sequence[str], results: str, 
 @options.problem
 @options.candidates
 @options.searching
+@click.option(
+    "--searches",
+    default=1,
+    show_default=True,
+    metavar="S",
+    help="Independent searches of each candidate, as one entry, with 2 re-runs each unless --reruns says more: costs S "
+    "times as much, and tells the luck of the search. Three to five let `compare` claim far smaller differences.",
+)
 @options.fresh
 @options.workers
 @options.combination
@@ -221,6 +229,7 @@ def search(
     decay: str | None,
     budget: str,
     reruns: int | None,
+    searches: int,
     form: str,
     **others: Any,
 ) -> int:
@@ -230,8 +239,10 @@ def search(
     """
     candidates = [options.combined(name, regularizer, decay) for name in candidates]
     schedule, workers = options.take_schedule(others), options.take_workers(others)
-    runs_again = catalog.protocol(others["protocol"]).reruns if reruns is None else reruns
-    watching = progress.SearchBars(list(dict.fromkeys(candidates)), catalog.budget_trials(budget), runs_again)
+    usual = catalog.protocol(others["protocol"]).reruns if searches == 1 else catalog.FEW_RERUNS
+    runs_again = usual if reruns is None else reruns
+    asked = max(searches, 1) * catalog.budget_trials(budget), max(searches, 1) * runs_again
+    watching = progress.SearchBars(list(dict.fromkeys(candidates)), *asked)
     with watching, contextlib.redirect_stdout(sys.stderr):
         from regbench import benchmark
 
@@ -240,6 +251,7 @@ def search(
             candidates,
             budget=budget,
             reruns=reruns,
+            searches=searches,
             schedule=schedule,
             workers=workers,
             progress=watching,

@@ -61,7 +61,7 @@ class Comparison:
         )
 
     @cached_property
-    def searched(self) -> dict[scores.Key, scores.Searched]:
+    def searched(self) -> dict[scores.Key, scores.AnySearched]:
         """`scores.searched`: the trials of each entry."""
         return scores.searched(self.runs, self.mode, self.metric)
 

@@ -15,7 +15,7 @@ JSON_COLUMNS = [
     *("epochs", "batch_size", "seeds", "n_seeds", "metric", "split", "goal", "mean", "sd", "low", "high", "iqm"),
     *("iqm_low", "iqm_high", "clean_mean", "clean_sd", "rank", "speed", "trials", "diverged", "unfinished"),
     *("diverged_seeds", "irregular", "comparable", "note", "budget", "sampler", "study_seed", "search"),
-    *("score", "score_low", "score_high", "trials_counted", "group"),
+    *("score", "score_low", "score_high", "trials_counted", "searches", "group"),
 ]
 COLUMNS = [
     *["#", "candidate", "coupling", "score", "95 % interval", "winner", "clean mean", "seeds", "speed", "trials"],
@@ -122,8 +122,10 @@ def cells(entries: pd.DataFrame) -> list[list[str]]:
 
 def trials(row: Mapping[Any, Any]) -> str:
     """How many trials a score is of, and where that is fewer than there are, of how many."""
-    counted, there = int(row["trials_counted"]), int(row["trials"])
-    return str(there) if counted >= there else f"{counted} of {there}"
+    counted, searches = int(row["trials_counted"]), int(row["searches"] or 1)
+    there = int(row["trials"]) // searches
+    told = str(there) if counted >= there else f"{counted} of {there}"
+    return told if searches == 1 else f"{searches} x {told}"
 
 
 def number(value: float, digits: int = 5) -> str:

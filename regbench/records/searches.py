@@ -82,6 +82,8 @@ class Manifest(Record):
         winner: number of the winning trial; None while it is not known, and where no trial can win.
         again: digests of the specs of its re-runs, in their order.
         is_complete: every trial and re-run has ended: none is missing and none crashed.
+        together: what it shares with the searches that were declared as one with it, which differ in the study seed
+            alone; None for a search by itself. `searches`: how many these are.
     """
 
     format_version: Literal[1] = 1
@@ -104,6 +106,8 @@ class Manifest(Record):
     winner: int | None = None
     again: tuple[Digest, ...] = ()
     is_complete: bool = False
+    together: Digest | None = None
+    searches: Annotated[int, Field(gt=0)] = 1
 
     def progress(self) -> tuple[bool, bool, int, int]:
         """How far the search is: greater is further."""

@@ -18,7 +18,7 @@ from regbench.store.bundle_file import BundleFile
 from regbench.store.bundle_rows import SUMMARY_COLUMNS
 from regbench.store.files import read_bytes
 from regbench.trees.frames import IRREGULARITIES, RUNS, Results, frame, merge
-from regbench.trees.searches import with_searches
+from regbench.trees.searches import INFERRED, with_searches
 
 SOURCES = ("ours", "published")
 
@@ -59,6 +59,7 @@ def _load_file(file: BundleFile, source: str) -> Results:
     columns["definition"] = [""] * len(table)
     columns["code"] = columns["network"] = [""] * len(table)
     columns["planned"] = np.full(len(table), np.nan)
+    columns["searches"] = np.where(columns["search"] == INFERRED, np.nan, 1.0)
     columns["further_seeds"] = np.full(len(table), np.nan)
     columns["won"] = columns["superseded"] = np.zeros(len(table), bool)
     runs = with_searches(frame(RUNS, columns), file.manifests())

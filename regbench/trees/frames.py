@@ -174,6 +174,7 @@ def _run_frame(runs: Sequence[TreeRun], source: str) -> pd.DataFrame:
         "superseded",
         "irregular",
         "further_seeds",
+        "searches",
         "planned",
         "definition",
         "won",
@@ -186,6 +187,7 @@ def _run_frame(runs: Sequence[TreeRun], source: str) -> pd.DataFrame:
     columns["source"] = [source] * len(runs)
     columns["moment"] = np.array([one.moment for one in runs], dtype="datetime64[s]")
     columns["definition"], columns["planned"] = [""] * len(runs), [np.nan] * len(runs)
+    columns["searches"] = [1.0 if one.run.search else np.nan for one in runs]
     columns["further_seeds"], columns["won"] = [np.nan] * len(runs), [False] * len(runs)
     columns["superseded"] = [one.superseded for one in runs]
     columns["irregular"] = [",".join(dict.fromkeys(kind for kind, _ in one.run.irregular)) for one in runs]

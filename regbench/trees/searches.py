@@ -17,7 +17,12 @@ INFERRED = ""
 BY_HAND = Role.BY_HAND.value
 
 SEARCH_COLUMNS = {
-    "search": ("str", "digest of the search; `by hand` for a run of none; empty where the search is inferred"),
+    "search": (
+        "str",
+        "digest of the search, or of those that were declared as one; `by hand` for a run of none; empty where the "
+        "search is inferred",
+    ),
+    "searches": ("float64", "how many were declared as one; NaN where the search is inferred"),
     "role": ("str", "trial, re-run or by hand; empty where the search is inferred"),
     "trial": ("float64", "number of the trial, counting from 0; NaN for other runs"),
     "sampler": ("str", "of the search; empty where it is inferred"),
@@ -64,7 +69,9 @@ def runs_of(runs: pd.DataFrame, manifests: Sequence[Manifest]) -> pd.DataFrame:
     Of several runs of one spec the newest counts; one that timed out only where no other is.
     """
     members = _frame([row for manifest in manifests for row in _members(manifest)])
-    data = {manifest.digest: {*manifest.data_digests, ""} for manifest in manifests}
+    data: dict[str, set[str]] = {}
+    for manifest in manifests:
+        data.setdefault(_name(manifest), {""}).update(manifest.data_digests)
     counted = runs[runs["digest"] != ""].assign(is_late=runs["outcome"] == "timed_out").drop(columns=[*_OF_SEARCHES])
     found = members.assign(member=range(len(members))).merge(counted, on=["digest", "code"], how="inner", sort=False)
     is_on_its_data = [
@@ -80,9 +87,14 @@ def runs_of(runs: pd.DataFrame, manifests: Sequence[Manifest]) -> pd.DataFrame:
     return found.assign(superseded=False)[list(runs.columns)].astype(runs.dtypes)
 
 
+def _name(manifest: Manifest) -> str:
+    return manifest.together or manifest.digest
+
+
 def _members(manifest: Manifest) -> Iterable[Mapping[str, object]]:
     about = {
-        "search": manifest.digest,
+        "search": _name(manifest),
+        "searches": manifest.searches,
         "sampler": manifest.sampler,
         "budget": manifest.budget,
         "study_seed": manifest.seed,

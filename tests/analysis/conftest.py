@@ -47,6 +47,7 @@ PLAIN = {
     "budget": np.nan,
     "study_seed": np.nan,
     "further_seeds": np.nan,
+    "searches": np.nan,
     "planned": np.nan,
     "definition": "",
     "won": False,

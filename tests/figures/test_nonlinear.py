@@ -165,7 +165,10 @@ def row(**changes):
         ({}, "mean and deviation agree to all digits; the same setting won"),
         ({"sd": 0.2}, "the mean agrees to all digits, the deviation is 0.200"),
         # Standard errors of 0.0329 each: the half width is 2.1 (18 degrees of freedom) * 0.0465 = 0.098.
-        ({"mean": 87.75}, "no difference is seen within the 95 % interval of the difference, -0.0357 to +0.16 (here 87.750)"),
+        (
+            {"mean": 87.75},
+            "no difference is seen within the 95 % interval of the difference, -0.0357 to +0.16 (here 87.750)",
+        ),
         ({"mean": 88.0}, "does not agree: the 95 % interval of the difference, +0.214 to +0.41"),
         ({"setting": {"learning_rate": 0.1, "power": 0.8}}, "another setting won here"),
         ({"epochs": 20}, "not comparable, because here: 20 epochs instead of 100"),
