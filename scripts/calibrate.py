@@ -18,7 +18,7 @@ import pandas as pd
 from tabulate import tabulate
 
 from regbench.analysis.calibration import Surface, claimed, searches
-from regbench.analysis.sentences import QUESTIONS
+from regbench.analysis.sentences import QUESTIONS, Question
 
 SURFACES = Path(__file__).parents[1] / "results" / "surfaces"
 
@@ -78,15 +78,14 @@ def several(surface: Surface, count: int, budget: int, arguments: argparse.Names
     found: dict[str, object] = {"surface": surface.name, "searches": count}
     for name, pair, counted in (("false", [surface, surface], "any"), ("found", [better, surface], "c0")):
         runs = searches(pair, budget, arguments.repetitions, arguments.seed, fresh_seeds=2, several=count)
-        found[name] = shares(runs, counted)["given the budget"]
+        found[name] = shares(runs, counted, ("budget",))["given the budget"]
     return found
 
 
-def shares(runs: pd.DataFrame, counted: str) -> dict[str, object]:
+def shares(runs: pd.DataFrame, counted: str, questions: Sequence[Question] = QUESTIONS) -> dict[str, object]:
     """Of the problems, how many have a claim, in %; `counted`: any, or that this candidate is the better."""
     found: dict[str, object] = {}
-    for question in QUESTIONS:
-        rows = claimed(runs, question)
+    for question, rows in claimed(runs, *questions).groupby("question", sort=True):
         right = rows["claimed"].astype(bool) & ((rows["better"] == counted) | (counted == "any"))
         share = right.groupby(rows["problem"]).any().mean()
         found[f"given the {question}"] = f"{100 * share:.1f}"

@@ -193,8 +193,14 @@ def _search(
     }
 
 
-def claimed(runs: pd.DataFrame, question: Question = "budget", level: float = 0.05) -> pd.DataFrame:
-    """All pairs of the entries of each problem: `claims.claims`."""
+def claimed(runs: pd.DataFrame, *questions: Question, level: float = 0.05) -> pd.DataFrame:
+    """All pairs of the entries of each problem, for each question (given the budget, unless others are named)."""
     searched = scores.searched(runs)
     table = ranking.ranked_entries(runs, searched=searched)
-    return claims.claims(table, searched, question=question, level=level, against="all")
+    return pd.concat(
+        [
+            claims.claims(table, searched, question=question, level=level, against="all")
+            for question in questions or ("budget",)
+        ],
+        ignore_index=True,
+    )
