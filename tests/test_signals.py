@@ -42,7 +42,7 @@ def test_signal_at_the_beginning_ends_with_its_code_and_one_line(
 ):
     for seed in (42, 43):
         spec = make_task("quadratic_deep", "sgd").spec({"optimizer.learning_rate": 0.1}, seed)
-        Folder("results").write(make_result(spec, valid_losses=1.0, test_losses=1.0))
+        Folder("results").write(make_result(spec, train_losses=1.0, valid_losses=1.0, test_losses=1.0))
     process = subprocess.Popen(
         [sys.executable, "-P", "-c", BEGINS, *shlex.split(command)],
         stdout=subprocess.PIPE,

@@ -74,8 +74,10 @@ def draw_variance(values: np.ndarray) -> float:
     """Variance of the score over searches drawn from these trials; `values` has shape (trials,), the best first."""
     if len(values) < 2:
         return 0.0
-    steps = np.diff(values)
-    return max(0.0, float(steps @ draw_covariance(len(values)) @ steps))
+    with np.errstate(over="ignore", invalid="ignore"):
+        steps = np.diff(values)
+        variance = float(steps @ draw_covariance(len(values)) @ steps)
+    return 0.0 if variance < 0 else variance  # by rounding
 
 
 @lru_cache(maxsize=16)

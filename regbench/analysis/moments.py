@@ -13,7 +13,7 @@ def mean(values: Sequence[float] | np.ndarray) -> float:
     values = np.asarray(values, float)
     if len(values) and (values == values[0]).all():
         return float(values[0])
-    with np.errstate(invalid="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         return float(values.mean()) if len(values) else np.nan
 
 
@@ -22,4 +22,5 @@ def standard_deviation(values: Sequence[float] | np.ndarray) -> float:
     values = np.asarray(values, float)
     if len(values) > 1 and (values == values[0]).all():
         return 0.0 if np.isfinite(values[0]) else np.nan
-    return float(values.std(ddof=1)) if len(values) > 1 and np.isfinite(values).all() else np.nan
+    with np.errstate(over="ignore", invalid="ignore"):
+        return float(values.std(ddof=1)) if len(values) > 1 and np.isfinite(values).all() else np.nan

@@ -50,8 +50,9 @@ class Score(NamedTuple):
 
     def interval(self, level: float = 0.95) -> Interval:
         """Student's t interval."""
-        half = -special.stdtrit(self.freedom, (1 - level) / 2) * self.error
-        ends = Interval(float(self.value - half), float(self.value + half))
+        with np.errstate(over="ignore", invalid="ignore"):
+            half = -special.stdtrit(self.freedom, (1 - level) / 2) * self.error
+            ends = Interval(float(self.value - half), float(self.value + half))
         return ends if np.isfinite(ends).all() and half > 0 else NO_INTERVAL
 
 
@@ -157,7 +158,8 @@ class Searched:
     @cached_property
     def seed_variance(self) -> float:
         """Of the score, over seeds of the trials' values."""
-        return float(self.spread * np.sum(self.chances**2 / np.maximum(self.seeds, 1)[self.order]))
+        with np.errstate(over="ignore", invalid="ignore"):
+            return float(self.spread * np.sum(self.chances**2 / np.maximum(self.seeds, 1)[self.order]))
 
     @cached_property
     def redrawn(self) -> np.ndarray:
@@ -167,7 +169,8 @@ class Searched:
     @cached_property
     def oriented(self) -> float:
         """The expected winner, greater is better."""
-        return float(self.chances @ self.values[self.order])
+        with np.errstate(over="ignore", invalid="ignore"):
+            return float(self.chances @ self.values[self.order])
 
     @cached_property
     def score(self) -> Score:

@@ -72,7 +72,7 @@ def check_keras() -> None:
         if value != must:
             raise DefinitionError(
                 f"keras.config.{name}: must be {must} in every run, and be neither set by own code (layers take a "
-                f"dtype, an epsilon, a data format of their own) nor in ~/.keras/keras.json. Received: {value}"
+                f"dtype, an epsilon, a data format of their own) nor in ~/.keras/keras.json. Received: {value!r}"
             )
 
 

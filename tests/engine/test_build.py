@@ -186,7 +186,7 @@ def test_own_code_that_cannot_be_imported_is_refused(name, make_spec):
 
 
 def test_own_class_that_is_no_optimizer_is_refused(own_module, make_spec):
-    with pytest.raises(DefinitionError, match=r"optimizer\.name: must be a Keras optimizer\. Received: own.*:Plain$"):
+    with pytest.raises(DefinitionError, match=r"optimizer\.name: must be a Keras optimizer\. Received: 'own.*:Plain'$"):
         optimizer_of(make_spec(f"{own_module}:Plain"))
 
 

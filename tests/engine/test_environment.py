@@ -45,7 +45,7 @@ def test_settings_of_keras_that_own_code_changed_are_refused(name, other, make_t
     spec = make_task("quadratic_deep", "sgd", epochs=1).spec({"optimizer.learning_rate": 0.1}, 42)
     change(other)
     try:
-        with pytest.raises(DefinitionError, match=rf"^keras\.config\.{name}: must be .*\. Received: {other}"):
+        with pytest.raises(DefinitionError, match=rf"^keras\.config\.{name}: must be .*\. Received: {other!r}"):
             run(spec)
     finally:
         change(setting)

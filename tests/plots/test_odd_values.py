@@ -35,7 +35,8 @@ def test_any_value_can_be_drawn(make_runs, figures_of_runs, name, share):
     try:
         draw(figures_of_runs[name](runs))
     except NothingToDrawError:
-        assert share == 1.0
+        # A score takes in all trials: a single absurd one makes it absurd.
+        assert share == 1.0 or name == "dots"
 
 
 @pytest.mark.slow
