@@ -5,6 +5,7 @@ import pytest
 from scipy import stats
 
 from regbench.analysis import best, scores
+from regbench.analysis.calibration import Surface, searches
 from regbench.analysis.claims import pairs_of
 from regbench.analysis.ranking import ranked_entries
 
@@ -60,6 +61,25 @@ def test_one_sided_p_is_adjusted_for_all_others(sets_of):
         raw = stats.ttest_ind(values["p", "a"][1:], values["p", label][1:], equal_var=False, alternative="greater")
         assert rows.loc[label, "p"] == pytest.approx(min(1, 2 * raw.pvalue), rel=1e-9)
     assert np.isnan(rows.loc["a", "p"])
+
+
+def test_set_of_two_asks_the_second_test_where_the_first_alone_would_exclude():
+    """One-sided at 5 % is two-sided at 10 %: a p value between 5 and 10 % must have been held against divisions."""
+    generator = np.random.default_rng(0)
+    x = generator.random(300)
+    level = 0.97 - 0.87 * (1 - np.exp(-(((x - 0.6) / 0.03) ** 2)))
+    valid, test = (level[:, None] + 0.006 * generator.standard_normal((300, 10)) for _ in range(2))
+    peak = Surface("made__peak", "maximize", valid, test, 0.1)
+    runs = searches([peak, peak], 25, 60, seed=3)
+    searched = scores.searched(runs)
+    table = ranked_entries(runs, searched=searched)
+    pairs = pairs_of(table, searched)
+    excluded = (~best.sets_of_the_best(table, pairs)["is_possible"].astype(bool)).sum()
+    by_the_first_alone = sum(one.difference.p_value() < 0.1 for (one,) in pairs.values())
+    assert by_the_first_alone > 12
+    # Either of two may be excluded: at most 10 % of the repetitions, more with a probability below 1e-4.
+    assert excluded <= stats.binom.ppf(1 - 1e-4, 60, 0.1)
+    assert excluded < by_the_first_alone
 
 
 def test_sentences_name_the_best_or_those_that_may_be(sets_of):
