@@ -30,7 +30,7 @@ from scipy import stats
 from regbench.analysis import redrawing
 from regbench.analysis.intervals import probability_of_improvement
 from regbench.analysis.resolution import Resolution, resolution
-from regbench.analysis.scores import FEWEST_FRESH_SEEDS, AnySearched, Key, SeveralSearches, counted
+from regbench.analysis.searched import FEWEST_FRESH_SEEDS, AnySearched, Key, SeveralSearches, counted
 from regbench.analysis.sentences import QUESTIONS, Pair, Question, Spoken
 from regbench.analysis.significance import Difference, Sample, holm
 

@@ -12,7 +12,7 @@ from regbench.analysis.entries import Mode, judged_by, reported, sign, winners
 from regbench.analysis.intervals import Interval, bounds, interquartile_mean, interquartile_mean_interval, mean_interval
 from regbench.analysis.labels import with_labels
 from regbench.analysis.moments import mean, standard_deviation
-from regbench.analysis.scores import NO_SCORE, AnySearched, Key
+from regbench.analysis.searched import NO_SCORE, AnySearched, Key
 
 ROW = ["problem", "label"]
 COLUMNS = [

@@ -5,7 +5,7 @@ from functools import lru_cache
 import numpy as np
 
 from regbench.analysis import expected_winner
-from regbench.analysis.scores import AnySearched, Searched
+from regbench.analysis.searched import AnySearched, Searched
 from regbench.analysis.significance import Difference
 
 _ROUNDING = 1e-6

@@ -15,6 +15,7 @@ import pandas as pd
 from regbench import catalog
 from regbench.analysis import across, best, claims, curves, decay, fairness, ranking, scores, stability, tuning
 from regbench.analysis.entries import MODES, Mode, reported, trials
+from regbench.analysis.searched import AnySearched, Key
 from regbench.analysis.selection import select
 from regbench.analysis.sentences import QUESTIONS, Pair, Question
 from regbench.errors import DefinitionError, ResultsError, UnknownNameError, printable
@@ -61,7 +62,7 @@ class Comparison:
         )
 
     @cached_property
-    def searched(self) -> dict[scores.Key, scores.AnySearched]:
+    def searched(self) -> dict[Key, AnySearched]:
         """`scores.searched`: the trials of each entry."""
         return scores.searched(self.runs, self.mode, self.metric)
 

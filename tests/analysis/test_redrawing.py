@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from regbench.analysis import expected_winner, redrawing
-from regbench.analysis.scores import Searched
+from regbench.analysis.searched import Searched
 
 
 def searched(values, settings=None, chosen_by=None, spread=0.0):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from regbench.analysis import expected_winner, scores
+from regbench.analysis.searched import FREEDOM
 
 SEARCH = "s" * 64
 
@@ -48,7 +49,7 @@ def test_score_is_the_weighted_mean_with_fresh_seeds_in_place_of_the_winners_own
     assert searched.seed_variance == pytest.approx(seeds)
     draws = expected_winner.draw_variance(np.array([0.92, 0.85, 0.71]))
     assert searched.score.error == pytest.approx(np.sqrt(draws + seeds))
-    assert searched.score.freedom == scores.FREEDOM
+    assert searched.score.freedom == FREEDOM
 
 
 def test_diverged_crashed_and_worse_than_untrained_count_as_before_training(recorded):
