@@ -37,8 +37,9 @@ def share_draws(one: Searched, other: Searched) -> bool:
 def permuted_p(good: Searched, poor: Searched) -> float:
     """How often the scores differ as much where the trials of both are divided anew into two searches; two-sided.
 
-    Exact where the trials of both come from one distribution, whatever it is. Of searches that drew the same settings
-    the two trials of a setting change places. Trials that are equally good come by their numbers.
+    It assumes of the trials only that both candidates are alike, whatever their distribution; it is not quite exact,
+    because the values of the settings that were run again are means and those of the others are not. Of searches that
+    drew the same settings the two trials of a setting change places. Trials that are equally good come by their numbers.
     """
     chosen_by = np.concatenate([good.chosen_by, poor.chosen_by])
     numbers = np.concatenate([np.arange(good.trials), np.arange(poor.trials)])

@@ -43,8 +43,9 @@ def searched(runs: pd.DataFrame, mode: Mode = "final", metric: str | None = None
         problem, label = (str(trials[name].iloc[0]) for name in ("problem", "label"))
         search = _searched(trials, _get(fresh, entry, study_seed), floors[problem])
         found.setdefault((problem, label), []).append(search)
-    several = set(tried.loc[tried["searches"] > 1, "label"])
-    return {key: SeveralSearches(tuple(each)) if key[1] in several else each[0] for key, each in found.items()}
+    of_several = tried.loc[tried["searches"] > 1, ["problem", "label"]].drop_duplicates()
+    several = set(of_several.itertuples(index=False, name=None))
+    return {key: SeveralSearches(tuple(each)) if key in several else each[0] for key, each in found.items()}
 
 
 def _get(fresh: Mapping[Any, pd.DataFrame], entry: int, study_seed: float) -> pd.DataFrame | None:

@@ -98,21 +98,22 @@ class Comparison:
         return self.claims_of(self.against)
 
     def claims_of(self, against: str = "all", question: Question | None = None) -> pd.DataFrame:
-        """`claims.claims` with probabilities.
-
-        Args:
-            against: "best", "all", or the label of an entry that was singled out beforehand.
-            question: "budget" or "settings"; that of the comparison unless given.
-        """
+        """`claims.claims` with probabilities; the question is that of the comparison unless given."""
         asked = self.question if question is None else question
         pairs = self._pairs_given_the_budget if asked == "budget" else None
         rows = claims.claims(self.table, self.searched, question=asked, level=LEVEL, against=against, pairs=pairs)
-        return claims.with_probabilities(rows, self.searched)
+        return claims.with_probabilities(rows, self._counted)
 
     @cached_property
     def best(self) -> pd.DataFrame:
         """`best.sets_of_the_best`: which entries of each problem cannot be excluded from being the best."""
         return best.sets_of_the_best(self.table, self._pairs_given_the_budget, LEVEL)
+
+    @cached_property
+    def _counted(self) -> dict[Key, AnySearched]:
+        """The trials that count: those of the budget at which entries are compared."""
+        counts = self.table.set_index(["problem", "label"])["trials_counted"]
+        return {key: one.first(int(counts[key])) for key, one in self.searched.items()}
 
     @cached_property
     def _pairs_given_the_budget(self) -> dict[str, list[Pair]]:

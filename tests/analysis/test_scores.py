@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from regbench.analysis import expected_winner, scores
-from regbench.analysis.searched import FREEDOM
+from regbench.analysis.searched import FREEDOM, Searched, SeveralSearches
 
 SEARCH = "s" * 64
 
@@ -28,7 +28,7 @@ def recorded(make_runs):
         for number, seed, value in again:
             ended = {"outcome": "diverged", "test": 0.99} if value is None else {"test": value}
             rows.append({"setting": {"x": number}, "seed": seed, "role": "re-run", **ended})
-        return make_runs(rows, **search, **common).assign(untrained_accuracy=untrained)
+        return make_runs(rows, **search | common).assign(untrained_accuracy=untrained)
 
     return make
 
@@ -109,3 +109,12 @@ def test_one_trial_alone_has_the_freedom_of_its_seeds(make_study):
     assert score.error == pytest.approx(0.1 / np.sqrt(3))
     low, high = score.interval()
     assert (low, high) == pytest.approx((0.5 - 4.3027 * score.error, 0.5 + 4.3027 * score.error), rel=1e-4)
+
+
+def test_searches_are_several_on_the_problem_where_they_were_declared_so(recorded, join):
+    common = {"problem": "p", "searches": 2.0, "search": "t" * 64}
+    together = [recorded([(0.9, 0.9), (0.8, 0.8)], **common).assign(study_seed=seed) for seed in (42.0, 1042.0)]
+    alone = recorded([(0.9, 0.9), (0.8, 0.8)], problem="q", searches=1.0)
+    found = {problem: one for (problem, _), one in scores.searched(join(*together, alone)).items()}
+    assert isinstance(found["p"], SeveralSearches)
+    assert isinstance(found["q"], Searched)
