@@ -9,8 +9,8 @@
 For both: p values are adjusted for all pairs of a problem (Holm 1979), whichever of them are shown, so that the chance
 of any false claim on a problem is at most the level. A second test, which assumes less, must agree before anything is
 claimed: for the budget the trials of both searches are divided anew (which assumes only that both candidates are
-alike); for the settings the ranks of the runs are compared (Mann and Whitney). Intervals have the confidence at which Holm's procedure
-judged the pair: they exclude 0 where a difference is claimed, and only there.
+alike); for the settings the ranks of the runs are compared (Mann and Whitney). Intervals have the confidence at which
+Holm's procedure judged the pair: they exclude 0 where a difference is claimed, and only there.
 
 Nothing is claimed of losses that contain a penalty term: they measure another thing for every strength. Nor of fewer
 than five fresh seeds, of searches with unequal budgets or two samplers, of one candidate whose definition changed in

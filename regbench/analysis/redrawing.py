@@ -39,7 +39,7 @@ def permuted_p(good: Searched, poor: Searched) -> float:
 
     It assumes of the trials only that both candidates are alike, whatever their distribution; it is not quite exact,
     because the values of the settings that were run again are means and those of the others are not. Of searches that
-    drew the same settings the two trials of a setting change places. Trials that are equally good come by their numbers.
+    drew the same settings the two trials of a setting change places. Trials that are equally good come by number.
     """
     chosen_by = np.concatenate([good.chosen_by, poor.chosen_by])
     numbers = np.concatenate([np.arange(good.trials), np.arange(poor.trials)])
