@@ -8,8 +8,11 @@ from regbench.analysis import expected_winner
 from regbench.analysis.searched import AnySearched, Searched
 from regbench.analysis.significance import Difference
 
-_ROUNDING = 1e-6
-"""Of single precision, relative to the largest value."""
+_ROUNDING = 1e-5
+"""Of single precision, relative."""
+
+_FIRST, _HOPELESS = 2000, 0.3
+"""No more divisions are looked at where of so many so large a share is as different."""
 
 
 def difference(good: AnySearched, poor: AnySearched) -> Difference:
@@ -37,9 +40,11 @@ def share_draws(one: Searched, other: Searched) -> bool:
 def permuted_p(good: Searched, poor: Searched) -> float:
     """How often the scores differ as much where the trials of both are divided anew into two searches; two-sided.
 
-    It assumes of the trials only that both candidates are alike, whatever their distribution; it is not quite exact,
-    because the values of the settings that were run again are means and those of the others are not. Of searches that
-    drew the same settings the two trials of a setting change places. Trials that are equally good come by number.
+    What is compared is the difference relative to its draw error in that division: this finds more than the difference
+    itself, and errs less where the candidates are unlike (Janssen 1997). It assumes of the trials only that both
+    candidates are alike, whatever their distribution; it is not quite exact, because the values of the settings that
+    were run again are means and those of the others are not. Of searches that drew the same settings the two trials of
+    a setting change places. Trials that are equally good come by number.
     """
     chosen_by = np.concatenate([good.chosen_by, poor.chosen_by])
     numbers = np.concatenate([np.arange(good.trials), np.arange(poor.trials)])
@@ -47,17 +52,30 @@ def permuted_p(good: Searched, poor: Searched) -> float:
     # Of two equal trials with one number, that of either search comes first by turns.
     order = np.lexsort((is_mine ^ (numbers % 2 == 0), numbers, -chosen_by))
     values = np.concatenate([good.values, poor.values])[order]
-    values = values - values.mean()
-    seen = expected_winner.division_weights(is_mine[order][None]) @ values
+    values = (values - values[0]).astype(np.float32)
+    seen = _relative(expected_winner.division(is_mine[order][None], good.trials), values)[0]
     if share_draws(good, poor):
-        weights = expected_winner.division_weights(_swapped(good.trials)[:, order])
+        tables = expected_winner.division(_swapped(good.trials)[:, order], good.trials)
     else:
-        weights = expected_winner.permuted_weights(good.trials, poor.trials)
-    as_large = np.abs(weights @ values.astype(np.float32)) >= abs(seen[0]) - _ROUNDING * np.abs(values).max()
-    return float((1 + as_large.sum()) / (1 + len(weights)))
+        tables = expected_winner.divisions(good.trials, poor.trials)
+    as_large = divided = 0
+    for part in (tables[:, :_FIRST], tables[:, _FIRST:]):
+        as_large += int((_relative(part, values) >= seen * (1 - _ROUNDING)).sum())
+        divided += part.shape[1]
+        if as_large > _HOPELESS * divided:
+            break
+    return (1 + as_large) / (1 + divided)
 
 
-@lru_cache(maxsize=16)
+def _relative(tables: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Differences relative to their draw errors, without sign; shape (divisions,)."""
+    difference, *loadings = tables @ values[: tables.shape[-1]]
+    error = np.sqrt(np.sum(np.square(loadings), axis=0))
+    smallest = np.finfo(np.float32).tiny
+    return np.abs(difference) / np.maximum(error, smallest)
+
+
+@lru_cache(maxsize=4)
 def _swapped(trials: int) -> np.ndarray:
     """Which trials belong to the one search when those of equal number change places at random."""
     size = (expected_winner.PERMUTATIONS, trials)

@@ -14,7 +14,7 @@ from regbench.analysis import expected_winner
 from regbench.analysis.intervals import NO_INTERVAL, Interval
 from regbench.analysis.moments import mean, standard_deviation
 
-FREEDOM = 20.0
+FREEDOM = 14.0
 """Degrees of freedom of the error of one search: chosen on recorded surfaces (`docs/claims.md`), not derived."""
 
 FEWEST_FRESH_SEEDS = 5
