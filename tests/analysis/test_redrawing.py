@@ -75,9 +75,9 @@ def test_trials_of_common_draws_change_places():
     one, other = searched(first, tuple("abcde")), searched(second, tuple("abcde"))
     seen = relative(first, second)
     swapped = [np.array(swaps) for swaps in product([False, True], repeat=5)]
-    expected = np.mean([
-        relative(np.where(swaps, second, first), np.where(swaps, first, second)) >= seen - 1e-9 for swaps in swapped
-    ])
+    expected = np.mean(
+        [relative(np.where(swaps, second, first), np.where(swaps, first, second)) >= seen - 1e-9 for swaps in swapped]
+    )
     assert redrawing.permuted_p(one, other) == pytest.approx(expected, abs=0.02)
 
 
