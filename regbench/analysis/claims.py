@@ -27,7 +27,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from regbench.analysis import redrawing
+from regbench.analysis import failures, redrawing
 from regbench.analysis.intervals import probability_of_improvement
 from regbench.analysis.resolution import Resolution, resolution
 from regbench.analysis.searched import FEWEST_FRESH_SEEDS, AnySearched, Key, SeveralSearches, counted
@@ -93,23 +93,26 @@ def pairs_of(
     }
 
 
-def with_probabilities(pairs: pd.DataFrame, searched: Mapping[Key, AnySearched], level: float = 0.95) -> pd.DataFrame:
-    """Adds how probable it is that a run of the better entry's winner beats one of the worse entry's.
+def with_runs(pairs: pd.DataFrame, searched: Mapping[Key, AnySearched], level: float = 0.95) -> pd.DataFrame:
+    """Adds what the runs of the two winners say by themselves, without adjustment for other pairs.
 
     Args:
         pairs: what `claims` gives.
         searched: what it was given.
-        level: of the interval of each probability by itself, without adjustment for others.
+        level: of the interval of each probability.
 
     Returns:
-        `probability`, `probability_low`, `probability_high` besides; NaN where an entry has no fresh seed.
+        Besides, how probable it is that a run of the better entry beats one of the worse entry: `probability`,
+        `probability_low`, `probability_high`, NaN where an entry has no fresh seed; and how many runs failed:
+        `failed_better` and `failed_worse` of `n_better` and `n_worse`, and `failed_p` (`failures`).
     """
     rows = []
     for problem, better, worse in zip(pairs["problem"], pairs["better"], pairs["worse"], strict=True):
         good, poor = (one.fresh_of_winner for one in (searched[problem, better], searched[problem, worse]))
         probability, (low, high) = probability_of_improvement(good, poor, "maximize", level)
-        rows.append((probability, low, high))
-    columns = ["probability", "probability_low", "probability_high"]
+        failed = [one.failures for one in (searched[problem, better], searched[problem, worse])]
+        rows.append((probability, low, high, *(one.failed for one in failed), failures.compared(*failed)))
+    columns = ["probability", "probability_low", "probability_high", "failed_better", "failed_worse", "failed_p"]
     return pairs.join(pd.DataFrame(rows, index=pairs.index, columns=columns))
 
 
@@ -161,7 +164,7 @@ def _pairs(entries: pd.DataFrame, searched: Mapping[Key, AnySearched], question:
         if not apart and np.isnan(p):
             apart = "there is no spread by which to judge the difference"
         seeds = (len(good.fresh_of_winner), len(poor.fresh_of_winner))
-        told = _diverged((better, good), (worse, poor))
+        told = _failed((better, good), (worse, poor))
         yield Pair(str(rows[better]["problem"]), better, worse, difference, np.nan if apart else p, *seeds, apart, told)
 
 
@@ -245,13 +248,21 @@ def _why_silent(one: tuple[str, AnySearched], other: tuple[str, AnySearched], qu
     return ""
 
 
-def _diverged(one: tuple[str, AnySearched], other: tuple[str, AnySearched]) -> str:
-    parts = [
-        f"{search.diverged_of_winner} of {len(search.fresh_of_winner)} runs of {label}"
-        for label, search in (one, other)
-        if search.diverged_of_winner
+def _failed(one: tuple[str, AnySearched], other: tuple[str, AnySearched]) -> str:
+    """Shares of failure, and what the other runs have; empty where no run failed."""
+    (better, good), (worse, poor) = ((label, search.failures) for label, search in (one, other))
+    if not good.failed and not poor.failed:
+        return ""
+    means = [
+        f"{each.mean_of_others:.4g} of {label}"
+        for label, each in ((better, good), (worse, poor))
+        if np.isfinite(each.mean_of_others)
     ]
-    return f" Diverged, and counted as before training: {', '.join(parts)}." if parts else ""
+    others = f"; the mean of the others is {' and '.join(means)}" if means else ""
+    return (
+        f" Failed, and counted as before training: {good} runs of {better}, {poor} of {worse} "
+        f"(p = {failures.compared(good, poor):.2g} by itself){others}."
+    )
 
 
 def _row(pair: Pair, product: float, tests: int, level: float, spoken: Spoken) -> tuple[object, ...]:

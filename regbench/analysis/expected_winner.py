@@ -2,15 +2,17 @@
 
 A search draws B trials, the validation set chooses one, and that one is reported. The reported setting was lucky to be
 drawn and lucky to be chosen: a search made again would end with another. So a search is judged by all its trials, each
-weighted by its chance to win a search whose trials are drawn from them, with replacement (the "bagged" winner):
+weighted by its chance to be the best of 2 B draws from them, with replacement (the "bagged" winner):
 
-    score = sum of w_i v_i,    w_i = ((B - i + 1) / B)^B - ((B - i) / B)^B,    i = 1 (best by validation) ... B
+    score = sum of w_i v_i,    w_i = ((B - i + 1) / B)^2B - ((B - i) / B)^2B,    i = 1 (best by validation) ... B
 
-where v_i is the value of the i-th trial: .63, .23, .09, ... go to the best, the second, the third. The luck of the
-draw is the variance of the same sum over such searches. With g(c) = ((B - c) / B)^B and C_i, the number of draws among
-the i best trials (binomial; given C_i, C_j - C_i is binomial too), the drawn search has the score v_1 + sum of
-(v_{i+1} - v_i) g(C_i): its variance is a quadratic form in the differences, exact, without drawing anything. To it
-comes the noise of the v_i themselves, the sum of w_i^2 s^2 / n_i for means over n_i seeds of standard deviation s.
+where v_i is the value of the i-th trial: .87, .12, .02, ... go to the best, the second, the third. B draws would miss a
+third of the trials each time, and stand for a smaller search than was made; two for each trial miss an eighth. The luck
+of the draw is the variance of the same sum over searches whose B trials are drawn from these. With g(c) =
+((B - c) / B)^2B and C_i, the number of draws among the i best trials (binomial; given C_i, C_j - C_i is binomial too),
+the drawn search has the score v_1 + sum of (v_{i+1} - v_i) g(C_i): its variance is a quadratic form in the differences,
+exact, without drawing anything. To it comes the noise of the v_i themselves, the sum of w_i^2 s^2 / n_i for means over
+n_i seeds of standard deviation s.
 
 Sources: Dodge et al. 2019 (arXiv 1909.03004) for the expected best of a budget; Hutson and Ernst 2000 (JRSS B 62) for
 exact bootstrap moments of L-estimators.
@@ -21,6 +23,9 @@ from functools import lru_cache
 
 import numpy as np
 from scipy import stats
+
+DRAWS = 2
+"""For each trial, of which the best one counts."""
 
 PERMUTATIONS = 20_000
 """Divisions of the trials of two searches; p values are multiples of their inverse."""
@@ -40,7 +45,7 @@ _NEGLIGIBLE = 1e-9
 
 @lru_cache(maxsize=64)
 def weights(trials: int) -> np.ndarray:
-    """The chance of each trial to win, the best first, shape (trials,); they sum to 1."""
+    """The chance of each trial to be the best of `DRAWS` draws for each, the best first, shape (trials,); sums to 1."""
     missed = _missed(trials)
     return missed[:-1] - missed[1:]
 
@@ -163,5 +168,5 @@ def division(mine: np.ndarray, one: int, seen: int | None = None) -> np.ndarray:
 
 
 def _missed(trials: int) -> np.ndarray:
-    """g(c) for c = 0 ... trials: the chance that none of so many draws is among the c best trials."""
-    return ((trials - np.arange(trials + 1)) / trials) ** trials
+    """g(c) for c = 0 ... trials: the chance that none of the draws is among the c best trials."""
+    return ((trials - np.arange(trials + 1)) / trials) ** (DRAWS * trials)

@@ -64,10 +64,10 @@ _OF_TRIALS = [
 
 class _Fresh(NamedTuple):
     values: np.ndarray
-    diverged: int
+    failed: np.ndarray
 
 
-_NONE = _Fresh(np.empty(0), 0)
+_NONE = _Fresh(np.empty(0), np.empty(0, bool))
 
 
 def _searched(trials: pd.DataFrame, again: pd.DataFrame | None, floor: float) -> Searched:
@@ -99,7 +99,7 @@ def _searched(trials: pd.DataFrame, again: pd.DataFrame | None, floor: float) ->
         chosen_by=chosen_by,
         own=own,
         fresh=tuple(one.values for one in runs_again),
-        diverged=tuple(one.diverged for one in runs_again),
+        failed=tuple(one.failed for one in runs_again),
         spread=squares / freedom if freedom else np.nan,
         spread_freedom=freedom,
         decided_by=str(first["decided_by"]),
@@ -116,11 +116,12 @@ def _placed(size: int, place: np.ndarray, part: np.ndarray, nothing: object) -> 
 
 def _fresh(again: pd.DataFrame, sign: float, floor: float) -> Iterator[tuple[str, _Fresh]]:
     completed = (again["outcome"] == "completed").to_numpy()
-    worth = _worth(sign * again["value"].to_numpy(float), completed, floor)
+    values = sign * again["value"].to_numpy(float)
+    worth, failed = _worth(values, completed, floor), ~(completed & (values >= floor))
     texts = again["setting"].to_numpy(object)
     for text in dict.fromkeys(texts):
         mine = texts == text
-        yield str(text), _Fresh(worth[mine], int((~completed[mine]).sum()))
+        yield str(text), _Fresh(worth[mine], failed[mine])
 
 
 def _worth(oriented: np.ndarray, completed: np.ndarray, floor: float) -> np.ndarray:

@@ -8,7 +8,7 @@ import pytest
 from scipy import optimize, stats
 
 from regbench.analysis import scores
-from regbench.analysis.claims import COLUMNS, claims, with_probabilities
+from regbench.analysis.claims import COLUMNS, claims, with_runs
 from regbench.analysis.ranking import ranked_entries
 from regbench.analysis.significance import holm
 
@@ -157,7 +157,14 @@ def test_diverged_run_counts_as_before_training_never_with_its_value(make_study,
         assert (row["better"], row["worse"]) == ("a", "b")
         # b: six times 9, and 5.0, 5.1, 4.9.
         assert row["difference"] == pytest.approx((6 * 9 + 15) / 9 - 5.0)
-        assert row["sentence"].endswith("Diverged, and counted as before training: 6 of 9 runs of b.")
+        assert row["sentence"].endswith(
+            "Failed, and counted as before training: 0 of 9 (up to 28 % possible) runs of a, "
+            "6 of 9 (30 to 93 % possible) of b (p = 0.009 by itself); the mean of the others is 5 of a and 5 of b."
+        )
+    (row,) = with_runs(claims_from(runs), scores.searched(runs)).to_dict("records")
+    assert (row["failed_better"], row["failed_worse"]) == (0, 6)
+    # Of the 18 over 6 choices of six runs, 9 over 6 all lie in either of the halves.
+    assert row["failed_p"] == pytest.approx(2 * math.comb(9, 6) / math.comb(18, 6))
 
 
 @pytest.mark.parametrize("mode", ["best", "most"])
@@ -240,7 +247,7 @@ def test_interval_excludes_zero_where_a_difference_is_claimed_and_only_there(cla
 def test_probability_counts_the_pairs_of_fresh_seeds_that_the_better_wins(results):
     # Of 3 x 2 pairs the first wins five: 0.4 only against 0.3.
     runs = results(two([0.4, 0.6, 0.8], [0.3, 0.5], tuned=0.0))
-    (row,) = with_probabilities(claims_from(runs), scores.searched(runs)).to_dict("records")
+    (row,) = with_runs(claims_from(runs), scores.searched(runs)).to_dict("records")
     assert (row["better"], row["worse"]) == ("a", "b")
     assert row["probability"] == pytest.approx(5 / 6)
     assert 0 <= row["probability_low"] < 5 / 6 < row["probability_high"] <= 1
@@ -248,7 +255,7 @@ def test_probability_counts_the_pairs_of_fresh_seeds_that_the_better_wins(result
 
 def test_entry_without_fresh_seeds_beats_nothing_with_any_probability(results):
     runs = results(two([], [0.3, 0.5]))
-    (row,) = with_probabilities(claims_from(runs), scores.searched(runs)).to_dict("records")
+    (row,) = with_runs(claims_from(runs), scores.searched(runs)).to_dict("records")
     assert math.isnan(row["probability"])
 
 

@@ -9,10 +9,10 @@ from regbench.analysis import expected_winner
 
 
 def test_weights_are_the_chances_to_win_a_redrawn_search():
-    """Of all 4^4 searches that can be drawn from four trials."""
-    wins = np.bincount([min(draw) for draw in product(range(4), repeat=4)], minlength=4)
-    np.testing.assert_allclose(expected_winner.weights(4), wins / 4**4, rtol=1e-12)
-    assert expected_winner.weights(50)[:3] == pytest.approx([0.6358, 0.2343, 0.0845], abs=1e-4)
+    """Of all 4^8 ways to draw twice as often as there are trials."""
+    wins = np.bincount([min(draw) for draw in product(range(4), repeat=8)], minlength=4)
+    np.testing.assert_allclose(expected_winner.weights(4), wins / 4**8, rtol=1e-12)
+    assert expected_winner.weights(50)[:3] == pytest.approx([0.8674, 0.1157, 0.0148], abs=1e-4)
     assert expected_winner.weights(1) == pytest.approx([1.0])
 
 
