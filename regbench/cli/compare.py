@@ -17,19 +17,12 @@ if TYPE_CHECKING:
 GROUPINGS = ("coupling",)
 SHOWN = ("table", "claims")
 SHOWN_CLAIMS = 10
-DEFAULT_TREE = Path("results")
 
 
 @click.command()
 @options.problems
 @options.several_results(" of any dialect; repeatable, or A,B.  [default: results, if there are any]")
-@click.option(
-    "--baselines",
-    default="bundled",
-    show_default=True,
-    metavar="bundled|none|DIR",
-    help="What comes with regbench, nothing, or a results tree.",
-)
+@options.baselines
 @options.only_candidates
 @click.option(
     "--metric", metavar="accuracy|loss", help="Test metric to compare.  [default: what decides on the problem]"
@@ -82,10 +75,9 @@ def compare(
         raise UnknownNameError("part to show", show, SHOWN)
     from regbench.comparison import compare as compare_results
 
-    trees = results or ([str(DEFAULT_TREE)] if _holds_results(DEFAULT_TREE) else [])
     trials = None if budget is None else catalog.budget_trials(budget)
     with progress.Waiting("comparing"):
-        comparison = compare_results(problems, results=trees, budget=trials, **others)
+        comparison = compare_results(problems, results=options.trees_of(results), budget=trials, **others)
         _compute(comparison)
     if plots is not None:
         with progress.Waiting("drawing"):
@@ -100,11 +92,6 @@ def compare(
     else:
         _show(comparison, form, by)
     return DONE
-
-
-def _holds_results(folder: Path) -> bool:
-    """Whether there is more in it than what comes with regbench (in a checkout)."""
-    return folder.is_dir() and any(entry.name not in ("bundled", "surfaces") for entry in folder.iterdir())
 
 
 def _compute(comparison: "Comparison") -> None:
