@@ -75,8 +75,8 @@ def claims(
         tested = [pair for pair in compared[str(problem)] if against in ("best", "all", pair.better, pair.worse)]
         best = tested[0].better if tested else ""
         products = holm([pair.p for pair in tested])
-        tests = int(np.isfinite(products).sum())
-        spoken = Spoken(question, str(problem), tests, _budgets(entries), _resolution(entries))
+        tests, split = int(np.isfinite(products).sum()), str(entries["split"].iloc[0])
+        spoken = Spoken(question, str(problem), tests, _budgets(entries), _resolution(entries), split)
         for pair, product in zip(tested, products, strict=True):
             if against != "best" or pair.better == best:
                 rows.append(_row(pair, float(product), tests, level, spoken))

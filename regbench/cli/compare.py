@@ -73,6 +73,8 @@ def compare(
         raise UnknownNameError("grouping", by, GROUPINGS)
     if show not in SHOWN:
         raise UnknownNameError("part to show", show, SHOWN)
+    if show == "claims" and form in ("markdown", "latex"):
+        raise UnknownNameError("format of claims", form, ("table", "json", "csv"))
     from regbench.comparison import compare as compare_results
 
     trials = None if budget is None else catalog.budget_trials(budget)
@@ -130,19 +132,20 @@ def _show(comparison: "Comparison", form: str, by: str | None) -> None:
 
 def _show_claims(comparison: "Comparison", form: str) -> None:
     """Each pair: as data, or as sentences."""
+    from regbench.analysis.sentences import OVERSTATED
     from regbench.comparison import tables
 
     pairs = comparison.claims if comparison.against != "best" else comparison.claims_of("all")
-    if form in ("markdown", "latex"):
-        raise UnknownNameError("format of claims", form, ("table", "json", "csv"))
     if form == "table":
-        for line in (*comparison.best_sentences, *pairs["sentence"]):
+        overstated = [OVERSTATED] if pairs["claimed"].any() else []
+        for line in (*comparison.best_sentences, *pairs["sentence"], *overstated):
             terminal.show_text(line)
         return
     terminal.show_text((tables.claims_json if form == "json" else tables.claims_csv)(pairs).rstrip("\n"))
 
 
 def _show_tables(comparison: "Comparison", by: str | None) -> None:
+    from regbench.analysis.sentences import OVERSTATED
     from regbench.comparison import tables
 
     for line in comparison.best_sentences:
@@ -156,8 +159,11 @@ def _show_tables(comparison: "Comparison", by: str | None) -> None:
         terminal.show_table(tables.COLUMNS, tables.cells(entries), right=right)
         terminal.show_text("")
     terminal.show_text(tables.LEGEND)
-    sentences = comparison.claims.sort_values("claimed", ascending=False, kind="stable")["sentence"]
+    claims = comparison.claims.sort_values("claimed", ascending=False, kind="stable")
+    sentences = claims["sentence"]
     for sentence in sentences[:SHOWN_CLAIMS]:
         terminal.show_text(f"* {sentence}")
     if len(sentences) > SHOWN_CLAIMS:
         terminal.show_text(f"... {len(sentences) - SHOWN_CLAIMS} more comparisons: --show claims has them")
+    if claims["claimed"].any():
+        terminal.show_text(OVERSTATED)

@@ -61,10 +61,14 @@ HIGH, LOW = [0.90, 0.91, 0.92, 0.90, 0.92], [0.80, 0.81, 0.82, 0.80, 0.82]
     [
         (
             "settings",
-            "the setting found for a beats the setting found for b on p by 0.100 [0.085, 0.115] over 5 fresh seeds "
-            "each (p < 0.0001).",
+            "the setting found for a beats the setting found for b on p by 0.100 [0.085, 0.115] on this "
+            "test set over 5 fresh seeds each (p < 0.0001).",
         ),
-        ("budget", "a beats b on p by 0.100 [0.085, 0.115] when each is tuned anew with its budget (p < 0.0001)."),
+        (
+            "budget",
+            "a beats b on p by 0.100 [0.085, 0.115] on this test set when each is tuned anew with its "
+            "budget (p < 0.0001).",
+        ),
     ],
 )
 def test_claim_is_a_sentence_with_question_difference_interval_and_p(claims_of, question, sentence):
