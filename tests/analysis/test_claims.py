@@ -171,6 +171,16 @@ def test_diverged_run_counts_as_before_training_never_with_its_value(make_study,
     assert row["failed_p"] == pytest.approx(2 * math.comb(9, 6) / math.comb(18, 6))
 
 
+def test_one_run_that_is_no_number_counts_as_before_training(make_study, join):
+    good, bad = make_study("a", {0.1: 0.9}, HIGH), make_study("b", {0.1: 0.9}, [*HIGH[:4], math.nan])
+    runs = join(good, bad).assign(untrained_accuracy=0.1)
+    for question in ("budget", "settings"):
+        row = claims_from(runs, question=question).iloc[0]
+        assert row["difference"] == pytest.approx(np.mean(HIGH) - np.mean([*HIGH[:4], 0.1]))
+        assert not row["claimed"]
+        assert "1 of 5 (1 to 72 % possible) of b" in row["sentence"]
+
+
 @pytest.mark.parametrize("mode", ["best", "most"])
 def test_modes_that_look_at_the_best_epoch_or_the_most_seeds_claim_nothing(results, mode):
     runs = results(two(HIGH, LOW))
