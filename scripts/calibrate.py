@@ -132,7 +132,7 @@ def rules(surfaces: Sequence[Surface], arguments: argparse.Namespace) -> Rows:
 def _by_rule(runs: pd.DataFrame, counted: str) -> dict[str, str]:
     compared = list(_two_by_two(runs, counted))
     problems = runs["problem"].nunique()
-    divided = np.array([redrawing.permuted_p(good, poor) for good, poor in compared])
+    divided = redrawing.permuted_p(compared)
     differences = [redrawing.difference(good, poor) for good, poor in compared]
     found: dict[str, str] = {"divided anew": _share(divided, problems)}
     for freedom in FREEDOMS:

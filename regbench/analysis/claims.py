@@ -30,7 +30,7 @@ from scipy import stats
 from regbench.analysis import failures, redrawing
 from regbench.analysis.intervals import probability_of_improvement
 from regbench.analysis.resolution import Resolution, resolution
-from regbench.analysis.searched import FEWEST_FRESH_SEEDS, AnySearched, Key, SeveralSearches, counted
+from regbench.analysis.searched import FEWEST_FRESH_SEEDS, AnySearched, Key, Searched, SeveralSearches, counted
 from regbench.analysis.sentences import QUESTIONS, Pair, Question, Spoken
 from regbench.analysis.significance import Difference, Sample, holm
 
@@ -156,10 +156,10 @@ def _pairs(entries: pd.DataFrame, searched: Mapping[Key, AnySearched], question:
     values = {label: value(one) for label, one in trials.items()}
     # What has no value sorts last.
     order = sorted(rows, key=lambda label: -values[label] if np.isfinite(values[label]) else np.inf)
-    compare = _by_budget if question == "budget" else _by_settings
-    for better, worse in combinations(order, 2):
-        good, poor = trials[better], trials[worse]
-        difference, p = compare(good, poor)
+    named = list(combinations(order, 2))
+    compared = [(trials[better], trials[worse]) for better, worse in named]
+    tests = _by_budget(compared) if question == "budget" else [_by_settings(*both) for both in compared]
+    for (better, worse), (good, poor), (difference, p) in zip(named, compared, tests, strict=True):
         apart = _why_apart(rows[better], rows[worse]) or _why_silent((better, good), (worse, poor), question)
         if not apart and np.isnan(p):
             apart = "there is no spread by which to judge the difference"
@@ -176,17 +176,20 @@ def _of_winner(one: AnySearched) -> float:
     return Sample.of(one.fresh_of_winner).mean
 
 
-def _by_budget(good: AnySearched, poor: AnySearched) -> tuple[Difference, float]:
-    difference = redrawing.difference(good, poor)
-    p = difference.p_value()
-    if isinstance(good, SeveralSearches) or isinstance(poor, SeveralSearches):
-        return difference, p
-    if good.trials > 1 and poor.trials > 1:
-        needs_a_second = not p >= _CLAIMABLE  # NaN, where no error is seen, does too
-        return difference, np.fmax(p, redrawing.permuted_p(good, poor)) if needs_a_second else p
-    if np.isnan(p):  # two constant candidates, whose seeds show no spread
-        p = _divided(good.fresh_of_winner, poor.fresh_of_winner)
-    return difference, p
+def _by_budget(pairs: Sequence[tuple[AnySearched, AnySearched]]) -> list[tuple[Difference, float]]:
+    differences = [redrawing.difference(good, poor) for good, poor in pairs]
+    p = np.array([one.p_value() for one in differences])
+    second: dict[int, tuple[Searched, Searched]] = {}
+    for number, (good, poor) in enumerate(pairs):
+        if isinstance(good, Searched) and isinstance(poor, Searched):
+            if good.trials > 1 and poor.trials > 1:
+                if not p[number] >= _CLAIMABLE:  # NaN, where no error is seen, asks for it too
+                    second[number] = good, poor
+            elif np.isnan(p[number]):  # two constant candidates, whose seeds show no spread
+                p[number] = _divided(good.fresh_of_winner, poor.fresh_of_winner)
+    numbers = list(second)
+    p[numbers] = np.fmax(p[numbers], redrawing.permuted_p(list(second.values())))
+    return list(zip(differences, p.tolist(), strict=True))
 
 
 _CLAIMABLE = 0.2

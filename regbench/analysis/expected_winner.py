@@ -136,7 +136,7 @@ def divisions(one: int, other: int, seed: int = 0) -> np.ndarray:
         seed: of the divisions.
 
     Returns:
-        Shape (1 + 2 LOADINGS, PERMUTATIONS, trials), float32; without the last trials where they cannot be seen.
+        Shape (PERMUTATIONS, 1 + 2 LOADINGS, trials), float32; without the last trials where they cannot be seen.
     """
     total = one + other
     draws = np.random.default_rng(seed).random((PERMUTATIONS, total), dtype=np.float32)
@@ -154,7 +154,7 @@ def division(mine: np.ndarray, one: int, seen: int | None = None) -> np.ndarray:
         seen: how many of the trials, the best first, are looked at; all unless it is given.
 
     Returns:
-        Shape (1 + 2 LOADINGS, divisions, trials), float32. Times the values of all trials: the difference of the
+        Shape (divisions, 1 + 2 LOADINGS, trials), float32. Times the values of all trials: the difference of the
         scores, and numbers whose squares sum to the variance of that.
     """
     parts = (mine[:, :seen], one, 1), (~mine[:, :seen], mine.shape[1] - one, -1)
@@ -164,7 +164,7 @@ def division(mine: np.ndarray, one: int, seen: int | None = None) -> np.ndarray:
         rank = np.cumsum(part, axis=1, dtype=np.int16) * part
         difference += sign * np.r_[0.0, weights(trials)].astype(np.float32)[rank]
         loadings += [np.r_[0.0, column].astype(np.float32)[rank] for column in draw_loadings(trials).T]
-    return np.stack([difference, *loadings])
+    return np.stack([difference, *loadings], axis=1)
 
 
 def _missed(trials: int) -> np.ndarray:

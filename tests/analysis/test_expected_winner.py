@@ -66,13 +66,13 @@ def test_division_gives_the_difference_of_the_two_scores_and_its_error():
         mine = np.isin(np.arange(5), chosen)
         expected = expected_winner.weights(2) @ values[mine] - expected_winner.weights(3) @ values[~mine]
         variance = expected_winner.draw_variance(values[mine]) + expected_winner.draw_variance(values[~mine])
-        difference, *loadings = expected_winner.division(mine[None], 2)[:, 0] @ values
+        difference, *loadings = expected_winner.division(mine[None], 2)[0] @ values
         assert difference == pytest.approx(expected, rel=1e-6)
         assert np.sum(np.square(loadings)) == pytest.approx(variance, rel=1e-5)
 
 
 def test_random_divisions_are_of_the_two_sizes_and_all_alike_likely():
-    weights = expected_winner.divisions(2, 2)[0]
+    weights = expected_winner.divisions(2, 2)[:, 0]
     rows, counts = np.unique(weights, axis=0, return_counts=True)
     assert len(rows) == 6
     expected = len(weights) / 6
