@@ -11,6 +11,7 @@ Tables, on recorded surfaces:
 * `gain`: one candidate that is better by two seed deviations.
 * `several`: copies, and a gain, with several searches as one entry.
 * `rules`: what other rules would have claimed, of copies, of unlike candidates, and of a gain.
+* `pairing`: what would be gained if runs with one seed were compared in pairs.
 * `coverage`: how often a score's interval holds the expected winner, and the set of the best the best.
 
 And on made ones, whose settings are all alike:
@@ -176,6 +177,24 @@ def coverage(surfaces: Sequence[Surface], arguments: argparse.Namespace) -> Rows
             yield row
 
 
+def pairing(surfaces: Sequence[Surface], arguments: argparse.Namespace) -> Rows:
+    """The correlation over seeds of two good settings; pairs have a variance less by this share."""
+    del arguments
+    for one, other in [*((surface, surface) for surface in surfaces), *pairs_of(surfaces)]:
+        seeds_of_both = min(one.test.shape[1], other.test.shape[1])
+        first, second = (good_settings(surface)[:, :seeds_of_both] for surface in (one, other))
+        table = np.corrcoef(first, second)[: len(first), len(first) :]
+        apart = table[~np.eye(len(table), dtype=bool)] if one is other else table.ravel()
+        yield {"one": one.name, "other": other.name, "correlation of two settings": f"{np.mean(apart):.2f}"}
+
+
+def good_settings(surface: Surface) -> np.ndarray:
+    """The test values of the twenty best settings whose runs all ended and differ; shape (settings, seeds)."""
+    varies = np.isfinite(surface.test).all(axis=1) & (np.ptp(surface.test, axis=1) > 0)
+    best_first = np.argsort(-surface.sign * surface.valid.mean(axis=1), kind="stable")
+    return surface.test[[number for number in best_first if varies[number]][:20]]
+
+
 def seeds(surfaces: Sequence[Surface], arguments: argparse.Namespace) -> Rows:
     """Candidates with equal means, by the distribution of their seeds; large families a fifth as often."""
     del surfaces
@@ -254,6 +273,7 @@ PARTS: dict[str, tuple[str, Table]] = {
     "gain": ("A gain of two seed deviations, found in %", gain),
     "several": ("Several searches with two re-runs each: two copies, false claims and gains found in %", several),
     "rules": ("What other rules would claim, in %", rules),
+    "pairing": ("Correlation over seeds of two settings, mean over pairs of the twenty best", pairing),
     "coverage": ("What the interval of a score and the set of the best hold, in %", coverage),
     "seeds": (
         "Candidates with equal means, by the distribution of seeds, families with a false claim in %",
