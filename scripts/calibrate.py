@@ -38,7 +38,7 @@ from regbench.analysis.calibration import Surface, claimed, searches
 from regbench.analysis.intervals import interquartile_mean_interval, mean_interval, probability_of_improvement
 from regbench.analysis.made_surfaces import DISTRIBUTIONS, MEAN, made
 from regbench.analysis.searched import Searched
-from regbench.analysis.sentences import QUESTIONS, Question
+from regbench.analysis.sentences import QUESTIONS
 from regbench.analysis.significance import Difference
 
 SURFACES = Path(__file__).parents[1] / "results" / "surfaces"
@@ -78,7 +78,12 @@ def same(surfaces: Sequence[Surface], arguments: argparse.Namespace) -> Rows:
         for surface in surfaces:
             for copies in arguments.copies:
                 runs = searches([surface] * copies, budget, arguments.repetitions, arguments.seed)
-                yield {"surface": surface.name, "budget": budget, "copies": copies, **shares(runs, "any")}
+                yield {
+                    "surface": surface.name,
+                    "budget": budget,
+                    "copies": copies,
+                    **shares(claimed(runs, *QUESTIONS), "any"),
+                }
 
 
 def unlike(surfaces: Sequence[Surface], arguments: argparse.Namespace) -> Rows:
@@ -86,7 +91,7 @@ def unlike(surfaces: Sequence[Surface], arguments: argparse.Namespace) -> Rows:
     for budget in arguments.budgets:
         for one, other in pairs_of(surfaces):
             runs = searches([one, levelled(one, other, budget)], budget, arguments.repetitions, arguments.seed)
-            yield {"one": one.name, "other": other.name, "budget": budget, **shares(runs, "any")}
+            yield {"one": one.name, "other": other.name, "budget": budget, **shares(claimed(runs, *QUESTIONS), "any")}
 
 
 def gain(surfaces: Sequence[Surface], arguments: argparse.Namespace) -> Rows:
@@ -95,10 +100,10 @@ def gain(surfaces: Sequence[Surface], arguments: argparse.Namespace) -> Rows:
         for surface in surfaces:
             runs = searches([improved(surface), surface], budget, arguments.repetitions, arguments.seed)
             moved = 2 * surface.seed_deviation
-            rows = claimed(runs, "budget")
-            right = rows[rows["claimed"] & (rows["better"] == "c0")]
+            rows = claimed(runs, *QUESTIONS)
+            right = rows[(rows["question"] == "budget") & rows["claimed"] & (rows["better"] == "c0")]
             more = (right["difference"].mean() - moved) / surface.seed_deviation
-            row = {"surface": surface.name, "budget": budget, "gain": f"{moved:.3g}", **shares(runs, "c0")}
+            row = {"surface": surface.name, "budget": budget, "gain": f"{moved:.3g}", **shares(rows, "c0")}
             yield {**row, "claimed differences are larger by (seed deviations)": f"{more:.2g}"}
 
 
@@ -111,7 +116,7 @@ def several(surfaces: Sequence[Surface], arguments: argparse.Namespace) -> Rows:
             better = improved(surface)
             for name, pair, counted in (("false", [surface, surface], "any"), ("found", [better, surface], "c0")):
                 runs = searches(pair, budget, arguments.repetitions, arguments.seed, fresh_seeds=2, several=count)
-                found[name] = shares(runs, counted, ("budget",))["given the budget"]
+                found[name] = shares(claimed(runs), counted)["given the budget"]
             yield found
 
 
@@ -204,7 +209,7 @@ def seeds(surfaces: Sequence[Surface], arguments: argparse.Namespace) -> Rows:
                 repetitions = arguments.repetitions if candidates < 10 else max(arguments.repetitions // 5, 1)
                 runs = searches(made(name, candidates), MADE_BUDGET, repetitions, arguments.seed, fresh_seeds=count)
                 row = {"seeds": name, "candidates": candidates, "fresh seeds": count, "families": repetitions}
-                yield {**row, **shares(runs, "any")}
+                yield {**row, **shares(claimed(runs, *QUESTIONS), "any")}
 
 
 def intervals(surfaces: Sequence[Surface], arguments: argparse.Namespace) -> Rows:
@@ -255,10 +260,10 @@ def improved(surface: Surface) -> Surface:
     return surface.shifted(2 * surface.sign * surface.seed_deviation)
 
 
-def shares(runs: pd.DataFrame, counted: str, questions: Sequence[Question] = QUESTIONS) -> dict[str, object]:
+def shares(claims_made: pd.DataFrame, counted: str) -> dict[str, object]:
     """Of the problems, how many have a claim, in %; `counted`: any, or that this candidate is the better."""
     found: dict[str, object] = {}
-    for question, rows in claimed(runs, *questions).groupby("question", sort=True):
+    for question, rows in claims_made.groupby("question", sort=True):
         right = rows["claimed"].astype(bool) & ((rows["better"] == counted) | (counted == "any"))
         share = right.groupby(rows["problem"]).any().mean()
         silent = (rows["reason"] != "").all()

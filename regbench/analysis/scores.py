@@ -129,12 +129,12 @@ def _worth(oriented: np.ndarray, completed: np.ndarray, floor: float) -> np.ndar
 
 
 def _untrained(runs: pd.DataFrame) -> Mapping[str, float]:
-    """The reported metric before training, of each problem."""
+    """The reported metric before training, of each problem; else the worst that any run ended with."""
     floors: dict[str, float] = {}
-    for problem, rows in runs.groupby("problem", sort=False):
-        column = f"untrained_{rows['value_metric'].iloc[0]}"
-        known = rows[column].dropna() if column in rows else rows["value"].iloc[:0]
-        ended = rows.loc[(rows["outcome"] == "completed") & np.isfinite(rows["value"]), "value"]
-        worst = ended.min() if rows["value_goal"].iloc[0] == "maximize" else ended.max()
-        floors[str(problem)] = float(known.median()) if len(known) else float(worst)
+    for (metric, goal), rows in runs.groupby(["value_metric", "value_goal"], sort=False):
+        ended = rows[(rows["outcome"] == "completed") & np.isfinite(rows["value"])]
+        worst = ended.groupby("problem")["value"].agg("min" if goal == "maximize" else "max")
+        column = f"untrained_{metric}"
+        known = rows.groupby("problem")[column].median().dropna() if column in rows else worst.iloc[:0]
+        floors |= dict.fromkeys(rows["problem"], np.nan) | worst.to_dict() | known.to_dict()
     return floors
