@@ -119,7 +119,7 @@ class Search:
             {
                 "problem": problem_definition(self.task.problem),
                 "candidate": _definition(self.task.candidate),
-                "protocol": _definition(self.task.protocol),
+                "protocol": _definition(self.task.protocol, "fills_diverged"),
                 "schedule": _definition(self.task.schedule),
                 "epochs": self.task.epochs,
                 "batch_size": self.task.batch_size,

@@ -166,11 +166,12 @@ def protocol(name: str) -> Protocol:
 
 
 def schedule(name: str, epochs: Sequence[int] = (), factors: Sequence[float] = ()) -> Schedule:
-    """A learning-rate schedule by name; `epochs` and `factors` for `step`."""
+    """A learning-rate schedule by name, as published; `epochs` and `factors` for `step`."""
     if name not in SCHEDULES:
         raise UnknownNameError("schedule", name, SCHEDULES)
+    given = {"name": name, "epochs": tuple(epochs), "factors": tuple(factors)}
     try:
-        return Schedule.model_validate({"name": name, "epochs": tuple(epochs), "factors": tuple(factors)})
+        return Schedule.model_validate(given | ({"version": 2} if name == "ltr" else {}))
     except ValidationError as invalid:
         raise DefinitionError(describe(invalid, Schedule, "schedule")) from invalid
 

@@ -26,6 +26,7 @@ PROTOCOLS = {
             augmented_train_evaluation=True,
             reruns=9,
             tuning_seed_counts=True,
+            fills_diverged=False,
         ),
         Protocol(
             name="strict",
@@ -47,7 +48,7 @@ SCHEDULES = {
     "none": "constant",
     "cosine": "half a cosine down to 0",
     "cosine_wr": "cosine with warm restarts; the first cycle is a tenth of the epochs, each next one twice as long",
-    "ltr": "trapezoid: a tenth of the epochs up, flat, a tenth down (epoch 0 at the full rate, as published)",
+    "ltr": "trapezoid: a tenth of the epochs up, flat, a tenth down (as published: epoch 0 at the full rate)",
     "step": "constant pieces, given by epochs and factors",
 }
 

@@ -56,7 +56,7 @@ def _plain(one: "ListedSearch") -> dict[str, Any]:
         "seed": manifest.seed,
         "epochs": manifest.epochs,
         "batch_size": manifest.batch_size,
-        "schedule": manifest.schedule,
+        "schedule": manifest.schedule if winner is None else winner.spec.schedule.title,
         "protocol": manifest.protocol,
         "trials_there": one.trials_there,
         "trials": one.trials,

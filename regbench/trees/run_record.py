@@ -111,7 +111,8 @@ def _read_run(content: Content, known: KnownProblems) -> ReadRun:
         raise NoRunError("altered", "")
     curves, sources = _curves(table), _sources(ours)
     target = _target(facts, ours)
-    ending = _our_ending(ours) if is_ours else run_curves.infer_ending(curves, epochs)
+    may_be_filled = definition.protocol != "deepobs-1.1"
+    ending = _our_ending(ours) if is_ours else run_curves.infer_ending(curves, epochs, may_be_filled=may_be_filled)
     training_seconds, step_seconds = _seconds(ours, content.steps) if is_ours else (math.nan, math.nan)
     setting, setting_key = setting_text(definition.hyperparameters, definition.coupling, definition.decay)
     irregular = [*curves.irregular, *_about_the_ending(ending, curves, epochs), *_about_the_keys(content)]

@@ -229,6 +229,18 @@ def test_run_whose_losses_overflow_diverges_in_the_first_epoch(run_with):
     assert result.final_weight_norm is None
 
 
+def test_run_that_diverges_under_deepobs_1_1_is_not_filled(run_with):
+    result = run_with({"optimizer.learning_rate": 1e30}, problem="digits_mlp", epochs=3, protocol="deepobs-1.1")
+    assert (result.outcome, result.diverged_epoch) == (Outcome.DIVERGED, 1)
+    before, at_divergence, *after = result.curves["test_losses"]
+    assert math.isfinite(before)
+    assert not math.isfinite(at_divergence)
+    assert len(after) == 2
+    assert all(math.isnan(loss) for loss in after)
+    assert len(set(result.curves["test_accuracies"][1:])) == 1
+    assert result.score() == catalog.problem("digits_mlp").chance
+
+
 def test_run_that_takes_too_long_stops_after_the_epoch(run_with):
     result = run_with(max_seconds=0.0, epochs=5)
     assert result.outcome == Outcome.TIMED_OUT
