@@ -14,7 +14,8 @@ Holm's procedure judged the pair: they exclude 0 where a difference is claimed, 
 
 Nothing is claimed of losses that contain a penalty term: they measure another thing for every strength. Nor of fewer
 than five fresh seeds, of searches with unequal budgets or two samplers, of one candidate whose definition changed in
-between, and where winners are not chosen by what they ended with (modes `best` and `most`): the row says why.
+between, where winners are not chosen by what they ended with (all modes but `final`), or by validation that overlaps
+training: the row says why.
 
 `docs/claims.md` has the procedure with its sources and how often it errs.
 """
@@ -22,6 +23,7 @@ between, and where winners are not chosen by what they ended with (modes `best` 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from math import comb
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -33,6 +35,7 @@ from regbench.analysis.resolution import Resolution, resolution
 from regbench.analysis.searched import FEWEST_FRESH_SEEDS, AnySearched, Key, SeveralSearches, counted
 from regbench.analysis.sentences import QUESTIONS, Pair, Question, Spoken
 from regbench.analysis.significance import Difference, Sample, holm
+from regbench.trees.irregularities import LEAK
 
 COLUMNS = [
     *["problem", "better", "worse", "question", "difference", "low", "high", "level", "p", "comparisons"],
@@ -222,7 +225,8 @@ def _why_apart(one: Mapping[str, object], other: Mapping[str, object]) -> str:
     """Why two searches are not compared; empty where they are. An inferred search has no sampler."""
     if one["budget"] != other["budget"] and one["trials_counted"] != other["trials_counted"]:
         return f"{one['trials_counted']:.0f} trials against {other['trials_counted']:.0f}"
-    if one["candidate"] == other["candidate"] and one["definition"] != other["definition"]:
+    is_another = any(one[name] != other[name] for name in ("definition", "space"))
+    if one["candidate"] == other["candidate"] and is_another:
         return "another definition of the candidate"
     if one["sampler"] and other["sampler"] and one["sampler"] != other["sampler"]:
         return f"sampler {one['sampler']} against {other['sampler']}"
@@ -230,6 +234,8 @@ def _why_apart(one: Mapping[str, object], other: Mapping[str, object]) -> str:
         return f"protocol {one['protocol']} against {other['protocol']}"
     if one["mode"] != "final":
         return f"winners were chosen by mode {one['mode']}, which claims nothing"
+    if any(LEAK in cast(dict[str, int], row["irregular"]) for row in (one, other)):
+        return "winners were chosen by validation that overlaps training"
     return ""
 
 

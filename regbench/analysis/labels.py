@@ -6,7 +6,10 @@ import pandas as pd
 
 from regbench.trees.searches import BY_HAND
 
-ENTRY = ["source", "problem", "candidate", "coupling", "protocol", "schedule", "epochs", "batch_size", "search"]
+ENTRY = [
+    *["source", "problem", "candidate", "coupling", "protocol", "schedule", "epochs", "batch_size"],
+    *["space", "instance", "search"],
+]
 SEARCH = ["searches", "budget", "sampler", "study_seed", "further_seeds", "definition"]
 """What tells apart the searches of one candidate."""
 
@@ -28,7 +31,7 @@ def with_labels(runs: pd.DataFrame) -> pd.DataFrame:
     entries = of_searches[[*ENTRY, *SEARCH]].drop_duplicates(ENTRY).sort_values(ENTRY, kind="stable")
     label = entries["candidate"].astype(str)
     known = ["problem", "candidate", "source"]
-    for column in ("coupling", "protocol", "schedule", "epochs", "batch_size", *SEARCH):
+    for column in ("coupling", "protocol", "schedule", "epochs", "batch_size", "space", "instance", *SEARCH):
         differ = entries.groupby(known, observed=True, dropna=False)[column].transform("nunique", dropna=False) > 1
         told = entries["candidate"].isin(entries["candidate"][differ])
         label = label.where(~told, label + " · " + entries[column].map(lambda value, c=column: _spoken(c, value)))
@@ -48,9 +51,12 @@ def _spoken(column: str, value: object) -> str:
         return "constant rate" if value == "none" else str(value)
     if column in SEARCH and (value == "" or value != value):
         return "search inferred"
+    if column == "instance":
+        return "another Hessian" if value == "unknown" else f"instance {value or 0}"
     number = f"{value:.0f}" if isinstance(value, float) else value
     spoken = {
         "epochs": f"{number} epochs",
+        "space": f"space of {number}" if number else "space not told",
         "batch_size": f"batch {number}",
         "budget": f"{number} trials",
         "study_seed": f"study seed {number}",

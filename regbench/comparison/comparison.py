@@ -18,6 +18,7 @@ from regbench.analysis.entries import MODES, Mode, reported, trials
 from regbench.analysis.searched import AnySearched, Key
 from regbench.analysis.selection import select
 from regbench.analysis.sentences import QUESTIONS, Pair, Question
+from regbench.comparison import departures
 from regbench.errors import DefinitionError, ResultsError, UnknownNameError, printable
 from regbench.records import METRICS
 from regbench.trees import bundled, frames
@@ -70,7 +71,8 @@ class Comparison:
     def warnings(self) -> tuple[str, ...]:
         """One line for each thing that a reader must know of before the table."""
         return (
-            *_entries_apart(self.table),
+            *_entries_apart(self.table[self.table["instance"] == ""]),
+            *departures.warnings(self.runs),
             *_runs_by_hand(self.runs),
             *_inferred_searches(self.table),
             *_irregular_sources(self.irregularities),
@@ -208,7 +210,7 @@ def compare(
         baselines: "bundled", "none" or a results tree.
         candidates: names or labels; all unless given.
         metric: "accuracy" or "loss"; what decides on each problem unless given.
-        mode: how winners are chosen: "final", "best" or "most" (`entries.winners`).
+        mode: how winners are chosen: "final", "best", "most", "test" or "train" (`entries.winners`).
         budget: only searches with so many trials asked for; all unless given.
         question: that claims answer: "budget" (is the candidate better when tuned anew?) or "settings" (is the setting
             that was found for it better?).
