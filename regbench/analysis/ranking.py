@@ -237,7 +237,7 @@ def _cut(rows: pd.DataFrame, searched: Mapping[Key, AnySearched]) -> pd.DataFram
     return rows.assign(trials_counted=counted, apart=apart, comparable=rows["comparable"] & (apart == ""))
 
 
-_RANDOM_ORDER = ("random", "tpe")
+_RANDOM_ORDER = ("random", "tpe", "narrowed")
 """Samplers of which the first trials are a search of that budget."""
 
 

@@ -4,6 +4,9 @@ from regbench.records import Argument, Protocol, Range
 
 BUDGETS = {"one_shot": 1, "small": 25, "medium": 50, "large": 75}
 
+NARROWED = "narrowed"
+"""The sampler of the budget `large` where none is asked for: medium's trials, then 25 between their best ones."""
+
 PROTOCOLS = {
     protocol.name: protocol
     for protocol in (
