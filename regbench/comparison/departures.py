@@ -22,9 +22,9 @@ def warnings(runs: pd.DataFrame) -> Iterator[str]:
     leaking = runs[runs["irregular"].str.split(",").map(lambda kinds: LEAK in kinds)]
     for (source, problem), rows in leaking.groupby(["source", "problem"], sort=True):
         completed = rows[rows["outcome"] == "completed"]
-        means = {word: completed[f"final_{split}_accuracy"].mean() for split, word in _TOLD.items()}
-        shown = ", ".join(f"{word} {mean:.3f}" for word, mean in means.items() if mean == mean)
-        numbers = f" (mean final accuracy of {len(completed)} completed: {shown})" if shown else ""
+        medians = {word: completed[f"final_{split}_accuracy"].median() for split, word in _TOLD.items()}
+        shown = ", ".join(f"{word} {median:.3f}" for word, median in medians.items() if median == median)
+        numbers = f" (median final accuracy of {len(completed)} completed: {shown})" if shown else ""
         yield (
             f"{source}: {problem}: validation overlaps training in {_runs(len(rows))}{numbers}; "
             "`--mode test` or `train` shows what that changes"

@@ -5,10 +5,10 @@ to the greatest value among the ten trials of the 50 with the least final valida
 distance to 1 of a momentum), with the logarithm uniform where it was before. So these trials depend on what came of the
 first 50.
 
-Reference: Schmidt, Schneider and Hennig 2021, arXiv 2007.01547; the rule was found in its result files, not in its
-text: with it all visible trials of the budget on quadratic_deep without schedule are drawn, and with no other number
-than ten. Departure: of whole numbers and choices nothing is known; whole numbers are narrowed likewise, and of choices
-those are left that the ten have.
+Reference: Schmidt, Schneider and Hennig 2021, arXiv 2007.01547, by its result files: with this rule, and with no other
+number than ten, all visible trials of the budget on quadratic_deep without schedule are drawn. Departure: of whole
+numbers and choices nothing is known; whole numbers are narrowed likewise, and of choices those are left that the ten
+have.
 """
 
 import math
