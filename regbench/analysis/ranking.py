@@ -18,7 +18,7 @@ from regbench.trees.irregularities import LEAK
 ROW = ["problem", "label"]
 COLUMNS = [
     *["problem", "candidate", "label", "source", "dialect", "coupling", "decay", "setting"],
-    *["protocol", "schedule", "epochs", "batch_size", "space", "instance"],
+    *["protocol", "schedule", "epochs", "batch_size", "release", "instance"],
     *["seeds", "n_seeds", "metric", "split", "goal"],
     *["rank", "score", "score_low", "score_high"],
     *["mean", "sd", "iqm", "low", "high", "iqm_low", "iqm_high", "clean_mean", "clean_sd", "speed"],
@@ -183,7 +183,7 @@ def _compared(rows: pd.DataFrame, together: Collection[str]) -> pd.DataFrame:
     rules["validation"] = np.where(leaks, "overlapping training", "held out")
     rules["instance"] = rows["instance"].replace("", "0").astype(object)
     # What tells no space was drawn from the same in both releases.
-    rules["space"] = rows["space"].where(rows["space"] != "", rows.groupby("problem")["space"].transform("max"))
+    rules["space"] = rows["release"].where(rows["release"] != "", rows.groupby("problem")["release"].transform("max"))
     within = rows["loss_has_penalty"].astype(bool) & (rows["metric"] == "loss")
     strength = rows["decay"].fillna(rows["first_decay"])
     known = strength.astype(object).where(strength.notna(), "unknown, of " + rows["label"])

@@ -72,7 +72,7 @@ class Comparison:
         """One line for each thing that a reader must know of before the table."""
         return (
             *_entries_apart(self.table[self.table["instance"] == ""]),
-            *departures.warnings(self.runs),
+            *departures.warnings(self.runs, self.table),
             *_runs_by_hand(self.runs),
             *_inferred_searches(self.table),
             *_irregular_sources(self.irregularities),
@@ -136,8 +136,9 @@ class Comparison:
     @cached_property
     def strength(self) -> pd.DataFrame:
         """`fairness.baseline_strength`: our and the user's sgd, momentum and adam beside the published ones."""
-        is_published = self.table["source"] == "published"
-        return fairness.baseline_strength(self.table[~is_published], self.table[is_published])
+        table = self.table[self.table["instance"] == ""]
+        is_published = table["source"] == "published"
+        return fairness.baseline_strength(table[~is_published], table[is_published])
 
     @cached_property
     def tuning(self) -> pd.DataFrame:
@@ -147,7 +148,7 @@ class Comparison:
     @cached_property
     def flips(self) -> pd.DataFrame:
         """`tuning.flips`."""
-        return tuning.flips(self.tuning)
+        return tuning.flips(self.tuning[self.tuning["instance"] == ""])
 
     @cached_property
     def ranks(self) -> across.AverageRanks:
@@ -245,7 +246,7 @@ def compare(
     drawn = curves.summaries(found.curves(shown["run"].tolist()), shown)
     if against != "best" and against not in set(runs["label"]):
         raise UnknownNameError("entry", against, sorted(set(runs["label"])), where="the comparison")
-    runs = runs.assign(**curves.before_training(drawn, runs["problem"]))
+    runs = runs.assign(**curves.before_training(drawn[drawn["instance"] == ""], runs["problem"]))
     return Comparison(runs, found.irregularities, drawn, mode, metric, question, against, tuple(together))
 
 

@@ -9,11 +9,12 @@ from regbench.trees.irregularities import LEAK
 _TOLD = {"valid": "validation", "test": "test", "train": "train-evaluation"}
 
 
-def warnings(runs: pd.DataFrame) -> Iterator[str]:
+def warnings(runs: pd.DataFrame, table: pd.DataFrame) -> Iterator[str]:
     """A line for each problem with runs on other instances of it, and for each tree whose validation overlaps training.
 
     Args:
         runs: `trees.frames`.
+        table: `ranking.ranked_entries`.
     """
     for problem, rows in runs[runs["instance"] != ""].groupby("problem", sort=True):
         counts = rows["instance"].value_counts().sort_index(key=lambda names: names.str.zfill(9))
@@ -25,8 +26,13 @@ def warnings(runs: pd.DataFrame) -> Iterator[str]:
         medians = {word: completed[f"final_{split}_accuracy"].median() for split, word in _TOLD.items()}
         shown = ", ".join(f"{word} {median:.3f}" for word, median in medians.items() if median == median)
         numbers = f" (median final accuracy of {len(completed)} completed: {shown})" if shown else ""
+        chosen = table[(table["source"] == source) & (table["problem"] == problem)]
+        chosen = chosen[
+            chosen["decided_by"].str.startswith("valid") & chosen["irregular"].map(lambda kinds: LEAK in kinds)
+        ]
+        winners = f", and chose the winners of {', '.join(chosen['label'])}" if len(chosen) else ""
         yield (
-            f"{source}: {problem}: validation overlaps training in {_runs(len(rows))}{numbers}; "
+            f"{source}: {problem}: validation overlaps training in {_runs(len(rows))}{numbers}{winners}; "
             "`--mode test` or `train` shows what that changes"
         )
 

@@ -81,7 +81,7 @@ class RunDefinition(NamedTuple):
     decay: float
     protocol: str
     schedule: str
-    space: str = ""
+    release: str = ""
 
 
 def our_definition(table: Mapping[str, Any], ours: Mapping[str, Any]) -> RunDefinition:
@@ -148,7 +148,7 @@ def foreign_definition(
         decay=decay,
         protocol="deepobs-1.1" if "1.1" in (dialect, converted_from) else "deepobs",
         schedule=schedule_name(*schedule, epochs),
-        space=space_of(candidate, hyperparameters) if CROWDED_VALLEY in (dialect, converted_from) else "",
+        release=space_of(candidate, hyperparameters) if CROWDED_VALLEY in (dialect, converted_from) else "",
     )
 
 

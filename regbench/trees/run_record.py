@@ -38,7 +38,7 @@ class ReadRun:
     setting_key: str
     protocol: str
     schedule: str
-    space: str
+    release: str
     instance: str
     epochs: int
     batch_size: int
@@ -138,7 +138,7 @@ def _read_run(content: Content, known: KnownProblems) -> ReadRun:
         setting_key=setting_key,
         protocol=definition.protocol,
         schedule=definition.schedule,
-        space=definition.space,
+        release=definition.release,
         instance=instance,
         epochs=epochs,
         batch_size=batch_size,

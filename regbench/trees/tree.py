@@ -166,11 +166,11 @@ def _settle_spaces(runs: Iterable[TreeRun]) -> None:
         run = one.run
         searches[run.dialect, run.problem, run.candidate, run.coupling, run.schedule].append(run)
     for members in searches.values():
-        usual = about_the_space(run.space for run in members)
+        usual = about_the_space(run.release for run in members)
         for run in members:
-            run.space = run.space or usual
-            if run.space:
-                run.irregular.append(Irregularity(f"space_of_{run.space}", ""))
+            run.release = run.release or usual
+            if run.release:
+                run.irregular.append(Irregularity(f"space_of_{run.release}", ""))
 
 
 def _mark_groups(runs: Iterable[TreeRun]) -> None:
@@ -178,7 +178,7 @@ def _mark_groups(runs: Iterable[TreeRun]) -> None:
     for one in runs:
         run = one.run
         of_problem = (run.problem, run.instance, run.protocol, run.schedule, run.epochs, run.batch_size)
-        entry = (*of_problem, run.candidate, run.coupling, run.space)
+        entry = (*of_problem, run.candidate, run.coupling, run.release)
         # Where it is on record what made a run, it is also told which runs are of one setting, to the last bit.
         # Own code and data that changed make another run of what has the same values.
         setting = (run.setting_digest, run.code, run.data_digest) if run.role else (run.setting_key,)

@@ -21,7 +21,7 @@ PLAIN = {
     "setting": {},
     "protocol": "deepobs",
     "schedule": "none",
-    "space": "",
+    "release": "",
     "instance": "",
     "epochs": 100,
     "batch_size": 128,

@@ -118,7 +118,7 @@ def test_two_releases_are_told_apart_by_their_draws(write_foreign: Write, tree: 
     for release, momentum in FIRST_MOMENTUM.items():
         write_foreign(folder=release, **of_release(momentum))
     runs = frames.load(tree).runs.set_index("file")
-    assert [file.split("/")[0] for file in runs.index] == list(runs["space"]) == ["2020", "2021"]
+    assert [file.split("/")[0] for file in runs.index] == list(runs["release"]) == ["2020", "2021"]
     assert list(lint(tree).counts) == ["space_of_2020", "space_of_2021"]
 
 
@@ -127,12 +127,12 @@ def test_values_that_are_in_neither_space_go_with_those_of_their_search(write_fo
     write_foreign(folder="a", **of_release(FIRST_MOMENTUM["2020"]))
     write_foreign(folder="b", **of_release(0.5))
     write_foreign(folder="c", optimizer_hyperparams={"learning_rate": 0.1, "momentum": 0.5})  # of 1.2
-    assert list(frames.load(tree).runs["space"]) == ["2020", "2020", ""]
+    assert list(frames.load(tree).runs["release"]) == ["2020", "2020", ""]
 
 
 def test_candidate_that_both_releases_draw_alike_has_no_space(write_foreign: Write, tree: Path) -> None:
     rate = {"learning_rate": 0.00314891164795686}
     write_foreign(optimizer_name="GradientDescentOptimizer", weight_decay=..., l2_reg=None, optimizer_hyperparams=rate)
     (run,) = frames.load(tree).runs.itertuples()
-    assert (run.dialect, run.space) == ("crowded_valley", "")
+    assert (run.dialect, run.release) == ("crowded_valley", "")
     assert json.loads(run.setting) == rate
