@@ -14,8 +14,8 @@ Holm's procedure judged the pair: they exclude 0 where a difference is claimed, 
 
 Nothing is claimed of losses that contain a penalty term: they measure another thing for every strength. Nor of fewer
 than five fresh seeds, of searches with unequal budgets or two samplers, of one candidate whose definition changed in
-between, where winners are not chosen by what they ended with (all modes but `final`), or by validation that overlaps
-training: the row says why.
+between, given the budget of a single search whose last trials depend on its first (large), where winners are not chosen
+by what they ended with (all modes but `final`), or by validation that overlaps training: the row says why.
 
 `docs/claims.md` has the procedure with its sources and how often it errs.
 """
@@ -35,6 +35,7 @@ from regbench.analysis.resolution import Resolution, resolution
 from regbench.analysis.searched import FEWEST_FRESH_SEEDS, AnySearched, Key, SeveralSearches, counted
 from regbench.analysis.sentences import QUESTIONS, Pair, Question, Spoken
 from regbench.analysis.significance import Difference, Sample, holm
+from regbench.catalog import BUDGETS, NARROWED
 from regbench.trees.irregularities import LEAK
 
 COLUMNS = [
@@ -160,7 +161,8 @@ def _pairs(entries: pd.DataFrame, searched: Mapping[Key, AnySearched], question:
     for better, worse in combinations(order, 2):
         good, poor = trials[better], trials[worse]
         difference, p = compare(good, poor)
-        apart = _why_apart(rows[better], rows[worse]) or _why_silent((better, good), (worse, poor), question)
+        apart = _why_apart(rows[better], rows[worse]) or _why_dependent(rows[better], rows[worse], question)
+        apart = apart or _why_silent((better, good), (worse, poor), question)
         if not apart and np.isnan(p):
             apart = "there is no spread by which to judge the difference"
         seeds = (len(good.fresh_of_winner), len(poor.fresh_of_winner))
@@ -236,6 +238,15 @@ def _why_apart(one: Mapping[str, object], other: Mapping[str, object]) -> str:
         return f"winners were chosen by mode {one['mode']}, which claims nothing"
     if any(LEAK in cast(dict[str, int], row["irregular"]) for row in (one, other)):
         return "winners were chosen by validation that overlaps training"
+    return ""
+
+
+def _why_dependent(one: Mapping[str, object], other: Mapping[str, object], question: Question) -> str:
+    """Why trials cannot be drawn anew one by one: those of the budget large after the 50th follow from the first."""
+    for row in (one, other):
+        is_narrowed = row["sampler"] == NARROWED and cast(int, row["trials_counted"]) > BUDGETS["medium"]
+        if question == "budget" and is_narrowed and row["searches"] in (None, 1):
+            return f"the last trials of {row['label']} depend on the first, so one search does not tell its luck"
     return ""
 
 

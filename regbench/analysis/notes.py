@@ -29,7 +29,7 @@ def _note(row: dict[Any, Any], beside_deepobs: bool) -> str:
         parts.append(f"no {row['split']} {row['metric']}")
     elif row["missing"]:
         parts.append(f"{row['missing']} of {row['n_seeds']} seeds have no finite value")
-    if str(row["decided_by"]).startswith("test"):
+    if str(row["decided_by"]).startswith(("test", "train")):
         why = "there is no validation curve" if row["mode"] == "final" else f"mode {row['mode']}"
         parts.append(f"winner chosen by the {row['decided_by'].replace('_', ' ')}, {why}")
     if LEAK in row["irregular"] and str(row["decided_by"]).startswith("valid"):
