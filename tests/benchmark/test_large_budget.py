@@ -6,6 +6,7 @@ import regbench
 from regbench.benchmark import planning
 from regbench.benchmark.searches import Search
 from regbench.errors import DefinitionError
+from regbench.records import Manifest
 from regbench.store import manifests
 
 RATE = "optimizer.learning_rate"
@@ -94,3 +95,17 @@ def test_ranges_belong_to_the_budget_large(tmp_path, options):
     with pytest.raises(DefinitionError, match="`ranges`"):
         search(tmp_path / "results", ranges="published", **options)
     assert not (tmp_path / "results").exists()
+
+
+def test_record_that_was_written_before_there_were_ranges_is_whole(tmp_path):
+    """Its checksum is one of all keys, and was taken by the version of then: a key more would change it."""
+    digests = {"digest": "1" * 64, "problem_digest": "3" * 64, "space_digest": "4" * 64}
+    of_search = {"problem": "digits_mlp", "candidate": "sgd", "sampler": "random", "schedule": "none"}
+    numbers = {"budget": 2, "seed": 42, "reruns": 9, "epochs": 3, "batch_size": 64}
+    manifest = Manifest(protocol="deepobs", **digests, **of_search, **numbers)
+    manifests.write(tmp_path, manifest)
+    (path,) = manifests.find(tmp_path)
+    text = path.read_text()
+    assert "d404b15ed006d35867bf925b0da707d45617a72a9c69e594f2bd203f8fa77ec4" in text
+    assert "ranges" not in text
+    assert manifests.read(path) == manifest
