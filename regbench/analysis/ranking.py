@@ -28,7 +28,8 @@ COLUMNS = [
 ]
 _RULES = {"protocol": "protocol", "schedule": "schedule", "epochs": "epochs", "batch_size": "batch size"}
 _DIGESTS = {"problem": "problem_digest", "source of the network": "network", "data": "data_digest"}
-_SPOKEN_OF_ONLY_OTHERS = ("", "none", "held out", "0")
+_USUAL_VALIDATION = "as the protocol says"
+_UNTOLD = ("", "none", _USUAL_VALIDATION, "0")
 
 
 def ranked_entries(
@@ -50,8 +51,9 @@ def ranked_entries(
     is of own code, by its source), data, published space, protocol, schedule, epochs, batch size, validation and metric
     (what is not known counts as the same); where the metric is a loss that contains a penalty, only those with a
     penalty of the same strength. Of these groups the one with the most entries that have a finite mean is ranked (then
-    the one with the most seeds, then the first by its rules), never one on another instance of the problem; the others
-    keep their figures, have no rank, `comparable` is False, and `note` says in what they differ.
+    the one with the most seeds, then one whose validation is in order, then the first by its rules), never one on
+    another instance of the problem; the others keep their figures, have no rank, `comparable` is False, and `note` says
+    in what they differ.
 
     Searches of unequal budget are not ranked as they stand: all are cut to the first trials of the number of which the
     most entries can be ranked (then the greatest such number). Cut can be what was searched at random or by TPE, where
@@ -180,7 +182,7 @@ def _compared(rows: pd.DataFrame, together: Collection[str]) -> pd.DataFrame:
         rules["protocol"] = rules["protocol"].replace(dict.fromkeys(together, " or ".join(together)))
     rules["metric"], rules["goal"] = rows["metric"].astype(object), rows["goal"].astype(object)
     leaks = [LEAK in kinds for kinds in rows["irregular"]]
-    rules["validation"] = np.where(leaks, "overlapping training", "held out")
+    rules["validation"] = np.where(leaks, "overlapping training", _USUAL_VALIDATION)
     rules["instance"] = rows["instance"].replace("", "0").astype(object)
     # What tells no space was drawn from the same in both releases.
     rules["space"] = rows["release"].where(rows["release"] != "", rows.groupby("problem")["release"].transform("max"))
@@ -193,10 +195,10 @@ def _compared(rows: pd.DataFrame, together: Collection[str]) -> pd.DataFrame:
     group = pd.Series(list(rules.astype(str).itertuples(index=False, name=None)), index=rows.index, dtype=object)
     sizes = pd.DataFrame({"problem": rows["problem"], "group": group, "seeds": rows["n_seeds"]})
     sizes["finite"] = np.isfinite(rows["mean"].astype(float))
-    sizes["other"] = is_other = rows["instance"] != ""
-    sizes = sizes.groupby(["problem", "other", "group"], as_index=False)[["finite", "seeds"]].sum()
-    order = ["problem", "other", "finite", "seeds", "group"]
-    sizes = sizes.sort_values(order, ascending=[True, True, False, False, True])
+    sizes["other"], sizes["leaks"] = rows["instance"] != "", leaks
+    sizes = sizes.groupby(["problem", "other", "leaks", "group"], as_index=False)[["finite", "seeds"]].sum()
+    order = ["problem", "other", "finite", "seeds", "leaks", "group"]
+    sizes = sizes.sort_values(order, ascending=[True, True, False, False, True, True])
     main = rows["problem"].map(sizes.drop_duplicates("problem").set_index("problem")["group"])
     apart = [
         ", ".join(
@@ -207,8 +209,8 @@ def _compared(rows: pd.DataFrame, together: Collection[str]) -> pd.DataFrame:
         or (f"instance {number}, another problem" if number else "")
         for own, ranked, number in zip(group, main, rows["instance"], strict=True)
     ]
-    told = [", ".join(str(value) for value in own if value not in _SPOKEN_OF_ONLY_OTHERS) for own in group]
-    return rows.assign(comparable=(group == main) & ~is_other, apart=apart, group=told)
+    told = [", ".join(str(value) for value in own if value not in _UNTOLD) for own in group]
+    return rows.assign(comparable=(group == main) & (rows["instance"] == ""), apart=apart, group=told)
 
 
 def _cut(rows: pd.DataFrame, searched: Mapping[Key, AnySearched]) -> pd.DataFrame:

@@ -99,7 +99,7 @@ def test_leaking_validation_is_apart_from_validation_that_was_held_out(write, tm
     Folder(tmp_path / "ours").write(make_result(spec, **values))
     table = rows(regbench.compare(results=[tree, tmp_path / "ours"], baselines="none"))
     assert table["comparable"].sum() == 1
-    assert table["note"].str.contains(r"validation (?:held out|overlapping training) \(ranked").sum() == 1
+    assert table["note"].str.contains(r"validation as the protocol says \(ranked: overlapping training\)").sum() == 1
 
 
 @pytest.mark.parametrize(("mode", "rate"), [("final", 0.02), ("test", 0.03), ("train", 0.01)])
@@ -118,6 +118,17 @@ def of_release(release):
     shares = np.random.RandomState(42).uniform(size=(len(RATES), 2))
     momentum = {"2020": lambda share: 10 ** (3 * share - 3), "2021": lambda share: 1 - 10 ** (4 * share - 4)}[release]
     return [{"learning_rate": 10 ** (4 * rate - 4), "momentum": momentum(share)} for rate, share in shares]
+
+
+def test_of_groups_of_one_size_that_with_validation_in_order_is_ranked(write):
+    cifar = {"testproblem": "cifar10_3c3d", "before": 3.6}
+    leaking = accuracies(0.91, 0.80, 0.89)
+    write("tree", "a", SGD, 0.5, **cifar, **leaking)
+    of_1_1 = {"valid_losses": None, "converted_from": "1.1"}
+    tree = write("tree", "b", SGD, 0.5, **cifar, **leaking | {"valid_accuracies": None}, **of_1_1)
+    table = regbench.compare(results=[tree], baselines="none").table
+    assert table.loc[table["comparable"], "protocol"].tolist() == ["deepobs-1.1"]
+    assert "validation overlapping training (ranked: as the protocol says)" in table["note"].iloc[1]
 
 
 def test_two_releases_in_one_tree_are_two_entries_of_which_nothing_is_claimed(write):
