@@ -9,6 +9,8 @@ import pytest
 from pydantic import ValidationError
 
 from regbench import catalog
+from regbench.benchmark.tasks import Task
+from regbench.errors import DefinitionError
 from regbench.records import (
     Candidate,
     Choices,
@@ -204,6 +206,7 @@ CANNOT_CHANGE_A_CURVE = {
     ("problem", key)
     for key in ("summary", "source", "metric", "goal", "chance", "batch_size", "epochs", "l2", "convergence")
 } | {("protocol", key) for key in ("summary", "reruns", "tuning_seed_counts")}
+CANNOT_CHANGE_A_CURVE |= {("protocol", "fills_diverged")}  # but after a divergence, where it tells nothing
 FIXED_BY_OTHERS = {("schedule", "name")}  # the other schedules have neither epochs nor factors
 
 
@@ -245,6 +248,15 @@ def test_digest_changes_with_the_schedule_and_with_a_value_more(make_task):
         for epochs in (1, 2)
     }
     assert len(digests) == 8
+
+
+def test_trapezoid_of_version_1_keeps_its_digest_and_is_only_read(make_task):
+    spec = make_task(schedule="ltr").spec({"optimizer.learning_rate": 0.1}, 42)
+    old = spec.model_copy(update={"schedule": Schedule(name="ltr")})
+    assert old.identity()["schedule"] == {"name": "ltr", "epochs": [], "factors": []}
+    assert old.digest() != spec.digest()
+    with pytest.raises(DefinitionError, match=r"`schedule` must be .* Received: Schedule\(name='ltr'"):
+        Task.of("digits_mlp", "sgd", schedule=Schedule(name="ltr"))
 
 
 def test_digest_does_not_know_by_which_way_a_value_was_set(make_task, make_candidate):

@@ -8,25 +8,26 @@ from regbench import catalog
 from regbench.records import Schedule, learning_rate_factor
 
 STEPS = Schedule(name="step", epochs=(3, 6), factors=(0.5, 0.0))
-EVERY = [*(Schedule(name=name) for name in catalog.SCHEDULES if name != "step"), STEPS]
+OLD = Schedule(name="ltr", version=1)
+EVERY = [*(catalog.schedule(name) for name in catalog.SCHEDULES if name != "step"), STEPS, OLD]
 ROUNDING = 1e-12
 
 
 def by_name(name, epoch, epochs):
-    return learning_rate_factor(Schedule(name=name), epoch, epochs)
+    return learning_rate_factor(catalog.schedule(name), epoch, epochs)
 
 
 def test_every_schedule_of_the_catalogue_is_tested_here():
     assert {schedule.name for schedule in EVERY} == set(catalog.SCHEDULES)
 
 
-@pytest.mark.parametrize("schedule", EVERY, ids=lambda schedule: schedule.name)
+@pytest.mark.parametrize("schedule", EVERY, ids=lambda schedule: schedule.title)
 @pytest.mark.parametrize("epochs", [1, 2, 7, 100])
 def test_first_epoch_is_trained_at_the_full_rate(schedule, epochs):
     assert learning_rate_factor(schedule, 0, epochs) == 1.0
 
 
-@pytest.mark.parametrize("schedule", EVERY, ids=lambda schedule: schedule.name)
+@pytest.mark.parametrize("schedule", EVERY, ids=lambda schedule: schedule.title)
 @pytest.mark.parametrize("epochs", [1, 2, 7, 9, 10, 50, 100, 350])
 def test_factor_is_never_negative_or_above_one(schedule, epochs):
     factors = [learning_rate_factor(schedule, epoch, epochs) for epoch in range(epochs)]
@@ -53,8 +54,9 @@ def test_factor_is_never_negative_or_above_one(schedule, epochs):
         ("ltr", 10, 1.0),
         ("ltr", 50, 1.0),
         ("ltr", 90, 1.0),
-        ("ltr", 95, 0.5),
-        ("ltr", 99, 0.1),
+        ("ltr", 91, 10 / 11),
+        ("ltr", 95, 6 / 11),
+        ("ltr", 99, 2 / 11),
     ],
 )
 def test_factor_of_a_run_of_100_epochs(name, epoch, factor):
@@ -85,3 +87,19 @@ def test_steps_hold_from_their_epoch_to_the_next():
 
 def test_step_beyond_the_last_epoch_has_no_effect():
     assert [learning_rate_factor(STEPS, epoch, 3) for epoch in range(3)] == [1.0, 1.0, 1.0]
+
+
+@pytest.mark.parametrize("epochs", [50, 100])
+def test_trapezoid_has_the_published_factors(epochs):
+    """As result files of Crowded Valley list them for the epochs 1 to T: up in T/10, down in T/10 steps of T/10 + 1."""
+    tenth = epochs // 10
+    up = [step / tenth for step in range(1, tenth + 1)]
+    down = [step / (tenth + 1) for step in range(tenth, 0, -1)]
+    published = up + [1.0] * (epochs - 2 * tenth) + down
+    assert [by_name("ltr", epoch, epochs) for epoch in range(1, epochs + 1)] == pytest.approx(published, abs=ROUNDING)
+
+
+def test_trapezoid_of_version_1_keeps_its_ramp():
+    down = [learning_rate_factor(OLD, epoch, 100) for epoch in range(90, 101)]
+    assert down == pytest.approx([1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.0], abs=ROUNDING)
+    assert (OLD.title, catalog.schedule("ltr").title) == ("ltr of format version 1", "ltr")

@@ -14,7 +14,8 @@ Holm's procedure judged the pair: they exclude 0 where a difference is claimed, 
 
 Nothing is claimed of losses that contain a penalty term: they measure another thing for every strength. Nor of fewer
 than five fresh seeds, of searches with unequal budgets or two samplers, of one candidate whose definition changed in
-between, and where winners are not chosen by what they ended with (modes `best` and `most`): the row says why.
+between, given the budget of a single search whose last trials depend on its first (large), where winners are not chosen
+by what they ended with (all modes but `final`), or by validation that overlaps training: the row says why.
 
 `docs/claims.md` has the procedure with its sources and how often it errs.
 """
@@ -30,9 +31,10 @@ from scipy import stats
 from regbench.analysis import failures, redrawing
 from regbench.analysis.intervals import probability_of_improvement
 from regbench.analysis.resolution import Resolution, resolution
-from regbench.analysis.searched import FEWEST_FRESH_SEEDS, AnySearched, Key, Searched, SeveralSearches, counted
+from regbench.analysis.searched import AnySearched, Key, Searched
 from regbench.analysis.sentences import QUESTIONS, Pair, Question, Spoken
 from regbench.analysis.significance import Difference, Sample, holm
+from regbench.analysis.silence import why_silent
 
 COLUMNS = [
     *["problem", "better", "worse", "question", "difference", "low", "high", "level", "p", "comparisons"],
@@ -160,7 +162,7 @@ def _pairs(entries: pd.DataFrame, searched: Mapping[Key, AnySearched], question:
     compared = [(trials[better], trials[worse]) for better, worse in named]
     tests = _by_budget(compared) if question == "budget" else [_by_settings(*both) for both in compared]
     for (better, worse), (good, poor), (difference, p) in zip(named, compared, tests, strict=True):
-        apart = _why_apart(rows[better], rows[worse]) or _why_silent((better, good), (worse, poor), question)
+        apart = why_silent((rows[better], good), (rows[worse], poor), question)
         if not apart and np.isnan(p):
             apart = "there is no spread by which to judge the difference"
         seeds = (len(good.fresh_of_winner), len(poor.fresh_of_winner))
@@ -222,33 +224,6 @@ def _divided(mine: np.ndarray, other: np.ndarray) -> float:
     if not len(mine) or not len(other) or mine[0] == other[0] or np.ptp(mine) or np.ptp(other):
         return np.nan
     return 2 / comb(len(mine) + len(other), len(mine))
-
-
-def _why_apart(one: Mapping[str, object], other: Mapping[str, object]) -> str:
-    """Why two searches are not compared; empty where they are. An inferred search has no sampler."""
-    if one["budget"] != other["budget"] and one["trials_counted"] != other["trials_counted"]:
-        return f"{one['trials_counted']:.0f} trials against {other['trials_counted']:.0f}"
-    if one["candidate"] == other["candidate"] and one["definition"] != other["definition"]:
-        return "another definition of the candidate"
-    if one["sampler"] and other["sampler"] and one["sampler"] != other["sampler"]:
-        return f"sampler {one['sampler']} against {other['sampler']}"
-    if one["protocol"] != other["protocol"]:
-        return f"protocol {one['protocol']} against {other['protocol']}"
-    if one["mode"] != "final":
-        return f"winners were chosen by mode {one['mode']}, which claims nothing"
-    return ""
-
-
-def _why_silent(one: tuple[str, AnySearched], other: tuple[str, AnySearched], question: Question) -> str:
-    for label, search in (one, other):
-        if search.score.why_silent:
-            return f"{label} has {search.score.why_silent}"
-        seeds = len(search.fresh_of_winner)
-        if question == "settings" and isinstance(search, SeveralSearches):
-            return f"{label} has the winners of several searches"
-        if question == "settings" and seeds < FEWEST_FRESH_SEEDS:
-            return f"the winner of {label} has {counted(seeds, 'fresh seed')}, {FEWEST_FRESH_SEEDS} are needed"
-    return ""
 
 
 def _failed(one: tuple[str, AnySearched], other: tuple[str, AnySearched]) -> str:

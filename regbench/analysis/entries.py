@@ -7,6 +7,7 @@ seed. Runs by hand belong to no entry. Superseded runs count nowhere.
 
 import json
 import sys
+from itertools import product
 from typing import Any, Literal
 
 import numpy as np
@@ -17,8 +18,8 @@ from regbench.analysis.labels import ENTRY, SEARCH, with_labels
 from regbench.records import METRICS, SPLITS, TUNING_SEED, Role
 from regbench.trees.searches import BY_HAND, INFERRED
 
-Mode = Literal["final", "best", "most"]
-MODES: tuple[Mode, ...] = ("final", "best", "most")
+Mode = Literal["final", "best", "most", "test", "train"]
+MODES: tuple[Mode, ...] = ("final", "best", "most", "test", "train")
 
 USUAL_SHARE = 0.8
 """Where so many trials share a decay, it was not searched: settings with another decay were tried aside."""
@@ -69,8 +70,8 @@ def trials(runs: pd.DataFrame, mode: Mode = "final") -> pd.DataFrame:
     Returns:
         The columns of `runs`, `label`, and: `score`, the value that decides; `decided_by`, its name (`valid_accuracy`);
         `score_goal`. What decides is the same for all trials of an entry: the first of the validation metric of the
-        problem, the validation loss, the test metric, the test loss that any completed trial has. The value is that
-        after the last epoch, in mode `best` that of the best epoch.
+        problem, the validation loss, the test metric, the test loss that any completed trial has (in the modes `test`
+        and `train` only those of that split). The value is that after the last epoch, in mode `best` of the best epoch.
     """
     return tried_runs(live_runs(runs), mode).drop(columns=["entry", "aside"])
 
@@ -80,8 +81,9 @@ def winners(runs: pd.DataFrame, mode: Mode = "final") -> pd.DataFrame:
 
     `final`: the winner on record; where there is none, the best score after the last epoch of the completed trials with
     a finite score. `best`: the best score in any epoch. `most`: the setting that was run with the most seeds, of
-    several the one with the best final score. Of equal scores the setting with the most seeds wins (the search chose
-    it), then the first by its text.
+    several the one with the best final score. `test` and `train`: as `final`, whatever is on record, by the test split
+    or the samples on which the training loss is evaluated: to see what validation that cannot be trusted has changed.
+    Of equal scores the setting with the most seeds wins (the search chose it), then the first by its text.
 
     Departure: DeepOBS's modes of the same names score a setting by the mean over all its seeds (in `best`, by the best
     epoch of the mean curve). Then the winner is the only one that is judged by ten seeds and has lost the luck by which
@@ -182,7 +184,8 @@ def _with_score(chosen: pd.DataFrame, mode: Mode) -> pd.DataFrame:
     score = pd.Series(np.nan, index=chosen.index)
     name = pd.Series("", index=chosen.index, dtype=object)
     goal = chosen["goal"].astype(object)
-    for split, of_problem in (("valid", True), ("valid", False), ("test", True), ("test", False)):
+    splits = (mode,) if mode in ("test", "train") else ("valid", "test")
+    for split, of_problem in product(splits, (True, False)):
         value = values(split, of_problem)
         there = value.notna() & (chosen["outcome"] == "completed")
         new = (name == "") & there.groupby(chosen["entry"]).transform("any")

@@ -6,7 +6,10 @@ import pandas as pd
 
 from regbench.trees.searches import BY_HAND
 
-ENTRY = ["source", "problem", "candidate", "coupling", "protocol", "schedule", "epochs", "batch_size", "search"]
+ENTRY = [
+    *["source", "problem", "candidate", "coupling", "protocol", "schedule", "epochs", "batch_size"],
+    *["release", "instance", "search"],
+]
 SEARCH = ["searches", "budget", "sampler", "study_seed", "further_seeds", "definition"]
 """What tells apart the searches of one candidate."""
 
@@ -16,11 +19,11 @@ OURS = "ours"
 def with_labels(runs: pd.DataFrame) -> pd.DataFrame:
     """The same runs with `label`, a short text: no two entries of a problem share it.
 
-    It is the candidate's name and what tells apart its entries: coupling, protocol, schedule, epochs, batch size, and
-    budget, sampler, study seed and further seeds of the search, each only where two entries of the candidate on one
-    problem differ in it, and the source wherever there are several (ours is not named). Runs by hand are no entry; the
-    label of them all is "by hand". A frame that has labels already keeps them, so that a page can be labelled as a
-    whole and then be cut into pieces.
+    It is the candidate's name and what tells apart its entries: coupling, protocol, schedule, epochs, batch size,
+    published space, instance of the problem, and budget, sampler, study seed and further seeds of the search, each only
+    where two entries of the candidate on one problem differ in it, and the source wherever there are several (ours is
+    not named). Runs by hand are no entry; the label of them all is "by hand". A frame that has labels already keeps
+    them, so that a page can be labelled as a whole and then be cut into pieces.
     """
     if "label" in runs.columns:
         return runs
@@ -28,7 +31,7 @@ def with_labels(runs: pd.DataFrame) -> pd.DataFrame:
     entries = of_searches[[*ENTRY, *SEARCH]].drop_duplicates(ENTRY).sort_values(ENTRY, kind="stable")
     label = entries["candidate"].astype(str)
     known = ["problem", "candidate", "source"]
-    for column in ("coupling", "protocol", "schedule", "epochs", "batch_size", *SEARCH):
+    for column in ("coupling", "protocol", "schedule", "epochs", "batch_size", "release", "instance", *SEARCH):
         differ = entries.groupby(known, observed=True, dropna=False)[column].transform("nunique", dropna=False) > 1
         told = entries["candidate"].isin(entries["candidate"][differ])
         label = label.where(~told, label + " · " + entries[column].map(lambda value, c=column: _spoken(c, value)))
@@ -48,9 +51,12 @@ def _spoken(column: str, value: object) -> str:
         return "constant rate" if value == "none" else str(value)
     if column in SEARCH and (value == "" or value != value):
         return "search inferred"
+    if column == "instance":
+        return "another Hessian" if value == "unknown" else f"instance {value or 0}"
     number = f"{value:.0f}" if isinstance(value, float) else value
     spoken = {
         "epochs": f"{number} epochs",
+        "release": f"space of {number}" if number else "space not told",
         "batch_size": f"batch {number}",
         "budget": f"{number} trials",
         "study_seed": f"study seed {number}",

@@ -7,17 +7,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from regbench.analysis import scores
+from regbench.analysis import notes, scores
 from regbench.analysis.entries import Mode, judged_by, reported, sign, winners
 from regbench.analysis.intervals import Interval, bounds, interquartile_mean, interquartile_mean_interval, mean_interval
 from regbench.analysis.labels import with_labels
 from regbench.analysis.moments import mean, standard_deviation
 from regbench.analysis.searched import NO_SCORE, AnySearched, Key
+from regbench.trees.irregularities import LEAK
 
 ROW = ["problem", "label"]
 COLUMNS = [
     *["problem", "candidate", "label", "source", "dialect", "coupling", "decay", "setting"],
-    *["protocol", "schedule", "epochs", "batch_size", "seeds", "n_seeds", "metric", "split", "goal"],
+    *["protocol", "schedule", "epochs", "batch_size", "release", "instance"],
+    *["seeds", "n_seeds", "metric", "split", "goal"],
     *["rank", "score", "score_low", "score_high"],
     *["mean", "sd", "iqm", "low", "high", "iqm_low", "iqm_high", "clean_mean", "clean_sd", "speed"],
     *["budget", "sampler", "study_seed", "search", "definition", "searches", "trials_counted", "group", "mode"],
@@ -26,6 +28,8 @@ COLUMNS = [
 ]
 _RULES = {"protocol": "protocol", "schedule": "schedule", "epochs": "epochs", "batch_size": "batch size"}
 _DIGESTS = {"problem": "problem_digest", "source of the network": "network", "data": "data_digest"}
+_USUAL_VALIDATION = "as the protocol says"
+_UNTOLD = ("", "none", _USUAL_VALIDATION, "0")
 
 
 def ranked_entries(
@@ -44,11 +48,12 @@ def ranked_entries(
     The rank is by the score: what the candidate is worth when it is tuned anew with its budget (`scores`).
 
     Compared with each other are, on one problem, the entries with the same definition of the problem, network (where it
-    is of own code, by its source), data, protocol, schedule, epochs, batch size and metric (what is not known counts as
-    the same); where the metric is a loss that contains a penalty, only those with a penalty of the same strength. Of
-    these groups the one with the most entries that have a finite mean is ranked (then the one with the most seeds, then
-    the first by its rules); the others keep their figures, have no rank, `comparable` is False, and `note` says in what
-    they differ.
+    is of own code, by its source), data, published space, protocol, schedule, epochs, batch size, validation and metric
+    (what is not known counts as the same); where the metric is a loss that contains a penalty, only those with a
+    penalty of the same strength. Of these groups the one with the most entries that have a finite mean is ranked (then
+    the one with the most seeds, then one whose validation is in order, then the first by its rules), never one on
+    another instance of the problem; the others keep their figures, have no rank, `comparable` is False, and `note` says
+    in what they differ.
 
     Searches of unequal budget are not ranked as they stand: all are cut to the first trials of the number of which the
     most entries can be ranked (then the greatest such number). Cut can be what was searched at random or by TPE, where
@@ -105,7 +110,7 @@ def ranked_entries(
         rows[column] = pd.Series([None if np.isnan(value) else int(value) for value in rows[column]], dtype=object)
     rows = _cut(_compared(rows, together), found)
     rows = _ranked(_scored(rows, found, level))
-    rows["note"] = _notes(rows)
+    rows["note"] = notes.notes(rows)
     rows = rows.sort_values(["problem", "comparable", "rank", "label"], ascending=[True, False, True, True])
     return rows[COLUMNS].reset_index(drop=True)
 
@@ -176,6 +181,11 @@ def _compared(rows: pd.DataFrame, together: Collection[str]) -> pd.DataFrame:
     if (rows["split"] == "test").all():
         rules["protocol"] = rules["protocol"].replace(dict.fromkeys(together, " or ".join(together)))
     rules["metric"], rules["goal"] = rows["metric"].astype(object), rows["goal"].astype(object)
+    leaks = [LEAK in kinds for kinds in rows["irregular"]]
+    rules["validation"] = np.where(leaks, "overlapping training", _USUAL_VALIDATION)
+    rules["instance"] = rows["instance"].replace("", "0").astype(object)
+    # What tells no space was drawn from the same in both releases.
+    rules["space"] = rows["release"].where(rows["release"] != "", rows.groupby("problem")["release"].transform("max"))
     within = rows["loss_has_penalty"].astype(bool) & (rows["metric"] == "loss")
     strength = rows["decay"].fillna(rows["first_decay"])
     known = strength.astype(object).where(strength.notna(), "unknown, of " + rows["label"])
@@ -185,8 +195,10 @@ def _compared(rows: pd.DataFrame, together: Collection[str]) -> pd.DataFrame:
     group = pd.Series(list(rules.astype(str).itertuples(index=False, name=None)), index=rows.index, dtype=object)
     sizes = pd.DataFrame({"problem": rows["problem"], "group": group, "seeds": rows["n_seeds"]})
     sizes["finite"] = np.isfinite(rows["mean"].astype(float))
-    sizes = sizes.groupby(["problem", "group"], as_index=False)[["finite", "seeds"]].sum()
-    sizes = sizes.sort_values(["problem", "finite", "seeds", "group"], ascending=[True, False, False, True])
+    sizes["other"], sizes["leaks"] = rows["instance"] != "", leaks
+    sizes = sizes.groupby(["problem", "other", "leaks", "group"], as_index=False)[["finite", "seeds"]].sum()
+    order = ["problem", "other", "finite", "seeds", "leaks", "group"]
+    sizes = sizes.sort_values(order, ascending=[True, True, False, False, True, True])
     main = rows["problem"].map(sizes.drop_duplicates("problem").set_index("problem")["group"])
     apart = [
         ", ".join(
@@ -194,10 +206,11 @@ def _compared(rows: pd.DataFrame, together: Collection[str]) -> pd.DataFrame:
             for name, mine, theirs in zip(rules.columns, own, ranked, strict=True)
             if mine != theirs
         )
-        for own, ranked in zip(group, main, strict=True)
+        or (f"instance {number}, another problem" if number else "")
+        for own, ranked, number in zip(group, main, rows["instance"], strict=True)
     ]
-    told = [", ".join(str(value) for value in own if value not in ("", "none")) for own in group]
-    return rows.assign(comparable=group == main, apart=apart, group=told)
+    told = [", ".join(str(value) for value in own if value not in _UNTOLD) for own in group]
+    return rows.assign(comparable=(group == main) & (rows["instance"] == ""), apart=apart, group=told)
 
 
 def _cut(rows: pd.DataFrame, searched: Mapping[Key, AnySearched]) -> pd.DataFrame:
@@ -226,7 +239,7 @@ def _cut(rows: pd.DataFrame, searched: Mapping[Key, AnySearched]) -> pd.DataFram
     return rows.assign(trials_counted=counted, apart=apart, comparable=rows["comparable"] & (apart == ""))
 
 
-_RANDOM_ORDER = ("random", "tpe")
+_RANDOM_ORDER = ("random", "tpe", "narrowed")
 """Samplers of which the first trials are a search of that budget."""
 
 
@@ -258,42 +271,3 @@ def _ranked(rows: pd.DataFrame) -> pd.DataFrame:
     failed = rows["setting"].isna() & (rows["diverged"] == rows["trials"])
     worth = worth.mask(failed, -np.inf).where(rows["comparable"])
     return rows.assign(rank=worth.groupby(rows["problem"]).rank(ascending=False, method="min"))
-
-
-def _notes(rows: pd.DataFrame) -> list[str]:
-    ranked = rows[rows["comparable"]]
-    both = {"deepobs", "deepobs-1.1"}
-    mixed = ranked.groupby("problem")["protocol"].agg(lambda protocols: both <= set(protocols))
-    mixed_problems = set(mixed.index[mixed.astype(bool)])
-    return [_note(row, row["problem"] in mixed_problems) for row in rows.to_dict("records")]
-
-
-def _note(row: dict[Any, Any], beside_deepobs: bool) -> str:
-    """The note on one row; "" for none."""
-    parts = []
-    if row["apart"]:
-        parts.append(f"not ranked: {row['apart']}")
-    elif beside_deepobs and row["protocol"] == "deepobs-1.1":
-        parts.append("deepobs-1.1 trains on the validation samples too")
-    if row["reason"]:
-        parts.append(row["reason"])
-    elif row["missing"] == row["n_seeds"] > 0 and not row["failed"]:
-        parts.append(f"no {row['split']} {row['metric']}")
-    elif row["missing"]:
-        parts.append(f"{row['missing']} of {row['n_seeds']} seeds have no finite value")
-    if str(row["decided_by"]).startswith("test"):
-        parts.append(f"winner chosen by the {row['decided_by'].replace('_', ' ')}, there is no validation curve")
-    if row["trials_counted"] < row["budget"] and row["comparable"] and row["trials_counted"] > 1:
-        parts.append(f"cut to its first {row['trials_counted']} trials")
-    if row["is_stale"]:
-        parts.append("no seed but that of the search")
-    elif row["n_seeds"] == 1:
-        parts.append("one seed")
-    if row["missing_trials"]:
-        parts.append(f"{row['missing_trials']} of {row['trials']} trials have no run")
-    if row["aside"]:
-        aside = "1 setting" if row["aside"] == 1 else f"{row['aside']} settings"
-        parts.append(f"{aside} with another decay than the trials' left out")
-    if row["most_seeds"] > row["winner_seeds"]:
-        parts.append(f"another setting was run with more seeds ({row['most_seeds']:.0f})")
-    return "; ".join(parts)

@@ -11,7 +11,7 @@ from regbench.store import deepobs, manifests
 from regbench.store.files import UnreadableFileError, read_bytes
 from regbench.store.folder import RUN_SUFFIX
 
-_LEARNS = "tpe"  # the sampler whose trials get known one after the other
+_LEARN = ("tpe", "narrowed")  # samplers whose trials get known one after the other
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ def _winner(manifest: Manifest) -> str | None:
 def _listed(folder: Path, manifest: Manifest, there: set[_Key], winners: dict[_Key, RunResult]) -> ListedSearch:
     trials, reruns, winner = len(manifest.trials), len(manifest.again), _winner(manifest)
     if winner is None and not manifest.is_complete:
-        trials = max(trials, manifest.budget) if manifest.sampler == _LEARNS else trials
+        trials = max(trials, manifest.budget) if manifest.sampler in _LEARN else trials
         reruns = manifest.reruns
     return ListedSearch(
         manifest=manifest,

@@ -15,6 +15,7 @@ from regbench.benchmark.running import conditions
 from regbench.benchmark.searches import Search, searches_of
 from regbench.benchmark.tasks import Task
 from regbench.benchmark.trying import check_builds
+from regbench.catalog import NARROWED
 from regbench.errors import ResultsError
 from regbench.records import TUNING_SEED, Problem, Protocol, RunResult, RunSpec, Schedule
 from regbench.store import deepobs, paths
@@ -59,15 +60,23 @@ class PlannedSearch:
 
     Attributes:
         candidate: its name.
-        runs: all that are known: the trials, and when these are all found, the re-runs of the winner.
+        runs: all that are known: the trials, and when these are all found, the re-runs of the winner. Of a narrowed
+            search the trials after the 50th, when the first 50 are found.
         reruns_to_come: how many there will be that are not among `runs`, because the winner is not known yet.
         whole_run: what a run takes that trains all its epochs, as each re-run; None where nothing is known.
+        trials_to_come: how many there will be that are not among `runs`.
     """
 
     candidate: str
     runs: list[PlannedRun]
     reruns_to_come: int
     whole_run: Cost | None
+    trials_to_come: int = 0
+
+    @property
+    def to_come(self) -> int:
+        """Trials and re-runs that are not known yet."""
+        return self.trials_to_come + self.reruns_to_come
 
     def missing(self) -> list[PlannedRun]:
         """The runs that are to be made, each once: draws from few choices may give a setting twice."""
@@ -79,13 +88,13 @@ class PlannedSearch:
 
     def costs(self) -> list[Cost]:
         """Of all that is to be made; nothing where nothing is known."""
-        costs = [run.cost for run in self.missing()] + [self.whole_run] * self.reruns_to_come
+        costs = [run.cost for run in self.missing()] + [self.whole_run] * self.to_come
         return [cost for cost in costs if cost is not None]
 
     @property
     def is_unknown(self) -> bool:
         """Whether something is to be made of which nothing is known."""
-        return len(self.costs()) < len(self.missing()) + self.reruns_to_come
+        return len(self.costs()) < len(self.missing()) + self.to_come
 
 
 def total_seconds(searches: Sequence[PlannedSearch], processes: int = 1) -> float | None:
@@ -101,6 +110,7 @@ def plan(
     *,
     budget: str | int = "medium",
     sampler: str = "random",
+    ranges: str | Path | None = None,
     seed: int = TUNING_SEED,
     reruns: int | None = None,
     epochs: int | None = None,
@@ -128,6 +138,7 @@ def plan(
             problem=problem,
             budget=budget,
             sampler=sampler,
+            ranges=ranges,
             seed=seed,
             reruns=reruns,
             epochs=epochs,
@@ -149,21 +160,42 @@ def plan(
 
 
 def _plan_one(search: Search, finder: Finder, estimator: Estimator, max_seconds: float | None) -> PlannedSearch:
-    specs = search.trials
+    sources = search.sources
+    specs, results, trials_to_come = _trials(search, lambda spec: finder.find(spec, sources))
     cost_of_trial = estimator.cost(specs[0], is_trial=True, max_seconds=max_seconds)
     whole_run = estimator.cost(specs[0], max_seconds=max_seconds)
-    sources = search.sources
-    results = [finder.find(spec, sources) for spec in specs]
     runs = _planned("trials", specs, results, cost_of_trial)
     found = [result for result in results if result is not None]
     name = search.task.candidate.name
     if len(found) < len(specs):
-        return PlannedSearch(name, runs, search.further_seeds, whole_run)
+        return PlannedSearch(name, runs, search.further_seeds, whole_run, trials_to_come)
     winner = tune.best(found, search.task.problem.goal)
     if winner is not None:
         again = search.reruns([specs[winner]])
         runs += _planned("re-runs", again, [finder.find(spec, sources) for spec in again], whole_run)
     return PlannedSearch(name, runs, 0, whole_run)
+
+
+def _trials(
+    search: Search, find: Callable[[RunSpec], RunResult | None]
+) -> tuple[Sequence[RunSpec], list[RunResult | None], int]:
+    """The trials that are known, what was found of them, and how many further ones depend on what is missing."""
+    study = search.study()
+    if study.is_known_in_advance or search.sampler != NARROWED:
+        return search.trials, [find(spec) for spec in search.trials], 0
+    specs: list[RunSpec] = []
+    results: list[RunResult | None] = []
+    for numbers in study.rounds(1):
+        settings = [study.ask(number) for number in numbers]
+        new = [search.trial(setting) for setting in settings]
+        found = [find(spec) for spec in new]
+        specs, results = [*specs, *new], [*results, *found]
+        if None in found:
+            break
+        for number, setting, result in zip(numbers, settings, found, strict=True):
+            if result is not None:
+                study.tell(number, setting, tune.score_of(result), tune.loss_of(result))
+    return specs, results, study.trials - len(specs)
 
 
 def _planned(

@@ -1,6 +1,6 @@
 """The record of a search while it goes on: its manifest in the results tree."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from regbench.benchmark.searches import Search
 from regbench.records import Manifest, Outcome, RunResult, RunSpec
@@ -36,6 +36,10 @@ class SearchRecord:
         if self._written != self._manifest:
             manifests.write(self._folder.path, self._manifest)
             self._written = self._manifest
+
+    def narrow(self, ranges: Mapping[str, tuple[float, float]] | None) -> None:
+        """The ranges of a narrowed search are known; nothing is written before the next trial is there."""
+        self._change(ranges=None if ranges is None else dict(ranges))
 
     def choose(self, winner: int | None, reruns: Sequence[RunSpec]) -> None:
         """All trials have ended; the winner, by its number, is about to be run with further seeds."""

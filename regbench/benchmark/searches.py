@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Self
 
 from regbench import catalog
@@ -23,6 +24,7 @@ from regbench.records import (
     problem_definition,
 )
 from regbench.tuning import tune
+from regbench.tuning.narrowing import FIRST, Ranges
 
 SEED_STEP = 1000
 """How far apart the study seeds of searches are that are declared as one."""
@@ -34,11 +36,12 @@ class Search:
 
     Args:
         task: problem, candidate, protocol, schedule, epochs and batch size of every run.
-        sampler: "random" (the published points of each budget), "tpe", "qmc" or "grid".
+        sampler: "random" (the published points), "narrowed" (those of the budget large), "tpe", "qmc" or "grid".
         seed: of the study, and of every trial's training.
         budget: number of trials that is asked for. There are fewer where a grid has fewer points, and one where nothing
             is searched.
         further_seeds: how many seeds, `seed + 1`, `seed + 2`, ..., the winner is run with.
+        ranges: given for a narrowed search, from which its trials after the 50th are drawn; else its first 50 say.
         together, searches: of those that are declared as one (`declared_as_one`).
         data: digest of its data where these tell it from another search in the same tree (`changes.apart_by_data`).
 
@@ -54,11 +57,15 @@ class Search:
     data: str = ""
     together: str = ""
     searches: int = 1
+    ranges: Ranges | None = None
 
     def __post_init__(self) -> None:
         """Find out all bad input before anything is run."""
         if self.further_seeds < 0:
             raise DefinitionError(f"`reruns` must not be negative. Received: reruns={self.further_seeds!r}")
+        if self.ranges is not None and (self.sampler != catalog.NARROWED or self.budget <= FIRST):
+            came = f"{self.budget} trials of the sampler {self.sampler}"
+            raise DefinitionError(f"`ranges` must be given with the budget large. Received: {came}")
         checked_seed(self.seed, self.further_seeds)
         self.trial(self.study().ask(0))
 
@@ -70,6 +77,7 @@ class Search:
         *,
         budget: str | int = "medium",
         sampler: str = "random",
+        ranges: str | Path | None = None,
         seed: int = TUNING_SEED,
         reruns: int | None = None,
         epochs: int | None = None,
@@ -80,11 +88,18 @@ class Search:
         """The search of a problem and a candidate, each by name or as a record; arguments as for `benchmark.search`."""
         task = Task.of(problem, candidate, protocol, schedule, epochs, batch_size)
         further_seeds = task.protocol.reruns if reruns is None else reruns
-        return cls(task, sampler, seed, catalog.budget_trials(budget), further_seeds)
+        if budget == "large" and sampler == "random":
+            sampler = catalog.NARROWED
+        search = cls(task, sampler, seed, catalog.budget_trials(budget), further_seeds)
+        if ranges is None:
+            return search
+        named = task.problem.name, task.schedule.title
+        return replace(search, ranges=catalog.read_ranges(ranges, task.candidate, *named))
 
     def study(self) -> tune.Study:
         """What says which setting comes next; a new one at each call."""
-        return tune.Study(self.task.candidate, self.task.problem.goal, self.sampler, self.seed, self.budget)
+        task = self.task
+        return tune.Study(task.candidate, task.problem.goal, self.sampler, self.seed, self.budget, self.ranges)
 
     def trial(self, setting: Mapping[str, Scalar]) -> RunSpec:
         """The run of a setting as a trial."""
@@ -119,7 +134,7 @@ class Search:
             {
                 "problem": problem_definition(self.task.problem),
                 "candidate": _definition(self.task.candidate),
-                "protocol": _definition(self.task.protocol),
+                "protocol": _definition(self.task.protocol, "fills_diverged"),
                 "schedule": _definition(self.task.schedule),
                 "epochs": self.task.epochs,
                 "batch_size": self.task.batch_size,
@@ -131,6 +146,7 @@ class Search:
             }
             | ({"data": self.data} if self.data else {})
             | ({"together": self.together} if self.together else {})
+            | ({"ranges": self.ranges} if self.ranges else {})
         )
 
     @cached_property

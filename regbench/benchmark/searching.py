@@ -31,6 +31,7 @@ def search(
     *,
     budget: str | int = "medium",
     sampler: str = "random",
+    ranges: str | Path | None = None,
     seed: int = TUNING_SEED,
     reruns: int | None = None,
     searches: int = 1,
@@ -54,7 +55,10 @@ def search(
         problem: a test problem, or the name of one.
         candidates: candidates or their names, or one of them; `base+part` as in `catalog.candidate`.
         budget: "one_shot" (the defaults), "small", "medium", "large", or a number of trials.
-        sampler: "random" (the published points of each budget), "tpe", "qmc" or "grid".
+        sampler: "random" (the published points of each budget, those of "large" from narrowed ranges after the 50th),
+            "narrowed", "tpe", "qmc" or "grid".
+        ranges: of the trials of "large" after the 50th: "published", or a TOML file; those that the ten best of the
+            search's own first 50 leave unless given.
         seed: of the draws, and of every trial's training.
         reruns: seeds `seed + 1` ... that the winner is run with; the protocol's number unless given.
         searches: how many searches of each candidate, with study seeds `seed`, `seed + 1000`, ...; together they are
@@ -87,6 +91,7 @@ def search(
         problem=problem,
         budget=budget,
         sampler=sampler,
+        ranges=ranges,
         seed=seed,
         reruns=catalog.FEW_RERUNS if reruns is None and searches > 1 else reruns,
         epochs=epochs,
@@ -169,6 +174,7 @@ def _tune(
     for numbers in study.rounds(machine.capacity):
         settings = [study.ask(number) for number in numbers]
         specs = [search.trial(setting) for setting in settings]
+        record.narrow(study.ranges)
         record.add_trials(specs)
         origins = [search.origin(Role.TRIAL, number) for number in numbers]
         of_round = completion.complete(
@@ -181,6 +187,6 @@ def _tune(
                 report(result, True)
             once.add(digest)
         for number, setting, result in zip(numbers, settings, of_round, strict=True):
-            study.tell(number, setting, tune.score_of(result))
+            study.tell(number, setting, tune.score_of(result), tune.loss_of(result))
         results += of_round
     return results

@@ -9,7 +9,7 @@ from regbench import catalog
 from regbench.benchmark.problems import check_problem
 from regbench.catalog import own_code
 from regbench.errors import DefinitionError
-from regbench.records import Candidate, Problem, Protocol, RunSpec, Scalar, Schedule
+from regbench.records import OLD_RAMP, Candidate, Problem, Protocol, RunSpec, Scalar, Schedule
 from regbench.tuning import space
 
 
@@ -74,11 +74,15 @@ class Task:
                 raise DefinitionError(f"`{name}` must be at least 1. Received: {name}={number!r}")
         rules = protocol if isinstance(protocol, Protocol) else catalog.protocol(protocol)
         check_problem(chosen, rules, batch_size or chosen.batch_size)
+        chosen_schedule = schedule if isinstance(schedule, Schedule) else catalog.schedule(schedule)
+        if chosen_schedule.title == OLD_RAMP:
+            must = '"ltr" or a `Schedule` of version 2: version 1, which is not as published, is there to be read'
+            raise DefinitionError(f"`schedule` must be {must}. Received: {schedule!r}")
         return cls(
             problem=chosen,
             candidate=compared,
             protocol=rules,
-            schedule=schedule if isinstance(schedule, Schedule) else catalog.schedule(schedule),
+            schedule=chosen_schedule,
             epochs=chosen.epochs if epochs is None else epochs,
             batch_size=batch_size or chosen.batch_size,
         )

@@ -11,14 +11,16 @@ from typing import Any
 from pydantic import ValidationError
 
 from regbench.catalog.bounds import contradictions, violations
+from regbench.catalog.narrowed import read_ranges
 from regbench.catalog.reading import describe, is_representable, read_candidate, read_problem
-from regbench.catalog.rules import BUDGETS, DECAY, FEW_RERUNS, PROTOCOLS, REGULARIZERS, SCHEDULES
+from regbench.catalog.rules import BUDGETS, DECAY, FEW_RERUNS, NARROWED, PROTOCOLS, REGULARIZERS, SCHEDULES
 from regbench.errors import DefinitionError, UnknownNameError
 from regbench.records import Candidate, Coupling, Decay, Part, Problem, Protocol, Schedule, problem_definition
 
 __all__ = [
     "BUDGETS",
     "FEW_RERUNS",
+    "NARROWED",
     "PROTOCOLS",
     "REGULARIZERS",
     "SCHEDULES",
@@ -36,6 +38,7 @@ __all__ = [
     "protocol",
     "read_candidate",
     "read_problem",
+    "read_ranges",
     "schedule",
 ]
 
@@ -166,11 +169,12 @@ def protocol(name: str) -> Protocol:
 
 
 def schedule(name: str, epochs: Sequence[int] = (), factors: Sequence[float] = ()) -> Schedule:
-    """A learning-rate schedule by name; `epochs` and `factors` for `step`."""
+    """A learning-rate schedule by name, as published; `epochs` and `factors` for `step`."""
     if name not in SCHEDULES:
         raise UnknownNameError("schedule", name, SCHEDULES)
+    given = {"name": name, "epochs": tuple(epochs), "factors": tuple(factors)}
     try:
-        return Schedule.model_validate({"name": name, "epochs": tuple(epochs), "factors": tuple(factors)})
+        return Schedule.model_validate(given | ({"version": 2} if name == "ltr" else {}))
     except ValidationError as invalid:
         raise DefinitionError(describe(invalid, Schedule, "schedule")) from invalid
 

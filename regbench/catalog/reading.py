@@ -27,7 +27,7 @@ AnyRecord = TypeVar("AnyRecord", bound=Record)
 
 def read_problem(path: Path) -> Problem:
     """Read a problem file; its name is the file's."""
-    table, file = _read_toml(path), _File(path)
+    table, file = read_toml(path), _File(path)
     if isinstance(table.get("model"), str):
         table["model"] = {"name": table["model"]}
     model = file.part("model", table.pop("model", None))
@@ -39,7 +39,7 @@ def read_problem(path: Path) -> Problem:
 
 def read_candidate(path: Path) -> Candidate:
     """Read a candidate file; its name is the file's."""
-    table, file = _read_toml(path), _File(path)
+    table, file = read_toml(path), _File(path)
     table["optimizer"] = file.part("optimizer", table.get("optimizer"))
     if "regularizer" in table:
         table["regularizer"] = file.part("regularizer", table["regularizer"])
@@ -51,7 +51,12 @@ def read_candidate(path: Path) -> Candidate:
     return file.checked(candidate)
 
 
-def _read_toml(path: Path) -> dict[str, Any]:
+def read_toml(path: Path) -> dict[str, Any]:
+    """The table in a TOML file that has no key `name`.
+
+    Raises:
+        DefinitionError: it cannot be read, or holds what no definition may.
+    """
     try:
         if not stat.S_ISREG(path.stat().st_mode):  # others may never end
             raise DefinitionError(f"{path}: cannot be read: no regular file")

@@ -4,6 +4,9 @@ from regbench.records import Argument, Protocol, Range
 
 BUDGETS = {"one_shot": 1, "small": 25, "medium": 50, "large": 75}
 
+NARROWED = "narrowed"
+"""The sampler of the budget `large` where none is asked for: medium's trials, then 25 between their best ones."""
+
 PROTOCOLS = {
     protocol.name: protocol
     for protocol in (
@@ -26,6 +29,7 @@ PROTOCOLS = {
             augmented_train_evaluation=True,
             reruns=9,
             tuning_seed_counts=True,
+            fills_diverged=False,
         ),
         Protocol(
             name="strict",
@@ -47,7 +51,7 @@ SCHEDULES = {
     "none": "constant",
     "cosine": "half a cosine down to 0",
     "cosine_wr": "cosine with warm restarts; the first cycle is a tenth of the epochs, each next one twice as long",
-    "ltr": "trapezoid: a tenth of the epochs up, flat, a tenth down (epoch 0 at the full rate, as published)",
+    "ltr": "trapezoid: a tenth of the epochs up, flat, a tenth down (as published: epoch 0 at the full rate)",
     "step": "constant pieces, given by epochs and factors",
 }
 

@@ -27,7 +27,9 @@ SHOWN_CLAIMS = 10
 @click.option(
     "--metric", metavar="accuracy|loss", help="Test metric to compare.  [default: what decides on the problem]"
 )
-@click.option("--mode", default="final", show_default=True, metavar="final|best|most", help="How winners are chosen.")
+@click.option(
+    "--mode", default="final", show_default=True, metavar="final|best|most|test|train", help="How winners are chosen."
+)
 @click.option("--budget", metavar="NAME|N", help="Only searches with so many trials.  [default: all]")
 @click.option(
     "--question",

@@ -45,7 +45,10 @@ KINDS = {
 
 def _budget(name: str) -> dict[str, Any]:
     trials = catalog.budget_trials(name)
-    return {"name": name, "summary": f"{trials} trials" if trials > 1 else "1 trial: the defaults", "trials": trials}
+    summary = f"{trials} trials" if trials > 1 else "1 trial: the defaults"
+    if name == "large":
+        summary += ", those after the 50th from ranges between the ten best of the first 50"
+    return {"name": name, "summary": summary, "trials": trials}
 
 
 def find(name: str) -> dict[str, dict[str, Any]]:

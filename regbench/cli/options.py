@@ -206,7 +206,12 @@ _SEARCHING = (
         default="random",
         show_default=True,
         metavar="NAME",
-        help="How settings are drawn: random, tpe, qmc, grid.",
+        help="How settings are drawn: random (the budget large: narrowed after 50), narrowed, tpe, qmc, grid.",
+    ),
+    click.option(
+        "--ranges",
+        metavar="FILE|published",
+        help="Of the trials of the budget large after the 50th.  [default: between the ten best of the first 50]",
     ),
     click.option("--reruns", type=int, metavar="N", help="Further seeds of each winner.  [default: the protocol's]"),
     click.option(

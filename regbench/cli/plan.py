@@ -52,8 +52,8 @@ def plan(
     """Print the runs of a search without making them, as data or as commands, and how long they may take.
 
     The arguments are those of `search`, which finds all that these runs leave in the results tree. Runs of a winner
-    with further seeds are known, and printed, when all trials are there. A sampler that learns (tpe) is refused: its
-    trials are not known before.
+    with further seeds are known, and printed, when all trials are there, and the trials of the budget large after the
+    50th when the first 50 are. A sampler that learns (tpe) is refused: its trials are not known before.
     """
     if as_commands and form != "table":
         raise DefinitionError("`--commands` and `--format` exclude each other")
@@ -153,6 +153,7 @@ def _plain(searches: Sequence["PlannedSearch"], only_missing: bool, workers: int
             {
                 "candidate": search.candidate,
                 "missing": len(search.missing()),
+                "trials_to_come": search.trials_to_come,
                 "reruns_to_come": search.reruns_to_come,
                 "seconds": _seconds([search], 1),
                 "estimate": None if search.whole_run is None else _plain_estimate(search.whole_run),
@@ -192,11 +193,13 @@ def _summary(searches: Sequence["PlannedSearch"], results: str, workers: int) ->
         bundled = sum(run.is_bundled for run in search.runs)
         found = sum(run.is_found for run in search.runs) - bundled
         known = f"{found} of them in {results}" + (f", {bundled} came with regbench" if bundled else "")
-        later = f", then {search.reruns_to_come} re-runs" if search.reruns_to_come else ""
+        counts = {"trials": search.trials_to_come, "re-runs": search.reruns_to_come}
+        later = "".join(f", then {count} {what}" for what, count in counts.items() if count)
         lines.append(f"{search.candidate}: {len(search.runs)} runs, {known}{later}; {_source(search)}")
     missing = sum(len(search.missing()) for search in searches)
-    to_come = sum(search.reruns_to_come for search in searches)
-    later = f" and {to_come} re-runs of winners that are not known yet" if to_come else ""
+    to_come = sum(search.to_come for search in searches)
+    trials = " of narrowed ranges and" if any(search.trials_to_come for search in searches) else " re-runs"
+    later = f" and {to_come}{trials} of winners that are not known yet" if to_come else ""
     lines.append(f"to do: {missing} runs{later}, {_time(searches, workers)}")
     return lines
 

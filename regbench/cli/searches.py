@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 COLUMNS = (
     *("problem", "candidate", "sampler", "budget", "seed", "epochs", "batch_size", "schedule", "protocol"),
-    *("trials_there", "trials", "reruns_there", "reruns", "complete", "winner", "metric", "score", "digest"),
+    *("trials_there", "trials", "reruns_there", "reruns", "complete", "winner", "metric", "score", "digest", "ranges"),
 )
 
 
@@ -56,7 +56,7 @@ def _plain(one: "ListedSearch") -> dict[str, Any]:
         "seed": manifest.seed,
         "epochs": manifest.epochs,
         "batch_size": manifest.batch_size,
-        "schedule": manifest.schedule,
+        "schedule": manifest.schedule if winner is None else winner.spec.schedule.title,
         "protocol": manifest.protocol,
         "trials_there": one.trials_there,
         "trials": one.trials,
@@ -67,6 +67,7 @@ def _plain(one: "ListedSearch") -> dict[str, Any]:
         "metric": None if winner is None else winner.spec.problem.metric,
         "score": _score(one),
         "digest": manifest.digest,
+        "ranges": manifest.ranges,
     }
 
 

@@ -56,11 +56,12 @@ def show_run(result: RunResult, path: Path | None, was_found: bool, form: str) -
     lines = [
         f"{spec.problem.name} with {spec.candidate}: {outcome}{reason}",
         f"seed {spec.seed}, protocol {spec.protocol.name}, epochs {spec.epochs}, batch size {spec.batch_size}, "
-        f"schedule {spec.schedule.name}, decay {spec.decay.coupling} {terminal.number(spec.decay_strength)}",
+        f"schedule {spec.schedule.title}, decay {spec.decay.coupling} {terminal.number(spec.decay_strength)}",
         short_setting(spec.setting),
     ]
     if result.outcome == Outcome.DIVERGED:
-        lines.append("A diverged run counts with its values before training:")
+        filled = spec.protocol.fills_diverged
+        lines.append(f"Diverged; its curves {'are filled with the values before training' if filled else 'go on'}:")
     terminal.show_text("\n".join(lines))
     if result.curves:
         columns = ["split", "loss", "without penalty", "accuracy"]
@@ -140,7 +141,8 @@ def show_standings(standings: Sequence["Standing"], form: str) -> None:
     for one in standings:
         if one.diverged_seeds:
             counts = f"{one.diverged_seeds} of {len(one.seeds)} seeds diverged"
-            terminal.show_text(f"{one.candidate}: {counts}, and count with their values before training.")
+            values = "before training" if one.runs[0].spec.protocol.fills_diverged else "after the divergence"
+            terminal.show_text(f"{one.candidate}: {counts}, and count with their values {values}.")
         if one.unfinished:
             terminal.show_text(f"{one.candidate}: {one.unfinished} runs failed or timed out.")
 

@@ -18,6 +18,7 @@ from regbench.analysis.entries import MODES, Mode, reported, trials
 from regbench.analysis.searched import AnySearched, Key
 from regbench.analysis.selection import select
 from regbench.analysis.sentences import QUESTIONS, Pair, Question
+from regbench.comparison import departures
 from regbench.errors import DefinitionError, ResultsError, UnknownNameError, printable
 from regbench.records import METRICS
 from regbench.trees import bundled, frames
@@ -70,7 +71,8 @@ class Comparison:
     def warnings(self) -> tuple[str, ...]:
         """One line for each thing that a reader must know of before the table."""
         return (
-            *_entries_apart(self.table),
+            *_entries_apart(self.table[self.table["instance"] == ""]),
+            *departures.warnings(self.runs, self.table),
             *_runs_by_hand(self.runs),
             *_inferred_searches(self.table),
             *_irregular_sources(self.irregularities),
@@ -134,8 +136,9 @@ class Comparison:
     @cached_property
     def strength(self) -> pd.DataFrame:
         """`fairness.baseline_strength`: our and the user's sgd, momentum and adam beside the published ones."""
-        is_published = self.table["source"] == "published"
-        return fairness.baseline_strength(self.table[~is_published], self.table[is_published])
+        table = self.table[self.table["instance"] == ""]
+        is_published = table["source"] == "published"
+        return fairness.baseline_strength(table[~is_published], table[is_published])
 
     @cached_property
     def tuning(self) -> pd.DataFrame:
@@ -145,7 +148,7 @@ class Comparison:
     @cached_property
     def flips(self) -> pd.DataFrame:
         """`tuning.flips`."""
-        return tuning.flips(self.tuning)
+        return tuning.flips(self.tuning[self.tuning["instance"] == ""])
 
     @cached_property
     def ranks(self) -> across.AverageRanks:
@@ -208,7 +211,7 @@ def compare(
         baselines: "bundled", "none" or a results tree.
         candidates: names or labels; all unless given.
         metric: "accuracy" or "loss"; what decides on each problem unless given.
-        mode: how winners are chosen: "final", "best" or "most" (`entries.winners`).
+        mode: how winners are chosen: "final", "best", "most", "test" or "train" (`entries.winners`).
         budget: only searches with so many trials asked for; all unless given.
         question: that claims answer: "budget" (is the candidate better when tuned anew?) or "settings" (is the setting
             that was found for it better?).
@@ -243,7 +246,7 @@ def compare(
     drawn = curves.summaries(found.curves(shown["run"].tolist()), shown)
     if against != "best" and against not in set(runs["label"]):
         raise UnknownNameError("entry", against, sorted(set(runs["label"])), where="the comparison")
-    runs = runs.assign(**curves.before_training(drawn, runs["problem"]))
+    runs = runs.assign(**curves.before_training(drawn[drawn["instance"] == ""], runs["problem"]))
     return Comparison(runs, found.irregularities, drawn, mode, metric, question, against, tuple(together))
 
 

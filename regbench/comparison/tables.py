@@ -15,7 +15,7 @@ JSON_COLUMNS = [
     *("epochs", "batch_size", "seeds", "n_seeds", "metric", "split", "goal", "mean", "sd", "low", "high", "iqm"),
     *("iqm_low", "iqm_high", "clean_mean", "clean_sd", "rank", "speed", "trials", "diverged", "unfinished"),
     *("diverged_seeds", "irregular", "comparable", "note", "budget", "sampler", "study_seed", "search"),
-    *("score", "score_low", "score_high", "trials_counted", "searches", "group"),
+    *("score", "score_low", "score_high", "trials_counted", "searches", "group", "release", "instance"),
 ]
 COLUMNS = [
     *["#", "candidate", "coupling", "score", "95 % interval", "winner", "clean mean", "seeds", "speed", "trials"],

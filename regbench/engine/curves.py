@@ -35,16 +35,28 @@ class Curves:
         if not all(math.isfinite(loss) and loss <= self._limit for loss in losses):
             self.diverged_epoch = len(self._evaluations) - 1
 
-    def values(self, name: str, of: "Callable[[Evaluation], float]", epochs: int) -> dict[str, list[float]]:
+    def values(
+        self, name: str, of: "Callable[[Evaluation], float]", epochs: int, *, filled: bool = True
+    ) -> dict[str, list[float]]:
         """One curve a split, named `<split>_<name>`.
 
-        After a divergence the curves hold the values before training, from the epoch of the divergence to the last of
-        `epochs`, as DeepOBS fills them.
+        After a divergence, to the last of `epochs`: where they are `filled` the values before training, from the epoch
+        of the divergence on, as DeepOBS 1.2 has it. Else what was evaluated in that epoch and then what 1.1 has, which
+        trains on: losses that are not a number, and accuracies that stay (those of a network that answers always the
+        same).
         """
-        good = self._evaluations if self.diverged_epoch is None else self._evaluations[: self.diverged_epoch]
-        missing = epochs + 1 - len(good) if self.diverged_epoch is not None else 0
-        first = self._evaluations[0]
+        first, last = self._evaluations[0], self._evaluations[-1]
+        evaluations, missing = self._evaluations, 0
+        if self.diverged_epoch is not None:
+            evaluations = evaluations[: self.diverged_epoch] if filled else evaluations
+            missing = epochs + 1 - len(evaluations)
+
+        def rest(split: str) -> float:
+            if filled:
+                return of(first[split])
+            return of(last[split]) if name == "accuracies" else math.nan
+
         return {
-            f"{split}_{name}": [of(evaluation[split]) for evaluation in good] + [of(first[split])] * missing
+            f"{split}_{name}": [of(evaluation[split]) for evaluation in evaluations] + [rest(split)] * missing
             for split in first
         }

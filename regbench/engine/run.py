@@ -61,13 +61,14 @@ def run(
             break
 
     outcome, reason = _outcome(curves, timed_out, max_seconds)
+    filled = spec.protocol.fills_diverged
     return RunResult(
         spec=spec,
         outcome=outcome,
         reason=reason,
         diverged_epoch=curves.diverged_epoch,
         curves=_curves(spec, curves),
-        losses_without_penalty=curves.values("losses", lambda split: split.loss, spec.epochs),
+        losses_without_penalty=curves.values("losses", lambda split: split.loss, spec.epochs, filled=filled),
         shrinkage=_shrinkage(spec, prepared.steps, prepared.learning_rate),
         final_weight_norm=_finite(prepared.weight_norm()),
         kernels=prepared.kernels() if keep_kernels else {},
@@ -112,9 +113,10 @@ def _outcome(curves: Curves, timed_out: bool, max_seconds: float | None) -> tupl
 
 
 def _curves(spec: RunSpec, curves: Curves) -> dict[str, list[float]]:
-    by_name = curves.values("losses", lambda split: split.loss + split.penalty, spec.epochs)
+    filled = spec.protocol.fills_diverged
+    by_name = curves.values("losses", lambda split: split.loss + split.penalty, spec.epochs, filled=filled)
     if spec.problem.has_accuracy:
-        by_name |= curves.values("accuracies", lambda split: cast(float, split.accuracy), spec.epochs)
+        by_name |= curves.values("accuracies", lambda split: cast(float, split.accuracy), spec.epochs, filled=filled)
     return by_name | {MINIBATCH: curves.minibatch_losses}
 
 

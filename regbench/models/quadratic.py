@@ -1,5 +1,6 @@
 """A noisy quadratic with a prescribed spectrum."""
 
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import keras
@@ -43,7 +44,7 @@ def build(
             "`counts` must sum to the number of inputs, at least 2. "
             f"Received: counts={counts!r}, shape of one sample={input_shape!r}"
         )
-    hessian = _hessian(counts, lows, highs, seed)
+    hessian = next(hessians(counts, lows, highs, seed))
     inputs = keras.Input(input_shape)
     return keras.Model(inputs, _Quadratic(hessian, name="quadratic")(inputs), name="quadratic")
 
@@ -61,15 +62,24 @@ class _Quadratic(keras.layers.Layer):
         return ops.sum(ops.matmul(difference, self.hessian) * difference, axis=1) / 2
 
 
-def _hessian(counts: tuple[int, ...], lows: tuple[float, ...], highs: tuple[float, ...], seed: int) -> np.ndarray:
-    """Return Q = R' diag(eigenvalues) R in float64."""
+def hessians(
+    counts: tuple[int, ...] = (90, 10),
+    lows: tuple[float, ...] = (0.0, 30.0),
+    highs: tuple[float, ...] = (1.0, 60.0),
+    seed: int = 42,
+) -> Iterator[np.ndarray]:
+    """Hessians Q = R' diag(eigenvalues) R in float64 from one stream, without end; arguments as for `build`.
+
+    The first is that of the problem. The others are those on which DeepOBS's `quadratic_deep` trains from the second
+    instance in a process on: its stream is a global of the module.
+    """
     # The legacy generator: its streams are what defines the published problem.
     stream = np.random.RandomState(seed)
-    groups = zip(lows, highs, counts, strict=True)
-    eigenvalues = np.concatenate([stream.uniform(low, high, count) for low, high, count in groups])
-    rotation = _rotation(len(eigenvalues), stream)
-    hessian: np.ndarray = rotation.T @ (eigenvalues[:, np.newaxis] * rotation)
-    return hessian
+    while True:
+        groups = zip(lows, highs, counts, strict=True)
+        eigenvalues = np.concatenate([stream.uniform(low, high, count) for low, high, count in groups])
+        rotation = _rotation(len(eigenvalues), stream)
+        yield rotation.T @ (eigenvalues[:, np.newaxis] * rotation)
 
 
 def _rotation(dimension: int, stream: np.random.RandomState) -> np.ndarray:

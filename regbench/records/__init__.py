@@ -38,7 +38,7 @@ from regbench.records.runs import (
     code_of,
     digest_of,
 )
-from regbench.records.schedules import Schedule, learning_rate_factor
+from regbench.records.schedules import OLD_RAMP, Schedule, learning_rate_factor
 from regbench.records.searches import Digest, Manifest, Origin, Role, problem_definition
 
 __all__ = [
@@ -46,6 +46,7 @@ __all__ = [
     "BUNDLED",
     "METRICS",
     "MINIBATCH",
+    "OLD_RAMP",
     "SPLITS",
     "TUNING_SEED",
     "Argument",

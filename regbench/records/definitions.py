@@ -274,6 +274,8 @@ class Protocol(Record):
         augmented_train_evaluation: evaluate the training loss on augmented samples, as DeepOBS does.
         reruns: how many further seeds the winner is run with.
         tuning_seed_counts: whether the run with the tuning seed is one of the reported seeds.
+        fills_diverged: the curves of a run that diverged go on with the values before training, as DeepOBS 1.2 has it;
+            else with losses that are not a number and the accuracies at the divergence, as 1.1, which trains on.
     """
 
     name: str
@@ -284,3 +286,4 @@ class Protocol(Record):
     augmented_train_evaluation: bool
     reruns: int
     tuning_seed_counts: bool
+    fills_diverged: bool = True

@@ -94,7 +94,7 @@ class RunSpec(Record):
                     "metric",
                     "goal",
                 },
-                "protocol": {"summary", "reruns", "tuning_seed_counts"},
+                "protocol": {"summary", "reruns", "tuning_seed_counts", "fills_diverged"},
             },
         )
         # A key at its default is left out, so that keys that records get later change no digest of older results.
@@ -182,7 +182,7 @@ class RunResult(Record):
             a step.
         losses_without_penalty: `train_losses`, `valid_losses`, `test_losses` without the penalty term.
         diverged_epoch: the epoch (counting from 1) in which the run diverged. From there on the curves hold the values
-            before training, as DeepOBS fills them.
+            before training, as DeepOBS 1.2 fills them, unless the protocol says otherwise (`Protocol.fills_diverged`).
         reason: one line on why the outcome is not `completed`.
         shrinkage: the product over all steps of what decoupled decay leaves of a weight; None for other couplings.
         data_digest: of the data set, as read.

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from regbench.records.definitions import Problem, Record
 
@@ -84,6 +84,8 @@ class Manifest(Record):
         is_complete: every trial and re-run has ended: none is missing and none crashed.
         together: what it shares with the searches that were declared as one with it, which differ in the study seed
             alone; None for a search by itself. `searches`: how many these are.
+        ranges: of a narrowed search, the ends between which it draws its later trials; None for others, and as long as
+            they are not known.
     """
 
     format_version: Literal[1] = 1
@@ -108,6 +110,13 @@ class Manifest(Record):
     is_complete: bool = False
     together: Digest | None = None
     searches: Annotated[int, Field(gt=0)] = 1
+    ranges: dict[str, Annotated[tuple[float, float], Field(strict=False)]] | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_unknown_ranges(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """As files had it before there were ranges: their checksum is one of all keys."""
+        table: dict[str, Any] = plain(self)
+        return table if self.ranges is not None else {key: value for key, value in table.items() if key != "ranges"}
 
     def progress(self) -> tuple[bool, bool, int, int]:
         """How far the search is: greater is further."""

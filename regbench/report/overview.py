@@ -28,7 +28,7 @@ DEPARTURES = (
     "Of several runs of one seed and setting the newest complete one counts; DeepOBS averages them as if they were "
     "different seeds. Settings are told apart by the values in the files, not by the names of folders.",
     "Runs that were cut short are counted, and not reported. In the mean of the winner a diverged run counts with the "
-    "values in its file, which DeepOBS fills with those from before training; in the score always with the latter.",
+    "values in its file, which DeepOBS 1.2 fills with those from before training; in the score always with the latter.",
     "Losses are those without the penalty term wherever the files have them; a loss that contains one is ranked only "
     "with those that contain the same.",
     "In mode best, each run shows its epoch with the best validation result; DeepOBS takes the best epoch of the mean "

@@ -192,7 +192,7 @@ def _training_parameters(spec: RunSpec) -> dict[str, Any]:
     schedule = spec.schedule
     if schedule.name == "step":
         return {"lr_sched_epochs": list(schedule.epochs), "lr_sched_factors": list(schedule.factors)}
-    named = {} if schedule.name == "none" else {"lr_schedule": schedule.name}
+    named = {} if schedule.name == "none" else {"lr_schedule": schedule.title}
     return {"lr_sched_epochs": None, "lr_sched_factors": None, **named}
 
 

@@ -57,7 +57,7 @@ def _load_file(file: BundleFile, source: str) -> Results:
     columns["moment"] = np.full(len(table), np.datetime64("NaT"), dtype="datetime64[s]")
     columns["trial"] = columns["number"].where(columns["role"] == Role.TRIAL.value)
     columns["definition"] = [""] * len(table)
-    columns["code"] = columns["network"] = [""] * len(table)
+    columns["code"] = columns["network"] = columns["release"] = columns["instance"] = [""] * len(table)
     columns["planned"] = np.full(len(table), np.nan)
     columns["searches"] = np.where(columns["search"] == INFERRED, np.nan, 1.0)
     columns["further_seeds"] = np.full(len(table), np.nan)

@@ -125,7 +125,8 @@ def _foreign(one: TreeRun, data: bytes) -> tuple[Path, bytes]:
     values |= {} if l2 is None else {"weight_decay": l2}
     values |= dict(sorted(hyperparameters.items()))
     entry = (run.problem, run.optimizer, run.coupling, run.protocol, run.schedule, run.epochs, run.batch_size)
-    digest = hashlib.sha256(json.dumps([*entry, run.setting]).encode()).hexdigest()
+    apart = [text for text in (run.release, run.instance) if text]
+    digest = hashlib.sha256(json.dumps([*entry, run.setting, *apart]).encode()).hexdigest()
     folder = Path(
         paths.folder_name(run.problem), paths.folder_name(run.optimizer), paths.name_of_values(values, digest)
     )

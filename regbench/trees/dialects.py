@@ -16,8 +16,9 @@ import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from regbench.records import Coupling
+from regbench.records import OLD_RAMP, Coupling
 from regbench.store import deepobs
+from regbench.trees.crowded_valley import space_of
 from regbench.trees.fields import (
     read_name,
     read_number,
@@ -36,7 +37,8 @@ NO_DECAY = "_nodecay"
 CONVERTED_FROM = "converted_from"
 """The key under which `convert` notes the dialect of the original, because it tells the protocol."""
 
-DIALECTS = ("regbench", "1.2", "1.1", "crowded_valley", "nonlinear")
+CROWDED_VALLEY = "crowded_valley"
+DIALECTS = ("regbench", "1.2", "1.1", CROWDED_VALLEY, "nonlinear")
 NEWER_AND_OLDER = (
     ("optimizer_name", "optimizer"),
     ("optimizer_hyperparams", "hyperparams"),
@@ -79,6 +81,7 @@ class RunDefinition(NamedTuple):
     decay: float
     protocol: str
     schedule: str
+    release: str = ""
 
 
 def our_definition(table: Mapping[str, Any], ours: Mapping[str, Any]) -> RunDefinition:
@@ -96,6 +99,8 @@ def our_definition(table: Mapping[str, Any], ours: Mapping[str, Any]) -> RunDefi
     schedule_word = read_name(schedule, "name")
     if schedule_word == "step":
         schedule_word = schedule_name(*_schedule_lists(schedule, "epochs", "factors"), num_epochs=0)
+    elif schedule_word == "ltr" and schedule.get("version", 1) == 1:
+        schedule_word = OLD_RAMP
     hyperparameters = dict(read_table(table, "optimizer_hyperparams"))
     hyperparameters.pop("decay.strength", None)
     name = read_name(table, "optimizer_name")
@@ -131,7 +136,7 @@ def foreign_definition(
     if l2 is None:
         l2 = 0.0 if problem.endswith(NO_DECAY) else (facts and facts.l2)
     coupling, decay = _decay(optimizer, hyperparameters, l2)
-    dialect = _dialect(table, problem, optimizer, hyperparameters)
+    dialect, converted_from = _dialect(table, problem, optimizer, hyperparameters), table.get(CONVERTED_FROM)
     hyperparameters.pop(_DECOUPLED_STRENGTH, None)
     schedule = _schedule_lists(training_parameters(table), "lr_sched_epochs", "lr_sched_factors")
     return RunDefinition(
@@ -141,8 +146,9 @@ def foreign_definition(
         hyperparameters=hyperparameters,
         coupling=coupling,
         decay=decay,
-        protocol="deepobs-1.1" if "1.1" in (dialect, table.get(CONVERTED_FROM)) else "deepobs",
+        protocol="deepobs-1.1" if "1.1" in (dialect, converted_from) else "deepobs",
         schedule=schedule_name(*schedule, epochs),
+        release=space_of(candidate, hyperparameters) if CROWDED_VALLEY in (dialect, converted_from) else "",
     )
 
 
@@ -173,7 +179,7 @@ def _dialect(table: Mapping[str, Any], problem: str, optimizer: str, hyperparame
     if _key_of_optimizer(table) == "optimizer":
         return "1.1"
     if "l2_reg" in table:
-        return "crowded_valley"
+        return CROWDED_VALLEY
     is_nonlinear = problem.endswith(NO_DECAY) or optimizer.startswith(_NONLINEAR)
     return "nonlinear" if is_nonlinear or _DECOUPLED_STRENGTH in hyperparameters else "1.2"
 

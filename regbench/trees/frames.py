@@ -40,6 +40,11 @@ RUNS = {
     "setting": ("str", "hyperparameters and `decay` as canonical JSON; equal texts are one setting"),
     "protocol": ("str", "regbench's own word, else deepobs-1.1 for dialect 1.1, and deepobs"),
     "schedule": ("str", "of the learning rate; a step schedule with its epochs and factors"),
+    "release": (
+        "str",
+        "release of Crowded Valley, 2020 or 2021, in whose space it was drawn; empty where none is told",
+    ),
+    "instance": ("str", "of quadratic_deep, by number: its Hessian is another than the problem's; empty where not"),
     "epochs": ("int64", "as promised by the file"),
     "batch_size": ("int64", "samples in a step"),
     "seed": ("int64", "seed of the run"),

@@ -5,6 +5,8 @@ A file of which no run can be read has one of `NO_RUN`; the run of any other fil
 
 from typing import NamedTuple
 
+LEAK = "validation_overlaps_training"
+
 NO_RUN = {
     "stray_file": "no result file by its name; it is not opened",
     "linked_folder": "a symbolic link to a folder; it is not followed",
@@ -25,11 +27,17 @@ MARKED = {
     "cut_short": "fewer evaluations than promised; kept, but not reported",
     "uneven_curves": "curves of different lengths, or longer than promised; read as far as all go and as promised",
     "not_finite": "a loss or an accuracy is NaN, infinite or null; after training began such a loss means diverged",
-    "diverged_flat": "all losses end as the values before training, which DeepOBS writes after a divergence; diverged",
-    "diverged_absurd": "a loss of more than a million times that before training, or than 1; diverged",
+    "diverged_flat": "all losses end as the values before training, as DeepOBS 1.2 fills curves after a divergence",
+    "diverged_absurd": "a loss of more than a million times that before training, or than 1; diverged (our rule)",
     "no_validation": "no curves of the validation split; where they decide, the test split does",
     "missing_curve": "no curve of the training loss or of the test loss",
     "accuracies_dropped": "no accuracies on a problem that has them: DeepOBS drops all when one is exactly 0",
+    "other_instance": "quadratic_deep with another Hessian than the problem's: another problem; apart, never claimed",
+    LEAK: "CIFAR-10 or SVHN by DeepOBS 1.2, which draws validation anew from what it trains on; "
+    "a winner that it chose is marked, and claims nothing",
+    "space_of_2020": "from the space of Crowded Valley's release of 2020 (momentum or rho itself); apart from 2021",
+    "space_of_2021": "from the space of Crowded Valley's release of 2021 (their distance to 1); apart from 2020",
+    "old_ramp": "the schedule ltr comes down a step earlier than as published (format version 1 of regbench); apart",
     "minibatch_twice": "each loss of a step was logged twice; these lists are not used",
     "two_dialects": "keys of two dialects; those of the newer one count",
     "repeated_key": "a key stands twice in one object; the last counts, as for every reader of JSON",

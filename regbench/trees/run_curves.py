@@ -71,12 +71,12 @@ def read_curves(table: Mapping[str, Any], epochs: int, without_penalty: Mapping[
     return RunCurves(curves, set(bad), irregular)
 
 
-def infer_ending(curves: RunCurves, epochs: int) -> Ending:
+def infer_ending(curves: RunCurves, epochs: int, *, may_be_filled: bool = True) -> Ending:
     """How a run ended, where its file does not say.
 
     Training and test loss decide; the validation loss where one of them is missing. Diverged: one of them is not
-    finite or absurdly large after training began, or all end as the values before training. Else cut short, or
-    completed.
+    finite or absurdly large after training began, or all end as the values before training, where the version of
+    DeepOBS fills curves so (1.1 does not). Else cut short, or completed.
     """
     values = curves.values
     deciding = [metric for metric in ("train_loss", "test_loss", "valid_loss") if metric in values][:2]
@@ -89,7 +89,7 @@ def infer_ending(curves: RunCurves, epochs: int) -> Ending:
             why = Irregularity("diverged_absurd", f"from epoch {epoch} on") if is_finite else None  # else `not_finite`
             return Ending("diverged", epoch, why)
     flat = max(map(_flat_from, losses), default=math.inf)
-    if losses and flat < len(losses[0]):
+    if may_be_filled and losses and flat < len(losses[0]):
         return Ending("diverged", flat, Irregularity("diverged_flat", f"from epoch {flat} on"))
     evaluations = len(next(iter(values.values())))
     return Ending("completed" if evaluations == epochs + 1 else "cut_short", math.nan)

@@ -6,15 +6,17 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from regbench.errors import printable
-from regbench.records import METRICS, Coupling, Role, code_of, digest_of, problem_definition
+from regbench.records import METRICS, OLD_RAMP, Coupling, Role, code_of, digest_of, problem_definition
 from regbench.store import deepobs
 from regbench.trees import dialects, fields, run_curves
 from regbench.trees.content import Content
 from regbench.trees.dialects import RunDefinition
+from regbench.trees.instances import instance_of
 from regbench.trees.irregularities import Irregularity, NoRunError
 from regbench.trees.problem_facts import KnownProblems, ProblemFacts
 from regbench.trees.run_curves import Curve, Ending, RunCurves
 from regbench.trees.settings import UNKNOWN, setting_text
+from regbench.trees.studies import about_the_study
 
 
 @dataclass(slots=True)
@@ -36,6 +38,8 @@ class ReadRun:
     setting_key: str
     protocol: str
     schedule: str
+    release: str
+    instance: str
     epochs: int
     batch_size: int
     seed: int
@@ -100,6 +104,7 @@ def _read_run(content: Content, known: KnownProblems) -> ReadRun:
     problem = full_name.removesuffix(dialects.NO_DECAY) or full_name
     facts = known.find(problem)
     epochs = fields.read_integer(table, "num_epochs", 0)
+    batch_size = fields.read_integer(table, "batch_size", 1)
     is_ours = "regbench" in table
     ours = fields.read_table(table, "regbench") if is_ours else {}
     definition = (
@@ -111,12 +116,17 @@ def _read_run(content: Content, known: KnownProblems) -> ReadRun:
         raise NoRunError("altered", "")
     curves, sources = _curves(table), _sources(ours)
     target = _target(facts, ours)
-    ending = _our_ending(ours) if is_ours else run_curves.infer_ending(curves, epochs)
+    is_1_2 = definition.protocol != "deepobs-1.1"
+    ending = _our_ending(ours) if is_ours else run_curves.infer_ending(curves, epochs, may_be_filled=is_1_2)
     training_seconds, step_seconds = _seconds(ours, content.steps) if is_ours else (math.nan, math.nan)
     setting, setting_key = setting_text(definition.hyperparameters, definition.coupling, definition.decay)
-    irregular = [*curves.irregular, *_about_the_ending(ending, curves, epochs), *_about_the_keys(content)]
+    irregular = [Irregularity("old_ramp", "")] if definition.schedule == OLD_RAMP else []
+    irregular += [*curves.irregular, *_about_the_ending(ending, curves, epochs), *_about_the_keys(content)]
+    instance = ""
     if not is_ours:
+        instance = "" if _has_penalty(definition, ours) else instance_of(problem, batch_size, curves.values)
         irregular += _missing(curves, target.metric)
+        irregular += about_the_study(problem, instance, curves.values, may_leak=is_1_2)
     return ReadRun(
         dialect=definition.dialect,
         problem=problem,
@@ -128,8 +138,10 @@ def _read_run(content: Content, known: KnownProblems) -> ReadRun:
         setting_key=setting_key,
         protocol=definition.protocol,
         schedule=definition.schedule,
+        release=definition.release,
+        instance=instance,
         epochs=epochs,
-        batch_size=fields.read_integer(table, "batch_size", 1),
+        batch_size=batch_size,
         seed=fields.read_integer(table, "random_seed", -fields.LARGEST_INTEGER),
         outcome=ending.outcome,
         outcome_inferred=not is_ours,

@@ -25,6 +25,7 @@ from regbench.trees.irregularities import Irregularity, NoRunError
 from regbench.trees.problem_facts import KnownProblems, ProblemFacts
 from regbench.trees.run_record import ReadRun, read_run
 from regbench.trees.scan import FoundFile, Scan, scan
+from regbench.trees.studies import about_the_space
 
 _MOMENT = re.compile(r"__(\d{4})-(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)\.json$", re.ASCII)
 _PACKED = tuple(field.name for field in fields(ReadRun))
@@ -71,6 +72,7 @@ def read_tree(path: str | os.PathLike[str], *, cache: bool = True) -> Tree:
     searches, damaged = _read_manifests(scanned)
     others += damaged
     _settle_metrics(runs)
+    _settle_spaces(runs)
     _mark_groups(runs)
     return Tree(
         scanned.root, runs, sorted([*scanned.others, *others]), len(scanned.files) + len(scanned.others), searches
@@ -157,11 +159,26 @@ def _settle_metrics(runs: Iterable[TreeRun]) -> None:
             one.run.metric, one.run.goal = ("accuracy", "maximize") if has_accuracy else ("loss", "minimize")
 
 
+def _settle_spaces(runs: Iterable[TreeRun]) -> None:
+    """Runs that do not tell their space were drawn from the same as the others of their search, if these agree."""
+    searches: dict[tuple[Any, ...], list[ReadRun]] = defaultdict(list)
+    for one in runs:
+        run = one.run
+        searches[run.dialect, run.problem, run.candidate, run.coupling, run.schedule].append(run)
+    for members in searches.values():
+        usual = about_the_space(run.release for run in members)
+        for run in members:
+            run.release = run.release or usual
+            if run.release:
+                run.irregular.append(Irregularity(f"space_of_{run.release}", ""))
+
+
 def _mark_groups(runs: Iterable[TreeRun]) -> None:
     settings: dict[tuple[Any, ...], list[TreeRun]] = defaultdict(list)
     for one in runs:
         run = one.run
-        entry = (run.problem, run.candidate, run.coupling, run.protocol, run.schedule, run.epochs, run.batch_size)
+        of_problem = (run.problem, run.instance, run.protocol, run.schedule, run.epochs, run.batch_size)
+        entry = (*of_problem, run.candidate, run.coupling, run.release)
         # Where it is on record what made a run, it is also told which runs are of one setting, to the last bit.
         # Own code and data that changed make another run of what has the same values.
         setting = (run.setting_digest, run.code, run.data_digest) if run.role else (run.setting_key,)

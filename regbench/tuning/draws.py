@@ -24,8 +24,12 @@ def points(candidate: Candidate, seed: int, count: int) -> list[dict[str, Scalar
         seed: of the stream, from 0 to 2**32 - 1.
         count: how many settings.
     """
+    return drawn_points(candidate.searched(), seed, count)
+
+
+def drawn_points(searched: Mapping[str, Searched], seed: int, count: int) -> list[dict[str, Scalar]]:
+    """The same of what is searched, by dotted name, in the order of drawing."""
     generator = np.random.RandomState(seed)
-    searched = candidate.searched()
     return [{name: _draw(what, generator) for name, what in searched.items()} for _ in range(count)]
 
 

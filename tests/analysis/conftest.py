@@ -21,6 +21,8 @@ PLAIN = {
     "setting": {},
     "protocol": "deepobs",
     "schedule": "none",
+    "release": "",
+    "instance": "",
     "epochs": 100,
     "batch_size": 128,
     "seed": TUNING_SEED,

@@ -352,3 +352,31 @@ def test_intervals_of_differences_hold_the_truth_as_often_as_they_say(claims_of)
     truth = np.where(rows["better"] == "c1", 0.5, -0.5)
     hits = ((rows["low"] <= truth) & (truth <= rows["high"])).sum()
     assert stats.binom.ppf(1e-4, 200, 0.95) <= hits <= stats.binom.ppf(1 - 1e-4, 200, 0.95)
+
+
+@pytest.mark.parametrize(
+    ("sampler", "trials", "question", "is_silent"),
+    [
+        ("narrowed", 75, "budget", True),
+        ("narrowed", 50, "budget", False),
+        ("narrowed", 75, "settings", False),
+        ("random", 75, "budget", False),
+    ],
+)
+def test_trials_that_depend_on_the_first_claim_nothing_given_the_budget(
+    make_runs, sampler, trials, question, is_silent
+):
+    common = {"sampler": sampler, "budget": float(trials), "searches": 1.0, "study_seed": 42.0}
+    rows = []
+    for candidate, level in (("a", 0.9), ("b", 0.5)):
+        of_search = {"candidate": candidate, "search": candidate * 64, "planned": float(trials), **common}
+        for number in range(trials):
+            value = level - number / 1000
+            of_trial = {"role": "trial", "trial": float(number), "setting": {"learning_rate": number}}
+            rows.append(of_search | of_trial | {"valid": value, "test": value})
+        for seed in range(43, 52):
+            again = {"role": "re-run", "seed": seed, "setting": {"learning_rate": 0}}
+            rows.append(of_search | again | {"valid": level, "test": level + seed / 1e5})
+    (reason,) = claims_from(make_runs(rows), question=question)["reason"]
+    assert reason.endswith("depend on the first, so one search does not tell its luck") == is_silent
+    assert bool(reason) == is_silent

@@ -111,7 +111,7 @@ def test_larger_budget_runs_what_is_missing(use_machine, by_score, search):
 def test_diverged_trial_is_told_the_score_of_guessing_and_never_wins(use_machine, make_result, search, monkeypatch):
     told = []
     tell = tune.Study.tell
-    monkeypatch.setattr(tune.Study, "tell", lambda self, *came: (told.append(came[-1]), tell(self, *came))[-1])
+    monkeypatch.setattr(tune.Study, "tell", lambda self, *came: (told.append(came[2]), tell(self, *came))[-1])
     worst = max(points(4), key=lambda setting: setting[RATE])
 
     def run(spec):

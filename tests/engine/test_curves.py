@@ -62,3 +62,14 @@ def test_curves_are_filled_with_the_values_before_training_from_the_divergence_o
     curves.add_epoch(STEPS, evaluation(3.0))
     curves.add_epoch(STEPS, evaluation(float("nan")))
     assert curves.values("losses", loss_of, 5)["train_losses"] == [4.0, 3.0, 4.0, 4.0, 4.0, 4.0]
+
+
+def test_curves_that_are_not_filled_go_on_as_those_of_a_network_that_trains_on():
+    curves = Curves(evaluation(4.0))
+    curves.add_epoch(STEPS, evaluation(3.0))
+    curves.add_epoch(STEPS, {name: Evaluation(float("inf"), 0.0, 0.125) for name in ("train", "test")})
+    losses = curves.values("losses", loss_of, 4, filled=False)
+    assert losses["test_losses"][:3] == [5.0, 4.0, float("inf")]
+    assert np.isnan(losses["test_losses"][3:]).all()
+    accuracies = curves.values("accuracies", lambda split: split.accuracy, 4, filled=False)
+    assert accuracies["test_accuracies"] == [0.25, 0.25, 0.125, 0.125, 0.125]

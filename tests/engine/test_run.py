@@ -11,7 +11,7 @@ from regbench.engine import program, splits
 from regbench.engine.run import run
 from regbench.engine.splits import Batches, load_splits
 from regbench.errors import DefinitionError
-from regbench.models.quadratic import _hessian
+from regbench.models.quadratic import hessians
 from regbench.records import Outcome, Part, Schedule, learning_rate_factor
 from regbench.tuning import space
 
@@ -38,7 +38,7 @@ def mean_loss(theta, hessian, samples):
 
 def simulate(spec, decay=0.0):
     """SGD on quadratic_deep with decoupled decay: final theta, loss before every step, test loss before every epoch."""
-    hessian = _hessian((90, 10), (0.0, 30.0), (1.0, 60.0), 42)
+    hessian = next(hessians())
     loaded = load_splits("quadratic", spec.protocol, None)
     train, test = (samples.inputs.astype(np.float64) for samples in (loaded.train, loaded.test))
     test = test if spec.protocol.every_sample else test[:896]
@@ -172,7 +172,7 @@ def test_every_coupling_is_that_of_numpy_in_programs_that_were_used_before(make_
 
 def simulate_momentum(spec):
     """Heavy-ball momentum on quadratic_deep with decay: losses with the penalty before every step and every epoch."""
-    hessian = _hessian((90, 10), (0.0, 30.0), (1.0, 60.0), 42)
+    hessian = next(hessians())
     loaded = load_splits("quadratic", spec.protocol, None)
     train, test = (samples.inputs.astype(np.float64) for samples in (loaded.train, loaded.test))
     batches = Batches(loaded.train, spec.batch_size, spec.seed, spec.protocol.reshuffle)
@@ -205,7 +205,7 @@ def test_strength_of_the_decay_has_an_effect_in_a_program_that_was_used_before(c
 def test_run_that_diverges_stops_at_once_and_says_when(run_with):
     # At this rate the direction of the largest eigenvalue grows by 1.15 a step and 2.6 an epoch, the loss by its
     # square: it takes a few epochs until the loss is absurd.
-    largest = np.linalg.eigvalsh(_hessian((90, 10), (0.0, 30.0), (1.0, 60.0), 42))[-1]
+    largest = np.linalg.eigvalsh(next(hessians()))[-1]
     result = run_with({"optimizer.learning_rate": 2.15 / float(largest)}, epochs=40)
     epoch = result.diverged_epoch
     assert result.outcome == Outcome.DIVERGED
@@ -227,6 +227,18 @@ def test_run_whose_losses_overflow_diverges_in_the_first_epoch(run_with):
     assert (result.outcome, result.diverged_epoch) == (Outcome.DIVERGED, 1)
     assert result.curves["test_accuracies"] == [result.curves["test_accuracies"][0]] * 4
     assert result.final_weight_norm is None
+
+
+def test_run_that_diverges_under_deepobs_1_1_is_not_filled(run_with):
+    result = run_with({"optimizer.learning_rate": 1e30}, problem="digits_mlp", epochs=3, protocol="deepobs-1.1")
+    assert (result.outcome, result.diverged_epoch) == (Outcome.DIVERGED, 1)
+    before, at_divergence, *after = result.curves["test_losses"]
+    assert math.isfinite(before)
+    assert not math.isfinite(at_divergence)
+    assert len(after) == 2
+    assert all(math.isnan(loss) for loss in after)
+    assert len(set(result.curves["test_accuracies"][1:])) == 1
+    assert result.score() == catalog.problem("digits_mlp").chance
 
 
 def test_run_that_takes_too_long_stops_after_the_epoch(run_with):

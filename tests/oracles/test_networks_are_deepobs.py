@@ -5,6 +5,7 @@ same distributions.
 """
 
 import importlib.util
+import itertools
 import subprocess
 import sys
 from collections.abc import Callable
@@ -18,6 +19,7 @@ import tensorflow as tf
 from scipy import stats
 
 from regbench import catalog, models
+from regbench.models import quadratic
 from regbench.records import Problem
 
 pytestmark = pytest.mark.skipif(
@@ -247,11 +249,15 @@ import numpy
 sys.path.insert(0, sys.argv[1])
 import deepobs_reference
 tf, genuine = deepobs_reference.load_deepobs()
-numpy.save(sys.argv[2], genuine.testproblems.quadratic_deep(128)._hessian)
+numpy.save(sys.argv[2], [genuine.testproblems.quadratic_deep(128)._hessian for _ in range(3)])
 """
     subprocess.run([sys.executable, "-c", program, SCRIPTS, tmp_path / "hessian.npy"], check=True)
-    theirs = np.load(tmp_path / "hessian.npy")
+    instances = np.load(tmp_path / "hessian.npy")
+    theirs = instances[0]
     problem = catalog.problem("quadratic_deep")
     model = models.build(problem.model.name, problem.model.arguments, (100,), 0)
     # Ours is rounded to float32 once (half an epsilon), theirs is float64.
     np.testing.assert_allclose(model.get_layer("quadratic").hessian, theirs, rtol=EPSILON, atol=1e-12)
+    # Further instances in one process have other Hessians: the stream is a global.
+    assert np.abs(instances[1] - theirs).max() > 1
+    np.testing.assert_allclose(list(itertools.islice(quadratic.hessians(), 3)), instances, rtol=1e-9, atol=1e-12)

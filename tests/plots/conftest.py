@@ -91,7 +91,7 @@ def _run(problem, name, coupling, setting, seed, diverged, error) -> dict:
         "training_seconds": 1.0, "step_seconds": 0.01, "digest": "", "superseded": False, "irregular": "",
         "problem_digest": "", "data_digest": "", "search": "", "role": "", "trial": math.nan, "sampler": "",
         "budget": math.nan, "study_seed": math.nan, "further_seeds": math.nan, "planned": math.nan, "definition": "",
-        "searches": math.nan, "won": False, "code": "", "network": "",
+        "searches": math.nan, "won": False, "code": "", "network": "", "release": "", "instance": "",
     }  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from regbench import catalog
 from regbench.records import Coupling, Decay, Outcome, Part, RunResult, RunSpec, Schedule, learning_rate_factor
 from regbench.store import deepobs
 from regbench.trees.content import parse
@@ -81,6 +82,14 @@ def test_a_file_of_deepobs_1_1_is_read(foreign_table: MakeTable, deepobs_1_1: di
     assert (run.protocol, run.schedule) == ("deepobs-1.1", "step 2:0.5")
     assert run.setting == '{"beta1":0.9,"learning_rate":0.25}'
     assert kinds(run) == ["no_validation"]
+
+
+def test_a_flat_line_of_deepobs_1_1_is_no_divergence(foreign_table: MakeTable, deepobs_1_1: dict[str, Any]) -> None:
+    """Only 1.2 fills curves: a rate of 0 trains nothing, and that is all."""
+    flat = {name: [2.3] * 5 for name in ("train_losses", "test_losses")}
+    assert read(foreign_table(**flat)).outcome == "diverged"
+    run = read(foreign_table(**flat, **deepobs_1_1, valid_losses=..., valid_accuracies=...))
+    assert (run.outcome, kinds(run)) == ("completed", ["no_validation"])
 
 
 def test_a_file_of_crowded_valley_is_read(foreign_table: MakeTable) -> None:
@@ -186,18 +195,39 @@ def test_a_setting_keeps_the_name_decay_of_another_hyperparameter(foreign_table:
     assert read(table).setting == '{"decay":0.9,"decay.strength":0.5}'
 
 
-def _spelled_out(name: Any, epochs: int) -> list[float]:
-    return [learning_rate_factor(Schedule(name=name), epoch, epochs) for epoch in range(1, epochs + 1)]
+OLD_TRAPEZOID = Schedule(name="ltr")
 
 
-@pytest.mark.parametrize("name", ["cosine", "cosine_wr", "ltr"])
+@pytest.mark.parametrize(
+    "schedule", [*map(catalog.schedule, ("cosine", "cosine_wr", "ltr")), OLD_TRAPEZOID], ids=lambda one: one.title
+)
 @pytest.mark.parametrize("epochs", [50, 100, 160, 350])
-def test_schedules_that_are_spelled_out_get_their_names(name: str, epochs: int) -> None:
-    assert schedule_name(list(range(1, epochs + 1)), _spelled_out(name, epochs), epochs) == name
+def test_schedules_that_are_spelled_out_get_their_names(schedule: Schedule, epochs: int) -> None:
+    factors = [learning_rate_factor(schedule, epoch, epochs) for epoch in range(1, epochs + 1)]
+    assert schedule_name(list(range(1, epochs + 1)), factors, epochs) == schedule.title
+
+
+@pytest.mark.parametrize(
+    ("schedule", "name"),
+    [
+        (catalog.schedule("ltr").model_dump(), "ltr"),
+        ({"name": "ltr", "epochs": [], "factors": []}, "ltr of format version 1"),  # as it was written
+    ],
+)
+def test_the_trapezoid_of_our_older_files_has_a_name_of_its_own(
+    make_stored_result: Callable[..., RunResult],
+    make_stored_spec: Callable[..., RunSpec],
+    schedule: dict[str, Any],
+    name: str,
+) -> None:
+    table = json.loads(deepobs.write_json(make_stored_result(make_stored_spec())))
+    table["regbench"]["spec"]["schedule"] = schedule
+    del table["regbench"]["checksum"]
+    assert read(table).schedule == name
 
 
 def test_the_published_trapezoid_is_ltr() -> None:
-    """It goes down over one epoch more than the formula: 10/11, 9/11, ..., 1/11 from epoch 91 of 100 on."""
+    """It comes down as 10/11, 9/11, ..., 1/11 from epoch 91 of 100 on."""
     factors = [epoch / 10 for epoch in range(1, 10)] + [1.0] * 81 + [(11 - step) / 11 for step in range(1, 11)]
     assert schedule_name(list(range(1, 101)), factors, 100) == "ltr"
 

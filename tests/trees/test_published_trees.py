@@ -37,6 +37,7 @@ def test_every_kind_of_irregularity_is_counted() -> None:
         "diverged_flat": 112,
         "diverged_absurd": 63,
         "no_validation": 810,
+        "validation_overlaps_training": 387,
         "minibatch_twice": 1222,
     }
 
