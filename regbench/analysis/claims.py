@@ -227,8 +227,7 @@ def _why_apart(one: Mapping[str, object], other: Mapping[str, object]) -> str:
     """Why two searches are not compared; empty where they are. An inferred search has no sampler."""
     if one["budget"] != other["budget"] and one["trials_counted"] != other["trials_counted"]:
         return f"{one['trials_counted']:.0f} trials against {other['trials_counted']:.0f}"
-    is_another = any(one[name] != other[name] for name in ("definition", "release"))
-    if one["candidate"] == other["candidate"] and is_another:
+    if one["candidate"] == other["candidate"] and any(one[name] != other[name] for name in ("definition", "release")):
         return "another definition of the candidate"
     if one["sampler"] and other["sampler"] and one["sampler"] != other["sampler"]:
         return f"sampler {one['sampler']} against {other['sampler']}"
