@@ -8,19 +8,20 @@ loads neither TensorFlow nor Optuna nor pandas.
 TYPE_CHECKING = False  # as in `typing`, whose import would delay the moment from which signals are answered
 if TYPE_CHECKING:
     from regbench.benchmark import run, search
-    from regbench.comparison import compare, load
+    from regbench.comparison import compare, load, power
     from regbench.execution import Workers
     from regbench.exporting import export
 
     __version__: str
 
-__all__ = ["Workers", "compare", "export", "load", "run", "search"]
+__all__ = ["Workers", "compare", "export", "load", "power", "run", "search"]
 
 _HOMES = {
     "Workers": "execution",
     "compare": "comparison",
     "export": "exporting",
     "load": "comparison",
+    "power": "comparison",
     "run": "benchmark",
     "search": "benchmark",
 }

@@ -17,7 +17,7 @@ import numpy as np
 
 from regbench import execution
 from regbench.benchmark.searches import Search
-from regbench.records import Outcome, RunResult, RunSpec
+from regbench.records import Outcome, RunResult
 
 
 def main() -> None:
@@ -34,14 +34,14 @@ def main() -> None:
     search = Search.of(arguments.problem, arguments.candidate, budget=arguments.settings, seed=arguments.study_seed)
     settings = [trial.setting for trial in search.trials]
     seeds = list(range(42, 42 + arguments.seeds))
-    specs = {search.task.spec(setting, seed).digest(): (row, column)
-             for row, setting in enumerate(settings) for column, seed in enumerate(seeds)}  # fmt: skip
+    specs = [search.task.spec(setting, seed) for setting in settings for seed in seeds]
+    places = {spec.digest(): divmod(number, len(seeds)) for number, spec in enumerate(specs)}
     shape = len(settings), len(seeds)
     valid, test, before = (np.full(shape, np.nan, np.float32) for _ in range(3))
 
     with execution.machine(0) as machine:
-        for result in machine.compute(_specs(search, settings, seeds)):
-            place = specs[result.spec.digest()]
+        for result in machine.compute(specs):
+            place = places[result.spec.digest()]
             before[place] = result.metric_curve("test")[0]
             if result.outcome == Outcome.COMPLETED:
                 valid[place], test[place] = (_last(result, split) for split in ("valid", "test"))
@@ -57,10 +57,6 @@ def main() -> None:
         goal=problem.goal,
         chance=np.float64(np.nanmean(before)),
     )
-
-
-def _specs(search: Search, settings: list[dict], seeds: list[int]) -> "list[RunSpec]":
-    return [search.task.spec(setting, seed) for setting in settings for seed in seeds]
 
 
 def _last(result: RunResult, split: str) -> float:

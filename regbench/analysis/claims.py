@@ -29,10 +29,10 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from regbench.analysis import redrawing
+from regbench.analysis import failures, redrawing
 from regbench.analysis.intervals import probability_of_improvement
 from regbench.analysis.resolution import Resolution, resolution
-from regbench.analysis.searched import FEWEST_FRESH_SEEDS, AnySearched, Key, SeveralSearches, counted
+from regbench.analysis.searched import FEWEST_FRESH_SEEDS, AnySearched, Key, Searched, SeveralSearches, counted
 from regbench.analysis.sentences import QUESTIONS, Pair, Question, Spoken
 from regbench.analysis.significance import Difference, Sample, holm
 from regbench.catalog import BUDGETS, NARROWED
@@ -79,8 +79,8 @@ def claims(
         tested = [pair for pair in compared[str(problem)] if against in ("best", "all", pair.better, pair.worse)]
         best = tested[0].better if tested else ""
         products = holm([pair.p for pair in tested])
-        tests = int(np.isfinite(products).sum())
-        spoken = Spoken(question, str(problem), tests, _budgets(entries), _resolution(entries))
+        tests, split = int(np.isfinite(products).sum()), str(entries["split"].iloc[0])
+        spoken = Spoken(question, str(problem), tests, _budgets(entries), _resolution(entries), split)
         for pair, product in zip(tested, products, strict=True):
             if against != "best" or pair.better == best:
                 rows.append(_row(pair, float(product), tests, level, spoken))
@@ -97,23 +97,26 @@ def pairs_of(
     }
 
 
-def with_probabilities(pairs: pd.DataFrame, searched: Mapping[Key, AnySearched], level: float = 0.95) -> pd.DataFrame:
-    """Adds how probable it is that a run of the better entry's winner beats one of the worse entry's.
+def with_runs(pairs: pd.DataFrame, searched: Mapping[Key, AnySearched], level: float = 0.95) -> pd.DataFrame:
+    """Adds what the runs of the two winners say by themselves, without adjustment for other pairs.
 
     Args:
         pairs: what `claims` gives.
         searched: what it was given.
-        level: of the interval of each probability by itself, without adjustment for others.
+        level: of the interval of each probability.
 
     Returns:
-        `probability`, `probability_low`, `probability_high` besides; NaN where an entry has no fresh seed.
+        Besides, how probable it is that a run of the better entry beats one of the worse entry: `probability`,
+        `probability_low`, `probability_high`, NaN where an entry has no fresh seed; and how many runs failed:
+        `failed_better` and `failed_worse` of `n_better` and `n_worse`, and `failed_p` (`failures`).
     """
     rows = []
     for problem, better, worse in zip(pairs["problem"], pairs["better"], pairs["worse"], strict=True):
         good, poor = (one.fresh_of_winner for one in (searched[problem, better], searched[problem, worse]))
         probability, (low, high) = probability_of_improvement(good, poor, "maximize", level)
-        rows.append((probability, low, high))
-    columns = ["probability", "probability_low", "probability_high"]
+        failed = [one.failures for one in (searched[problem, better], searched[problem, worse])]
+        rows.append((probability, low, high, *(one.failed for one in failed), failures.compared(*failed)))
+    columns = ["probability", "probability_low", "probability_high", "failed_better", "failed_worse", "failed_p"]
     return pairs.join(pd.DataFrame(rows, index=pairs.index, columns=columns))
 
 
@@ -157,16 +160,16 @@ def _pairs(entries: pd.DataFrame, searched: Mapping[Key, AnySearched], question:
     values = {label: value(one) for label, one in trials.items()}
     # What has no value sorts last.
     order = sorted(rows, key=lambda label: -values[label] if np.isfinite(values[label]) else np.inf)
-    compare = _by_budget if question == "budget" else _by_settings
-    for better, worse in combinations(order, 2):
-        good, poor = trials[better], trials[worse]
-        difference, p = compare(good, poor)
+    named = list(combinations(order, 2))
+    compared = [(trials[better], trials[worse]) for better, worse in named]
+    tests = _by_budget(compared) if question == "budget" else [_by_settings(*both) for both in compared]
+    for (better, worse), (good, poor), (difference, p) in zip(named, compared, tests, strict=True):
         apart = _why_apart(rows[better], rows[worse]) or _why_dependent(rows[better], rows[worse], question)
         apart = apart or _why_silent((better, good), (worse, poor), question)
         if not apart and np.isnan(p):
             apart = "there is no spread by which to judge the difference"
         seeds = (len(good.fresh_of_winner), len(poor.fresh_of_winner))
-        told = _diverged((better, good), (worse, poor))
+        told = _failed((better, good), (worse, poor))
         yield Pair(str(rows[better]["problem"]), better, worse, difference, np.nan if apart else p, *seeds, apart, told)
 
 
@@ -178,17 +181,20 @@ def _of_winner(one: AnySearched) -> float:
     return Sample.of(one.fresh_of_winner).mean
 
 
-def _by_budget(good: AnySearched, poor: AnySearched) -> tuple[Difference, float]:
-    difference = redrawing.difference(good, poor)
-    p = difference.p_value()
-    if isinstance(good, SeveralSearches) or isinstance(poor, SeveralSearches):
-        return difference, p
-    if good.trials > 1 and poor.trials > 1:
-        needs_a_second = not p >= _CLAIMABLE  # NaN, where no error is seen, does too
-        return difference, np.fmax(p, redrawing.permuted_p(good, poor)) if needs_a_second else p
-    if np.isnan(p):  # two constant candidates, whose seeds show no spread
-        p = _divided(good.fresh_of_winner, poor.fresh_of_winner)
-    return difference, p
+def _by_budget(pairs: Sequence[tuple[AnySearched, AnySearched]]) -> list[tuple[Difference, float]]:
+    differences = [redrawing.difference(good, poor) for good, poor in pairs]
+    p = np.array([one.p_value() for one in differences])
+    second: dict[int, tuple[Searched, Searched]] = {}
+    for number, (good, poor) in enumerate(pairs):
+        if isinstance(good, Searched) and isinstance(poor, Searched):
+            if good.trials > 1 and poor.trials > 1:
+                if not p[number] >= _CLAIMABLE:  # NaN, where no error is seen, asks for it too
+                    second[number] = good, poor
+            elif np.isnan(p[number]):  # two constant candidates, whose seeds show no spread
+                p[number] = _divided(good.fresh_of_winner, poor.fresh_of_winner)
+    numbers = list(second)
+    p[numbers] = np.fmax(p[numbers], redrawing.permuted_p(list(second.values())))
+    return list(zip(differences, p.tolist(), strict=True))
 
 
 _CLAIMABLE = 0.2
@@ -261,13 +267,21 @@ def _why_silent(one: tuple[str, AnySearched], other: tuple[str, AnySearched], qu
     return ""
 
 
-def _diverged(one: tuple[str, AnySearched], other: tuple[str, AnySearched]) -> str:
-    parts = [
-        f"{search.diverged_of_winner} of {len(search.fresh_of_winner)} runs of {label}"
-        for label, search in (one, other)
-        if search.diverged_of_winner
+def _failed(one: tuple[str, AnySearched], other: tuple[str, AnySearched]) -> str:
+    """Shares of failure, and what the other runs have; empty where no run failed."""
+    (better, good), (worse, poor) = ((label, search.failures) for label, search in (one, other))
+    if not good.failed and not poor.failed:
+        return ""
+    means = [
+        f"{each.mean_of_others:.4g} of {label}"
+        for label, each in ((better, good), (worse, poor))
+        if np.isfinite(each.mean_of_others)
     ]
-    return f" Diverged, and counted as before training: {', '.join(parts)}." if parts else ""
+    others = f"; the mean of the others is {' and '.join(means)}" if means else ""
+    return (
+        f" Failed, and counted as before training: {good} runs of {better}, {poor} of {worse} "
+        f"(p = {failures.compared(good, poor):.2g} by itself){others}."
+    )
 
 
 def _row(pair: Pair, product: float, tests: int, level: float, spoken: Spoken) -> tuple[object, ...]:

@@ -108,8 +108,8 @@ def reported(runs: pd.DataFrame, mode: Mode = "final", metric: str | None = None
 
     Args:
         runs: of any number of entries.
-        mode: how winners are chosen; in mode `best` the values are those of each run's best epoch on `split` (DeepOBS:
-            the best epoch of the mean curve), else those after the last epoch.
+        mode: how winners are chosen; in mode `best` the values are those of the epoch with each run's best validation
+            metric (DeepOBS: the best epoch of the mean curve on `split`, the test set too), else those after the last.
         metric: "accuracy" or "loss"; what decides on the problem unless given.
         split: "train", "valid" or "test".
 

@@ -64,10 +64,10 @@ _OF_TRIALS = [
 
 class _Fresh(NamedTuple):
     values: np.ndarray
-    diverged: int
+    failed: np.ndarray
 
 
-_NONE = _Fresh(np.empty(0), 0)
+_NONE = _Fresh(np.empty(0), np.empty(0, bool))
 
 
 def _searched(trials: pd.DataFrame, again: pd.DataFrame | None, floor: float) -> Searched:
@@ -99,7 +99,7 @@ def _searched(trials: pd.DataFrame, again: pd.DataFrame | None, floor: float) ->
         chosen_by=chosen_by,
         own=own,
         fresh=tuple(one.values for one in runs_again),
-        diverged=tuple(one.diverged for one in runs_again),
+        failed=tuple(one.failed for one in runs_again),
         spread=squares / freedom if freedom else np.nan,
         spread_freedom=freedom,
         decided_by=str(first["decided_by"]),
@@ -116,11 +116,12 @@ def _placed(size: int, place: np.ndarray, part: np.ndarray, nothing: object) -> 
 
 def _fresh(again: pd.DataFrame, sign: float, floor: float) -> Iterator[tuple[str, _Fresh]]:
     completed = (again["outcome"] == "completed").to_numpy()
-    worth = _worth(sign * again["value"].to_numpy(float), completed, floor)
+    values = sign * again["value"].to_numpy(float)
+    worth, failed = _worth(values, completed, floor), ~(completed & (values >= floor))
     texts = again["setting"].to_numpy(object)
     for text in dict.fromkeys(texts):
         mine = texts == text
-        yield str(text), _Fresh(worth[mine], int((~completed[mine]).sum()))
+        yield str(text), _Fresh(worth[mine], failed[mine])
 
 
 def _worth(oriented: np.ndarray, completed: np.ndarray, floor: float) -> np.ndarray:
@@ -128,12 +129,12 @@ def _worth(oriented: np.ndarray, completed: np.ndarray, floor: float) -> np.ndar
 
 
 def _untrained(runs: pd.DataFrame) -> Mapping[str, float]:
-    """The reported metric before training, of each problem."""
+    """The reported metric before training, of each problem; else the worst that any run ended with."""
     floors: dict[str, float] = {}
-    for problem, rows in runs.groupby("problem", sort=False):
-        column = f"untrained_{rows['value_metric'].iloc[0]}"
-        known = rows[column].dropna() if column in rows else rows["value"].iloc[:0]
-        ended = rows.loc[(rows["outcome"] == "completed") & np.isfinite(rows["value"]), "value"]
-        worst = ended.min() if rows["value_goal"].iloc[0] == "maximize" else ended.max()
-        floors[str(problem)] = float(known.median()) if len(known) else float(worst)
+    for (metric, goal), rows in runs.groupby(["value_metric", "value_goal"], sort=False):
+        ended = rows[(rows["outcome"] == "completed") & np.isfinite(rows["value"])]
+        worst = ended.groupby("problem")["value"].agg("min" if goal == "maximize" else "max")
+        column = f"untrained_{metric}"
+        known = rows.groupby("problem")[column].median().dropna() if column in rows else worst.iloc[:0]
+        floors |= dict.fromkeys(rows["problem"], np.nan) | worst.to_dict() | known.to_dict()
     return floors

@@ -11,10 +11,11 @@ import numpy as np
 from scipy import special
 
 from regbench.analysis import expected_winner
+from regbench.analysis.failures import Failures
 from regbench.analysis.intervals import NO_INTERVAL, Interval
 from regbench.analysis.moments import mean, standard_deviation
 
-FREEDOM = 20.0
+FREEDOM = 10.0
 """Degrees of freedom of the error of one search: chosen on recorded surfaces (`docs/claims.md`), not derived."""
 
 FEWEST_FRESH_SEEDS = 5
@@ -61,7 +62,7 @@ class Searched:
         chosen_by: shape (trials,), the value by which the search chose; -inf for a trial that cannot win.
         own: shape (trials,), the reported metric of the trials themselves.
         fresh: of each trial, the reported metric of the runs of its setting with fresh seeds; empty for most.
-        diverged: of each trial, how many of these diverged.
+        failed: of each trial, which of these failed (`failures`).
         spread: variance over seeds, pooled over the settings with several; NaN where there is none.
         spread_freedom: its degrees of freedom.
         decided_by: what the search chose by (`valid_accuracy`).
@@ -72,7 +73,7 @@ class Searched:
     chosen_by: np.ndarray
     own: np.ndarray
     fresh: tuple[np.ndarray, ...]
-    diverged: tuple[int, ...]
+    failed: tuple[np.ndarray, ...]
     spread: float
     spread_freedom: int
     decided_by: str
@@ -87,13 +88,17 @@ class Searched:
         """The search as it was after so many trials; what is known of the spread stays."""
         if trials >= self.trials or self.settings is None:
             return self
+        return self.only(np.arange(trials))
+
+    def only(self, numbers: np.ndarray) -> "Searched":
+        """The search as if it had made only these of its trials, of shape (trials,)."""
         return replace(
             self,
-            chosen_by=self.chosen_by[:trials],
-            own=self.own[:trials],
-            fresh=self.fresh[:trials],
-            diverged=self.diverged[:trials],
-            settings=self.settings[:trials],
+            chosen_by=self.chosen_by[numbers],
+            own=self.own[numbers],
+            fresh=tuple(self.fresh[number] for number in numbers),
+            failed=tuple(self.failed[number] for number in numbers),
+            settings=None if self.settings is None else tuple(self.settings[number] for number in numbers),
         )
 
     @cached_property
@@ -129,9 +134,9 @@ class Searched:
         return self.fresh[self.winner]
 
     @property
-    def diverged_of_winner(self) -> int:
-        """How many of these diverged."""
-        return self.diverged[self.winner]
+    def failures(self) -> Failures:
+        """Of these."""
+        return Failures.of(self.sign * self.fresh_of_winner, self.failed[self.winner])
 
     @property
     def winner(self) -> int:
@@ -225,9 +230,10 @@ class SeveralSearches:
         return np.concatenate([one.fresh_of_winner for one in self.each])
 
     @property
-    def diverged_of_winner(self) -> int:
-        """How many of these diverged."""
-        return sum(one.diverged_of_winner for one in self.each)
+    def failures(self) -> Failures:
+        """Of these."""
+        failed = np.concatenate([one.failed[one.winner] for one in self.each])
+        return Failures.of(self.each[0].sign * self.fresh_of_winner, failed)
 
     @cached_property
     def oriented(self) -> float:

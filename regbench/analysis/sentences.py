@@ -10,6 +10,11 @@ from regbench.analysis.significance import Difference
 Question = Literal["budget", "settings"]
 QUESTIONS: tuple[Question, ...] = ("budget", "settings")
 
+OVERSTATED = (
+    "A difference that is claimed is on average larger than the true one: what came out small is not claimed "
+    "(docs/claims.md has by how much)."
+)
+
 
 class Pair(NamedTuple):
     """Two entries of a problem, `better` the one with the better value.
@@ -44,6 +49,7 @@ class Spoken:
         tests: for how many comparisons p values are adjusted.
         budget: in words, with how many trials each candidate is tuned.
         resolution: of the test set, where it is known and the metric is an accuracy.
+        split: on which all was measured.
     """
 
     question: Question
@@ -51,6 +57,7 @@ class Spoken:
     tests: int
     budget: str
     resolution: Resolution | None = None
+    split: str = "test"
 
     def sentence(self, pair: Pair, interval: tuple[float, float], p: float, claimed: bool, visible: float) -> str:
         """One pair in words.
@@ -78,7 +85,7 @@ class Spoken:
                 f"({value} [{low}, {high}], {p_text}{seen}).{pair.aside}"
             )
         images = f", {self.resolution.count(pair.difference.value)}" if self.resolution else ""
-        found = f"by {value} [{low}, {high}]{images} {self._when(pair)} ({p_text})"
+        found = f"by {value} [{low}, {high}]{images} on this {self.split} set {self._when(pair)} ({p_text})"
         return f"{better} beats {worse} on {self.problem} {found}.{pair.aside}"
 
     def _when(self, pair: Pair) -> str:

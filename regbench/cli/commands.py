@@ -16,6 +16,7 @@ from regbench.cli.compare import compare
 from regbench.cli.export import export
 from regbench.cli.figures import figures
 from regbench.cli.plan import plan
+from regbench.cli.power import power
 from regbench.cli.searches import searches
 from regbench.cli.trees import convert, lint
 from regbench.datasets import Finding, State
@@ -267,6 +268,7 @@ command_line.add_command(plan)
 command_line.add_command(searches)
 command_line.add_command(check)
 command_line.add_command(compare)
+command_line.add_command(power)
 command_line.add_command(lint)
 command_line.add_command(convert)
 command_line.add_command(export)

@@ -17,19 +17,12 @@ if TYPE_CHECKING:
 GROUPINGS = ("coupling",)
 SHOWN = ("table", "claims")
 SHOWN_CLAIMS = 10
-DEFAULT_TREE = Path("results")
 
 
 @click.command()
 @options.problems
 @options.several_results(" of any dialect; repeatable, or A,B.  [default: results, if there are any]")
-@click.option(
-    "--baselines",
-    default="bundled",
-    show_default=True,
-    metavar="bundled|none|DIR",
-    help="What comes with regbench, nothing, or a results tree.",
-)
+@options.baselines
 @options.only_candidates
 @click.option(
     "--metric", metavar="accuracy|loss", help="Test metric to compare.  [default: what decides on the problem]"
@@ -82,12 +75,13 @@ def compare(
         raise UnknownNameError("grouping", by, GROUPINGS)
     if show not in SHOWN:
         raise UnknownNameError("part to show", show, SHOWN)
+    if show == "claims" and form in ("markdown", "latex"):
+        raise UnknownNameError("format of claims", form, ("table", "json", "csv"))
     from regbench.comparison import compare as compare_results
 
-    trees = results or ([str(DEFAULT_TREE)] if _holds_results(DEFAULT_TREE) else [])
     trials = None if budget is None else catalog.budget_trials(budget)
     with progress.Waiting("comparing"):
-        comparison = compare_results(problems, results=trees, budget=trials, **others)
+        comparison = compare_results(problems, results=options.trees_of(results), budget=trials, **others)
         _compute(comparison)
     if plots is not None:
         with progress.Waiting("drawing"):
@@ -102,11 +96,6 @@ def compare(
     else:
         _show(comparison, form, by)
     return DONE
-
-
-def _holds_results(folder: Path) -> bool:
-    """Whether there is more in it than what comes with regbench (in a checkout)."""
-    return folder.is_dir() and any(entry.name not in ("bundled", "surfaces") for entry in folder.iterdir())
 
 
 def _compute(comparison: "Comparison") -> None:
@@ -145,19 +134,20 @@ def _show(comparison: "Comparison", form: str, by: str | None) -> None:
 
 def _show_claims(comparison: "Comparison", form: str) -> None:
     """Each pair: as data, or as sentences."""
+    from regbench.analysis.sentences import OVERSTATED
     from regbench.comparison import tables
 
     pairs = comparison.claims if comparison.against != "best" else comparison.claims_of("all")
-    if form in ("markdown", "latex"):
-        raise UnknownNameError("format of claims", form, ("table", "json", "csv"))
     if form == "table":
-        for line in (*comparison.best_sentences, *pairs["sentence"]):
+        overstated = [OVERSTATED] if pairs["claimed"].any() else []
+        for line in (*comparison.best_sentences, *pairs["sentence"], *overstated):
             terminal.show_text(line)
         return
     terminal.show_text((tables.claims_json if form == "json" else tables.claims_csv)(pairs).rstrip("\n"))
 
 
 def _show_tables(comparison: "Comparison", by: str | None) -> None:
+    from regbench.analysis.sentences import OVERSTATED
     from regbench.comparison import tables
 
     for line in comparison.best_sentences:
@@ -171,8 +161,11 @@ def _show_tables(comparison: "Comparison", by: str | None) -> None:
         terminal.show_table(tables.COLUMNS, tables.cells(entries), right=right)
         terminal.show_text("")
     terminal.show_text(tables.LEGEND)
-    sentences = comparison.claims.sort_values("claimed", ascending=False, kind="stable")["sentence"]
+    claims = comparison.claims.sort_values("claimed", ascending=False, kind="stable")
+    sentences = claims["sentence"]
     for sentence in sentences[:SHOWN_CLAIMS]:
         terminal.show_text(f"* {sentence}")
     if len(sentences) > SHOWN_CLAIMS:
         terminal.show_text(f"... {len(sentences) - SHOWN_CLAIMS} more comparisons: --show claims has them")
+    if claims["claimed"].any():
+        terminal.show_text(OVERSTATED)

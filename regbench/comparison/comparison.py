@@ -100,11 +100,11 @@ class Comparison:
         return self.claims_of(self.against)
 
     def claims_of(self, against: str = "all", question: Question | None = None) -> pd.DataFrame:
-        """`claims.claims` with probabilities; the question is that of the comparison unless given."""
+        """`claims.claims`, `with_runs`; the question is that of the comparison unless given."""
         asked = self.question if question is None else question
         pairs = self._pairs_given_the_budget if asked == "budget" else None
         rows = claims.claims(self.table, self.searched, question=asked, level=LEVEL, against=against, pairs=pairs)
-        return claims.with_probabilities(rows, self._counted)
+        return claims.with_runs(rows, self._counted)
 
     @cached_property
     def best(self) -> pd.DataFrame:

@@ -50,12 +50,13 @@ def to_csv(table: pd.DataFrame) -> str:
 
 CLAIM_COLUMNS = [
     *("problem", "better", "worse", "question", "difference", "low", "high", "level", "p", "comparisons", "n_better"),
-    *("n_worse", "claimed", "detectable", "reason", "probability", "probability_low", "probability_high", "sentence"),
+    *("n_worse", "claimed", "detectable", "reason", "probability", "probability_low", "probability_high"),
+    *("failed_better", "failed_worse", "failed_p", "sentence"),
 ]
 
 
 def claims_json(pairs: pd.DataFrame) -> str:
-    """`claims.claims` with probabilities: an array of objects, one a pair."""
+    """`claims.claims`, `with_runs`: an array of objects, one a pair."""
     return json.dumps(
         [{name: _plain(row[name]) for name in CLAIM_COLUMNS} for row in pairs.to_dict("records")],
         indent=2,

@@ -31,7 +31,8 @@ DEPARTURES = (
     "values in its file, which DeepOBS 1.2 fills with those from before training; in the score always with the latter.",
     "Losses are those without the penalty term wherever the files have them; a loss that contains one is ranked only "
     "with those that contain the same.",
-    "In mode best, each run shows its own best epoch (DeepOBS: the best epoch of the mean curve).",
+    "In mode best, each run shows its epoch with the best validation result; DeepOBS takes the best epoch of the mean "
+    "test curve, which nobody could have known.",
 )
 
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
 
+from regbench.analysis.sentences import OVERSTATED
 from regbench.comparison import tables
 from regbench.report.cells import Cell, Row, Table, counts, figure, interval, name, setting, share, spoken, table_of
 from regbench.report.overview import rules, title
@@ -35,11 +36,12 @@ class ProblemSection(NamedTuple):
 
 
 class ClaimList(NamedTuple):
-    """Claims as sentences, supported (`claimed`) and not (`open`), and a table of all pairs for each problem."""
+    """Claims as sentences, supported (`claimed`) and not (`open`), a table of all pairs, and what to bear in mind."""
 
     claimed: Sequence[str]
     open: Sequence[str]
     pairs: Sequence[tuple[str, Table]]
+    overstated: str
 
 
 class Across(NamedTuple):
@@ -110,6 +112,7 @@ def claims(comparison: "Comparison") -> ClaimList:
         list(of_the_best.loc[claimed, "sentence"]),
         list(of_the_best.loc[~claimed, "sentence"]),
         [(str(problem), _pairs(rows)) for problem, rows in pairs.groupby("problem", sort=True)],
+        OVERSTATED,
     )
 
 

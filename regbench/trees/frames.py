@@ -23,7 +23,7 @@ from regbench.trees.tree import Tree, TreeRun, read_tree
 
 VALUES = {
     f"{when}_{metric}": f"{meaning} {metric.replace('_', ' ')}"
-    for when, meaning in (("final", "the last"), ("best", "the least or greatest"))
+    for when, meaning in (("final", "the last"), ("best", "at the best validation epoch, the"))
     for metric in CURVE_KEYS.values()
 }
 

@@ -95,15 +95,39 @@ def infer_ending(curves: RunCurves, epochs: int, *, may_be_filled: bool = True) 
     return Ending("completed" if evaluations == epochs + 1 else "cut_short", math.nan)
 
 
-def final_and_best(curves: RunCurves) -> dict[str, float]:
-    """`final_<metric>` and `best_<metric>` of each curve: the last value, and the least loss or greatest accuracy."""
+def final_and_best(curves: RunCurves, metric: str | None = None, goal: str | None = None) -> dict[str, float]:
+    """`final_<metric>` and `best_<metric>` of each curve.
+
+    Args:
+        curves: of a run.
+        metric: what decides on the problem; None where that is not known: the accuracy, else the loss.
+        goal: its direction.
+
+    Returns:
+        The last value; and that of the epoch with the best validation metric (of equal ones the first), which is one
+        epoch for all curves. Where a run has no validation metric, `best` is the least loss or greatest accuracy of
+        each curve by itself: on the test set that is more than anyone could have had.
+    """
+    epoch = _best_epoch(curves, metric, goal)
     values = {}
-    for metric, curve in curves.values.items():
-        best = min if metric.endswith("loss") else max
-        numbers = [value for value in curve if not math.isnan(value)] if metric in curves.not_finite else curve
-        values[f"final_{metric}"] = curve[-1]
-        values[f"best_{metric}"] = best(numbers, default=math.nan)
+    for name, curve in curves.values.items():
+        values[f"final_{name}"] = curve[-1]
+        values[f"best_{name}"] = _extreme(name, curve) if epoch is None else curve[epoch]
     return values
+
+
+def _best_epoch(curves: RunCurves, metric: str | None, goal: str | None) -> int | None:
+    if metric is None:
+        metric = "accuracy" if "valid_accuracy" in curves.values else "loss"
+    sign = 1 if (goal or ("minimize" if metric == "loss" else "maximize")) == "maximize" else -1
+    curve = curves.values.get(f"valid_{metric}", ())
+    numbers = [(sign * value, -epoch) for epoch, value in enumerate(curve) if not math.isnan(value)]
+    return -max(numbers)[1] if numbers else None
+
+
+def _extreme(metric: str, curve: Curve) -> float:
+    best = min if metric.endswith("loss") else max
+    return best((value for value in curve if not math.isnan(value)), default=math.nan)
 
 
 def first_reaching(curve: Sequence[float], performance: float, goal: str) -> int | None:

@@ -148,7 +148,7 @@ def _read_run(content: Content, known: KnownProblems) -> ReadRun:
         diverged_epoch=ending.diverged_epoch,
         metric=target.metric,
         goal=target.goal,
-        values=run_curves.final_and_best(curves),
+        values=run_curves.final_and_best(curves, target.metric, target.goal),
         loss_has_penalty=_has_penalty(definition, ours),
         epochs_to_convergence=_epochs_to_convergence(curves, target, epochs, ending.outcome),
         training_seconds=training_seconds,

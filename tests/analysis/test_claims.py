@@ -8,7 +8,7 @@ import pytest
 from scipy import optimize, stats
 
 from regbench.analysis import scores
-from regbench.analysis.claims import COLUMNS, claims, with_probabilities
+from regbench.analysis.claims import COLUMNS, claims, with_runs
 from regbench.analysis.ranking import ranked_entries
 from regbench.analysis.significance import holm
 
@@ -61,10 +61,14 @@ HIGH, LOW = [0.90, 0.91, 0.92, 0.90, 0.92], [0.80, 0.81, 0.82, 0.80, 0.82]
     [
         (
             "settings",
-            "the setting found for a beats the setting found for b on p by 0.100 [0.085, 0.115] over 5 fresh seeds "
-            "each (p < 0.0001).",
+            "the setting found for a beats the setting found for b on p by 0.100 [0.085, 0.115] on this "
+            "test set over 5 fresh seeds each (p < 0.0001).",
         ),
-        ("budget", "a beats b on p by 0.100 [0.085, 0.115] when each is tuned anew with its budget (p < 0.0001)."),
+        (
+            "budget",
+            "a beats b on p by 0.100 [0.085, 0.115] on this test set when each is tuned anew with its "
+            "budget (p < 0.0001).",
+        ),
     ],
 )
 def test_claim_is_a_sentence_with_question_difference_interval_and_p(claims_of, question, sentence):
@@ -157,7 +161,24 @@ def test_diverged_run_counts_as_before_training_never_with_its_value(make_study,
         assert (row["better"], row["worse"]) == ("a", "b")
         # b: six times 9, and 5.0, 5.1, 4.9.
         assert row["difference"] == pytest.approx((6 * 9 + 15) / 9 - 5.0)
-        assert row["sentence"].endswith("Diverged, and counted as before training: 6 of 9 runs of b.")
+        assert row["sentence"].endswith(
+            "Failed, and counted as before training: 0 of 9 (up to 28 % possible) runs of a, "
+            "6 of 9 (30 to 93 % possible) of b (p = 0.009 by itself); the mean of the others is 5 of a and 5 of b."
+        )
+    (row,) = with_runs(claims_from(runs), scores.searched(runs)).to_dict("records")
+    assert (row["failed_better"], row["failed_worse"]) == (0, 6)
+    # Of the 18 over 6 choices of six runs, 9 over 6 all lie in either of the halves.
+    assert row["failed_p"] == pytest.approx(2 * math.comb(9, 6) / math.comb(18, 6))
+
+
+def test_one_run_that_is_no_number_counts_as_before_training(make_study, join):
+    good, bad = make_study("a", {0.1: 0.9}, HIGH), make_study("b", {0.1: 0.9}, [*HIGH[:4], math.nan])
+    runs = join(good, bad).assign(untrained_accuracy=0.1)
+    for question in ("budget", "settings"):
+        row = claims_from(runs, question=question).iloc[0]
+        assert row["difference"] == pytest.approx(np.mean(HIGH) - np.mean([*HIGH[:4], 0.1]))
+        assert not row["claimed"]
+        assert "1 of 5 (1 to 72 % possible) of b" in row["sentence"]
 
 
 @pytest.mark.parametrize("mode", ["best", "most"])
@@ -240,7 +261,7 @@ def test_interval_excludes_zero_where_a_difference_is_claimed_and_only_there(cla
 def test_probability_counts_the_pairs_of_fresh_seeds_that_the_better_wins(results):
     # Of 3 x 2 pairs the first wins five: 0.4 only against 0.3.
     runs = results(two([0.4, 0.6, 0.8], [0.3, 0.5], tuned=0.0))
-    (row,) = with_probabilities(claims_from(runs), scores.searched(runs)).to_dict("records")
+    (row,) = with_runs(claims_from(runs), scores.searched(runs)).to_dict("records")
     assert (row["better"], row["worse"]) == ("a", "b")
     assert row["probability"] == pytest.approx(5 / 6)
     assert 0 <= row["probability_low"] < 5 / 6 < row["probability_high"] <= 1
@@ -248,7 +269,7 @@ def test_probability_counts_the_pairs_of_fresh_seeds_that_the_better_wins(result
 
 def test_entry_without_fresh_seeds_beats_nothing_with_any_probability(results):
     runs = results(two([], [0.3, 0.5]))
-    (row,) = with_probabilities(claims_from(runs), scores.searched(runs)).to_dict("records")
+    (row,) = with_runs(claims_from(runs), scores.searched(runs)).to_dict("records")
     assert math.isnan(row["probability"])
 
 

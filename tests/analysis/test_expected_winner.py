@@ -9,10 +9,10 @@ from regbench.analysis import expected_winner
 
 
 def test_weights_are_the_chances_to_win_a_redrawn_search():
-    """Of all 4^4 searches that can be drawn from four trials."""
-    wins = np.bincount([min(draw) for draw in product(range(4), repeat=4)], minlength=4)
-    np.testing.assert_allclose(expected_winner.weights(4), wins / 4**4, rtol=1e-12)
-    assert expected_winner.weights(50)[:3] == pytest.approx([0.6358, 0.2343, 0.0845], abs=1e-4)
+    """Of all 4^8 ways to draw twice as often as there are trials."""
+    wins = np.bincount([min(draw) for draw in product(range(4), repeat=8)], minlength=4)
+    np.testing.assert_allclose(expected_winner.weights(4), wins / 4**8, rtol=1e-12)
+    assert expected_winner.weights(50)[:3] == pytest.approx([0.8674, 0.1157, 0.0148], abs=1e-4)
     assert expected_winner.weights(1) == pytest.approx([1.0])
 
 
@@ -49,17 +49,44 @@ def test_one_trial_has_no_luck_of_the_draw():
     assert expected_winner.draw_variance(np.array([3.0])) == 0
 
 
-def test_division_gives_the_difference_of_the_two_scores():
+def test_loadings_have_all_but_little_of_the_variance():
+    for trials in (2, 4, 25, 50):
+        values = np.sort(np.random.default_rng(trials).random(trials))[::-1]
+        squares = np.sum((values @ expected_winner.draw_loadings(trials)) ** 2)
+        assert squares == pytest.approx(expected_winner.draw_variance(values), rel=0.06)
+
+
+def test_one_trial_has_no_loadings():
+    assert not expected_winner.draw_loadings(1).any()
+
+
+def test_division_gives_the_difference_of_the_two_scores_and_its_error():
     values = np.array([9.0, 7.0, 4.0, 3.0, 1.0])
     for chosen in combinations(range(5), 2):
         mine = np.isin(np.arange(5), chosen)
         expected = expected_winner.weights(2) @ values[mine] - expected_winner.weights(3) @ values[~mine]
-        assert expected_winner.division_weights(mine[None])[0] @ values == pytest.approx(expected, rel=1e-6)
+        variance = expected_winner.draw_variance(values[mine]) + expected_winner.draw_variance(values[~mine])
+        difference, *loadings = expected_winner.division(mine[None], 2)[0] @ values
+        assert difference == pytest.approx(expected, rel=1e-6)
+        assert np.sum(np.square(loadings)) == pytest.approx(variance, rel=1e-5)
 
 
 def test_random_divisions_are_of_the_two_sizes_and_all_alike_likely():
-    weights = expected_winner.permuted_weights(2, 2)
+    weights = expected_winner.divisions(2, 2)[:, 0]
     rows, counts = np.unique(weights, axis=0, return_counts=True)
     assert len(rows) == 6
     expected = len(weights) / 6
     assert np.abs(counts - expected).max() < 5 * np.sqrt(expected)
+
+
+@pytest.mark.parametrize(("one", "other"), [(50, 50), (40, 60)])
+def test_trials_that_are_left_out_cannot_be_seen(one, other):
+    """Values between 0 and 1: of the difference nothing is missed that anyone could read."""
+    values = np.sort(np.random.default_rng(0).random(one + other))[::-1].astype(np.float32)
+    mine = np.random.default_rng(1).permuted(np.tile(np.arange(one + other) < one, (500, 1)), axis=1)
+    seen = expected_winner.divisions(one, other).shape[-1]
+    assert seen < one + other
+    relative = values - values[0]
+    whole = expected_winner.division(mine, one) @ relative
+    part = expected_winner.division(mine, one, seen=seen) @ relative[:seen]
+    assert np.abs(whole - part).max() < 1e-4

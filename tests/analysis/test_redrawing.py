@@ -16,7 +16,7 @@ def searched(values, settings=None, chosen_by=None, spread=0.0):
         chosen_by=values if chosen_by is None else np.asarray(chosen_by, float),
         own=values,
         fresh=tuple(np.empty(0) for _ in values),
-        diverged=(0,) * len(values),
+        failed=tuple(np.empty(0, bool) for _ in values),
         spread=spread,
         spread_freedom=8,
         decided_by="valid_accuracy",
@@ -50,30 +50,38 @@ def test_common_draws_are_redrawn_together():
     assert redrawing.difference(searched(first), searched(second)).error > 2 * error
 
 
+def relative(mine, theirs):
+    """The difference of the scores of two searches, relative to its draw error."""
+    chances = expected_winner.weights(len(mine))
+    mine, theirs = (np.sort(values)[::-1] for values in (mine, theirs))
+    error = np.sqrt(expected_winner.draw_variance(mine) + expected_winner.draw_variance(theirs))
+    return abs(chances @ mine - chances @ theirs) / error
+
+
 def test_share_of_divisions_is_that_of_all():
     one, other = searched([9.0, 7.0, 6.0]), searched([8.0, 1.0, 0.0])
     values = np.concatenate([one.values, other.values])
-    seen = one.oriented - other.oriented
-    chances = expected_winner.weights(3)
-
-    def gap(chosen):
-        mine = np.isin(np.arange(6), chosen)
-        return chances @ np.sort(values[mine])[::-1] - chances @ np.sort(values[~mine])[::-1]
-
-    gaps = np.array([gap(chosen) for chosen in combinations(range(6), 3)])
-    expected = (np.abs(gaps) >= abs(seen) - 1e-9).mean()
-    assert redrawing.permuted_p(one, other) == pytest.approx(expected, abs=0.02)
-    assert redrawing.permuted_p(one, other) == redrawing.permuted_p(other, one)
+    seen = relative(one.values, other.values)
+    each = [np.isin(np.arange(6), chosen) for chosen in combinations(range(6), 3)]
+    expected = np.mean([relative(values[mine], values[~mine]) >= seen - 1e-9 for mine in each])
+    assert redrawing.permuted_p([(one, other)])[0] == pytest.approx(expected, abs=0.04)
+    assert redrawing.permuted_p([(one, other)])[0] == redrawing.permuted_p([(other, one)])[0]
 
 
 def test_trials_of_common_draws_change_places():
-    """Each trial of the one is better by as much: of the 2^5 ways to swap only two give so large a difference."""
-    second = np.array([5.0, 4.0, 3.0, 2.0, 1.0])
-    one, other = searched(second + 0.5, tuple("abcde")), searched(second, tuple("abcde"))
-    chances = expected_winner.weights(5)
-    gaps = []
-    for swaps in product([False, True], repeat=5):
-        mine, theirs = np.where(swaps, second, second + 0.5), np.where(swaps, second + 0.5, second)
-        gaps.append(chances @ np.sort(mine)[::-1] - chances @ np.sort(theirs)[::-1])
-    expected = (np.abs(gaps) >= gaps[0] - 1e-9).mean()
-    assert redrawing.permuted_p(one, other) == pytest.approx(expected, abs=0.02)
+    """Each trial of the one is better by as much: of the 2^3 ways to swap only two give so large a difference."""
+    second = np.array([5.0, 4.0, 3.0])
+    first = second + 0.5
+    one, other = searched(first, tuple("abc")), searched(second, tuple("abc"))
+    seen = relative(first, second)
+    swapped = [np.array(swaps) for swaps in product([False, True], repeat=3)]
+    expected = np.mean(
+        [relative(np.where(swaps, second, first), np.where(swaps, first, second)) >= seen - 1e-9 for swaps in swapped]
+    )
+    assert redrawing.permuted_p([(one, other)])[0] == pytest.approx(expected, abs=0.02)
+
+
+def test_equal_values_on_both_sides_are_told_apart():
+    one, other = searched([0.97] * 8), searched([0.96] * 8)
+    assert redrawing.permuted_p([(one, other)])[0] < 0.01
+    assert redrawing.permuted_p([(one, searched([0.97] * 8))])[0] == 1

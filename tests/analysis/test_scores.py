@@ -60,7 +60,7 @@ def test_diverged_crashed_and_worse_than_untrained_count_as_before_training(reco
     np.testing.assert_allclose(searched.values, [0.5, 0.1, 0.1, 0.3, 0.1])
     assert list(searched.order[:3]) == [0, 3, 2]
     assert np.isinf(searched.chosen_by[[1, 4]]).all()
-    assert searched.diverged[0] == 1
+    assert searched.failed[0].sum() == 1
 
 
 def test_loss_is_oriented_and_comes_back_in_its_own_units(recorded):

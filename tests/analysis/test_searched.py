@@ -15,7 +15,7 @@ def search(values, fresh):
         chosen_by=values,
         own=values,
         fresh=tuple(np.asarray(fresh if place == best else [], float) for place in range(len(values))),
-        diverged=(0,) * len(values),
+        failed=tuple(np.empty(0, bool) for _ in values),
         spread=0.01,
         spread_freedom=1,
         decided_by="valid_loss",

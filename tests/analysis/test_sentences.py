@@ -19,20 +19,20 @@ def spoken(question="budget", tests=3, resolution=None):
 def test_claim_tells_question_difference_interval_p_and_for_how_many_it_is_adjusted():
     said = spoken().sentence(pair(), (0.004, 0.036), 0.012, True, 0.02)
     assert said == (
-        "a beats b on p by 0.020 [0.004, 0.036] when each is tuned anew with 25 trials "
+        "a beats b on p by 0.020 [0.004, 0.036] on this test set when each is tuned anew with 25 trials "
         "(p = 0.012, adjusted for 3 comparisons)."
     )
 
 
 def test_claim_on_a_known_test_set_tells_the_difference_in_its_samples():
     said = spoken(resolution=Resolution(256, "image")).sentence(pair(), (0.004, 0.036), 0.012, True, 0.02)
-    assert "[0.004, 0.036], 5.1 images when each is" in said  # 0.02 of 256
+    assert "[0.004, 0.036], 5.1 images on this test set when each is" in said  # 0.02 of 256
 
 
 def test_settings_are_compared_over_their_seeds():
     said = spoken("settings", tests=1).sentence(pair(n_worse=8), (0.004, 0.036), 0.012, True, 0.02)
     assert said == (
-        "the setting found for a beats the setting found for b on p by 0.020 [0.004, 0.036] "
+        "the setting found for a beats the setting found for b on p by 0.020 [0.004, 0.036] on this test set "
         "over 9 and 8 fresh seeds (p = 0.012)."
     )
 

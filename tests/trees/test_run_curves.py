@@ -78,7 +78,20 @@ def test_a_run_of_no_epochs_is_completed() -> None:
     assert ending(0, train_losses=[5.0], test_losses=[5.0])[0] == "completed"
 
 
-def test_the_best_loss_is_the_least_and_the_best_accuracy_the_greatest() -> None:
+def test_the_best_epoch_is_that_of_the_best_validation_metric() -> None:
+    """What the test curve reaches in another epoch nobody could have known."""
+    curves = read_curves(
+        {"valid_accuracies": [0.1, 0.8, 0.8], "test_accuracies": [0.2, 0.7, 0.9], "test_losses": [3.0, 2.0, 1.0]}, 2, {}
+    )
+    values = final_and_best(curves, "accuracy", "maximize")
+    assert values["best_valid_accuracy"] == 0.8
+    assert (values["best_test_accuracy"], values["final_test_accuracy"]) == (0.7, 0.9)
+    assert values["best_test_loss"] == 2.0
+    losses = read_curves({"valid_losses": [3.0, NAN, 2.0], "test_losses": [3.0, 1.0, 2.5]}, 2, {})
+    assert final_and_best(losses, "loss", "minimize")["best_test_loss"] == 2.5
+
+
+def test_without_validation_the_best_loss_is_the_least_and_the_best_accuracy_the_greatest() -> None:
     curves = read_curves({"test_losses": [3.0, 1.0, 2.0], "test_accuracies": [0.1, 0.9, 0.8]}, 2, {})
     assert final_and_best(curves) == {
         "final_test_loss": 2.0,
