@@ -23,7 +23,6 @@ by what they ended with (all modes but `final`), or by validation that overlaps 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from math import comb
-from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -32,11 +31,10 @@ from scipy import stats
 from regbench.analysis import failures, redrawing
 from regbench.analysis.intervals import probability_of_improvement
 from regbench.analysis.resolution import Resolution, resolution
-from regbench.analysis.searched import FEWEST_FRESH_SEEDS, AnySearched, Key, Searched, SeveralSearches, counted
+from regbench.analysis.searched import AnySearched, Key, Searched
 from regbench.analysis.sentences import QUESTIONS, Pair, Question, Spoken
 from regbench.analysis.significance import Difference, Sample, holm
-from regbench.catalog import BUDGETS, NARROWED
-from regbench.trees.irregularities import LEAK
+from regbench.analysis.silence import why_silent
 
 COLUMNS = [
     *["problem", "better", "worse", "question", "difference", "low", "high", "level", "p", "comparisons"],
@@ -164,8 +162,7 @@ def _pairs(entries: pd.DataFrame, searched: Mapping[Key, AnySearched], question:
     compared = [(trials[better], trials[worse]) for better, worse in named]
     tests = _by_budget(compared) if question == "budget" else [_by_settings(*both) for both in compared]
     for (better, worse), (good, poor), (difference, p) in zip(named, compared, tests, strict=True):
-        apart = _why_apart(rows[better], rows[worse]) or _why_dependent(rows[better], rows[worse], question)
-        apart = apart or _why_silent((better, good), (worse, poor), question)
+        apart = why_silent((rows[better], good), (rows[worse], poor), question)
         if not apart and np.isnan(p):
             apart = "there is no spread by which to judge the difference"
         seeds = (len(good.fresh_of_winner), len(poor.fresh_of_winner))
@@ -227,44 +224,6 @@ def _divided(mine: np.ndarray, other: np.ndarray) -> float:
     if not len(mine) or not len(other) or mine[0] == other[0] or np.ptp(mine) or np.ptp(other):
         return np.nan
     return 2 / comb(len(mine) + len(other), len(mine))
-
-
-def _why_apart(one: Mapping[str, object], other: Mapping[str, object]) -> str:
-    """Why two searches are not compared; empty where they are. An inferred search has no sampler."""
-    if one["budget"] != other["budget"] and one["trials_counted"] != other["trials_counted"]:
-        return f"{one['trials_counted']:.0f} trials against {other['trials_counted']:.0f}"
-    if one["candidate"] == other["candidate"] and any(one[name] != other[name] for name in ("definition", "release")):
-        return "another definition of the candidate"
-    if one["sampler"] and other["sampler"] and one["sampler"] != other["sampler"]:
-        return f"sampler {one['sampler']} against {other['sampler']}"
-    if one["protocol"] != other["protocol"]:
-        return f"protocol {one['protocol']} against {other['protocol']}"
-    if one["mode"] != "final":
-        return f"winners were chosen by mode {one['mode']}, which claims nothing"
-    if any(LEAK in cast(dict[str, int], row["irregular"]) for row in (one, other)):
-        return "winners were chosen by validation that overlaps training"
-    return ""
-
-
-def _why_dependent(one: Mapping[str, object], other: Mapping[str, object], question: Question) -> str:
-    """Why trials cannot be drawn anew one by one: those of the budget large after the 50th follow from the first."""
-    for row in (one, other):
-        is_narrowed = row["sampler"] == NARROWED and cast(int, row["trials_counted"]) > BUDGETS["medium"]
-        if question == "budget" and is_narrowed and row["searches"] in (None, 1):
-            return f"the last trials of {row['label']} depend on the first, so one search does not tell its luck"
-    return ""
-
-
-def _why_silent(one: tuple[str, AnySearched], other: tuple[str, AnySearched], question: Question) -> str:
-    for label, search in (one, other):
-        if search.score.why_silent:
-            return f"{label} has {search.score.why_silent}"
-        seeds = len(search.fresh_of_winner)
-        if question == "settings" and isinstance(search, SeveralSearches):
-            return f"{label} has the winners of several searches"
-        if question == "settings" and seeds < FEWEST_FRESH_SEEDS:
-            return f"the winner of {label} has {counted(seeds, 'fresh seed')}, {FEWEST_FRESH_SEEDS} are needed"
-    return ""
 
 
 def _failed(one: tuple[str, AnySearched], other: tuple[str, AnySearched]) -> str:

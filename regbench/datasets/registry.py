@@ -11,6 +11,7 @@ from regbench.datasets import (
     fmnist,
     folders,
     mnist,
+    mnist1d,
     quadratic,
     silhouettes,
     svhn,
@@ -21,7 +22,7 @@ from regbench.errors import UnknownNameError
 
 _READERS: dict[str, tuple[Dataset, Callable[[Dataset, Path], RawData]]] = {
     module.DATASET.name: (module.DATASET, module.read)
-    for module in (blank, cifar10, cifar100, digits, fmnist, mnist, quadratic, silhouettes, svhn, two_d)
+    for module in (blank, cifar10, cifar100, digits, fmnist, mnist, mnist1d, quadratic, silhouettes, svhn, two_d)
 }
 
 

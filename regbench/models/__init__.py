@@ -19,15 +19,18 @@ if TYPE_CHECKING:
     import keras
 
 _NAMES = (
+    "conv_1d",
     "conv_2c2d",
     "conv_3c2d",
     "conv_3c3d",
     "conv_4c2d",
     "convex_quadratic",
     "dropout_mlp",
+    "gru",
     "logreg",
     "mlp",
     "quadratic",
+    "residual_mlp",
     "two_d",
     "vgg16",
 )

@@ -1,9 +1,10 @@
-"""The data that need no files: blank, quadratic, two_d and digits."""
+"""The data that need no files: blank, digits, mnist1d, quadratic and two_d."""
 
 import numpy as np
 import pytest
 
 from regbench import datasets
+from regbench.datasets import mnist1d
 
 
 def rotation(generator: np.random.RandomState, dimension: int) -> np.ndarray:
@@ -90,3 +91,39 @@ def test_digits_split_never_changes() -> None:
     # Results on these data compare only while this stays as it is; legacy permutations are frozen in NumPy.
     expected = "sha256:c8e4374f9061c1fdf6a3c198e3ef3c742d3806c5c93308bba97fda8f6911c075"
     assert datasets.load("digits").digest == expected
+
+
+@pytest.fixture(scope="module")
+def curves() -> datasets.RawData:
+    return datasets.load("mnist1d")
+
+
+def test_mnist1d_is_what_its_package_makes(curves: datasets.RawData) -> None:
+    """The package draws curve by curve; the same numbers, and in the same order."""
+    package = pytest.importorskip("mnist1d.data", reason="the package mnist1d, the oracle, is not installed")
+    published = package.make_dataset(package.get_dataset_args())
+    drawn, labels = mnist1d.generate(5000, 42)
+    standardized = (drawn - drawn.mean()) / drawn.std()
+    for start, stop, inputs, targets in ((0, 4000, "x", "y"), (4000, 5000, "x_test", "y_test")):
+        np.testing.assert_allclose(standardized[start:stop], published[inputs], rtol=0, atol=1e-12)
+        np.testing.assert_array_equal(labels[start:stop], published[targets])
+    np.testing.assert_array_equal(curves.train_inputs, published["x"].astype(np.float32))
+    np.testing.assert_array_equal(curves.test_targets, published["y_test"])
+
+
+def test_mnist1d_is_validated_on_other_curves_of_the_same_kind(curves: datasets.RawData) -> None:
+    assert curves.validation_inputs.shape == (1000, 40)
+    assert np.bincount(curves.validation_targets).tolist() == [100] * 10
+    known = {row.tobytes() for row in np.concatenate([curves.train_inputs, curves.test_inputs])}
+    assert not any(row.tobytes() in known for row in curves.validation_inputs)
+    # Class by class the same mean curve, within six standard errors.
+    for label in range(10):
+        ours, theirs = (
+            inputs[targets == label]
+            for inputs, targets in (
+                (curves.validation_inputs, curves.validation_targets),
+                (curves.train_inputs, curves.train_targets),
+            )
+        )
+        error = ours.std(axis=0) * np.sqrt(1 / len(ours) + 1 / len(theirs))
+        assert (np.abs(ours.mean(axis=0) - theirs.mean(axis=0)) < 6 * error).all()

@@ -24,6 +24,7 @@ def test_all_data_sets_are_there() -> None:
         "digits",
         "fmnist",
         "mnist",
+        "mnist1d",
         "quadratic",
         "silhouettes",
         "svhn",

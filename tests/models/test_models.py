@@ -38,6 +38,9 @@ SMALL: dict[str, tuple[dict[str, Any], tuple[int, ...], int]] = {
     "conv_4c2d": ({"filters": [3, 4], "units": 8, "dropouts": [0.0, 0.0]}, (12, 12, 3), 3),
     "convex_quadratic": ({"dimension": 5}, (1,), 0),
     "dropout_mlp": ({"units": [6, 5], "batch_normalization": True, "dropout": 0.0}, (4, 4, 1), 3),
+    "conv_1d": ({"filters": 6}, (12,), 3),
+    "gru": ({"units": 2}, (5,), 3),
+    "residual_mlp": ({"units": 5, "hidden": 3}, (4, 4, 1), 3),
     "vgg16": ({"image_size": 32, "filters": [2, 2, 3, 3, 3], "units": 5, "dropout": 0.0}, (8, 8, 3), 3),
     "quadratic": ({"counts": [4, 1]}, (5,), 0),
     "two_d": ({"function": "branin"}, (2,), 0),
@@ -66,8 +69,8 @@ print(sorted({"keras", "tensorflow", "numpy"} & set(sys.modules)))
 
 
 def test_every_file_is_a_model_and_every_model_has_a_small_case() -> None:
-    layers = {"pooled_convolution"}
-    files = {path.stem for path in Path(models.__file__).parent.glob("*.py")} - {"__init__"} - layers
+    parts = {"pooled_convolution", "starts"}
+    files = {path.stem for path in Path(models.__file__).parent.glob("*.py")} - {"__init__"} - parts
     assert models.names() == tuple(sorted(files)) == tuple(sorted(SMALL))
 
 
@@ -134,13 +137,18 @@ def test_output_is_logits_or_one_loss_an_example(name: str) -> None:
 @pytest.mark.parametrize("name", SMALL)
 def test_variables_are_kernel_then_bias_in_the_order_of_layers(name: str) -> None:
     model = build(name)
-    names = [variable.path.split("/", 1)[-1] for variable in model.trainable_variables]
+    paths = [variable.path for variable in model.trainable_variables]
+    names = paths if name == "residual_mlp" else [path.split("/", 1)[-1] for path in paths]
     if name == "quadratic":
         assert names == ["theta"]
     elif name == "convex_quadratic":
         assert names == ["w"]
     elif name == "two_d":
         assert names == ["u", "v"]
+    elif name == "gru":
+        parts = ("kernel", "recurrent_kernel", "bias")
+        cells = [f"directions/{way}_gru/gru_cell/{part}" for way in ("forward", "backward") for part in parts]
+        assert names == [*cells, "logits/kernel", "logits/bias"]
     else:
         of_layer = {keras.layers.BatchNormalization: ("gamma", "beta")}
         layers = [layer for layer in model.layers if layer.weights]
@@ -189,6 +197,10 @@ def test_compiled_with_xla_it_gives_the_same_output_and_gradients(name: str) -> 
         ("conv_3c2d", (200, 200, 3), 20, 76 * 5 + 126 * 10 + 251 * 8 + (14 * 14 * 8 + 1) * 128 + 129 * 20),
         ("conv_4c2d", (32, 32, 3), 10, 28 * 32 + 289 * 32 + 289 * 64 + 577 * 64 + (6 * 6 * 64 + 1) * 512 + 513 * 10),
         ("dropout_mlp", (28, 28, 1), 10, 785 * 515 + 516 * 515 + 516 * 10),
+        # The notebook of MNIST-1D prints these two numbers of parameters.
+        ("conv_1d", (40,), 10, 5_210),
+        ("gru", (40,), 10, 5_134),
+        ("residual_mlp", (40,), 10, 41 * 256 + 257 * 256 + 257 * 10),
         ("convex_quadratic", (1,), 0, 100),
         ("quadratic", (100,), 0, 100),
         ("two_d", (2,), 0, 2),

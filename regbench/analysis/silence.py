@@ -1,0 +1,66 @@
+"""Why nothing is claimed of two entries, whatever their numbers say."""
+
+from collections.abc import Mapping
+from typing import cast
+
+from regbench.analysis.searched import FEWEST_FRESH_SEEDS, AnySearched, SeveralSearches, counted
+from regbench.analysis.sentences import Question
+from regbench.catalog import BUDGETS, NARROWED
+from regbench.trees.irregularities import LEAK
+
+Row = Mapping[str, object]
+
+
+def why_silent(one: tuple[Row, AnySearched], other: tuple[Row, AnySearched], question: Question) -> str:
+    """The first reason that there is, in words; empty where there is none.
+
+    Args:
+        one: a row of `ranking.ranked_entries`, and its search.
+        other: likewise.
+        question: that would be answered.
+    """
+    reasons = [
+        _why_apart(one[0], other[0]),
+        *(_why_dependent(row, question) for row, _ in (one, other)),
+        *(_why_uncertain(row, search, question) for row, search in (one, other)),
+    ]
+    return next(filter(None, reasons), "")
+
+
+def _why_apart(one: Row, other: Row) -> str:
+    """Why two searches are not compared; empty where they are. An inferred search has no sampler."""
+    if one["budget"] != other["budget"] and one["trials_counted"] != other["trials_counted"]:
+        return f"{one['trials_counted']:.0f} trials against {other['trials_counted']:.0f}"
+    is_another = any(one[name] != other[name] for name in ("definition", "release"))
+    if one["candidate"] == other["candidate"] and is_another:
+        return "another definition of the candidate"
+    if one["sampler"] and other["sampler"] and one["sampler"] != other["sampler"]:
+        return f"sampler {one['sampler']} against {other['sampler']}"
+    if one["protocol"] != other["protocol"]:
+        return f"protocol {one['protocol']} against {other['protocol']}"
+    if one["mode"] != "final":
+        return f"winners were chosen by mode {one['mode']}, which claims nothing"
+    if any(LEAK in cast(dict[str, int], row["irregular"]) for row in (one, other)):
+        return "winners were chosen by validation that overlaps training"
+    return ""
+
+
+def _why_dependent(row: Row, question: Question) -> str:
+    """Why trials cannot be drawn anew one by one: those of the budget large after the 50th follow from the first."""
+    is_narrowed = row["sampler"] == NARROWED and cast(int, row["trials_counted"]) > BUDGETS["medium"]
+    if question == "budget" and is_narrowed and row["searches"] in (None, 1):
+        return f"the last trials of {row['label']} depend on the first, so one search does not tell its luck"
+    return ""
+
+
+def _why_uncertain(row: Row, search: AnySearched, question: Question) -> str:
+    """Why nothing is known well enough of a search."""
+    label = row["label"]
+    if search.score.why_silent:
+        return f"{label} has {search.score.why_silent}"
+    seeds = len(search.fresh_of_winner)
+    if question == "settings" and isinstance(search, SeveralSearches):
+        return f"{label} has the winners of several searches"
+    if question == "settings" and seeds < FEWEST_FRESH_SEEDS:
+        return f"the winner of {label} has {counted(seeds, 'fresh seed')}, {FEWEST_FRESH_SEEDS} are needed"
+    return ""
