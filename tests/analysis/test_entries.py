@@ -101,10 +101,10 @@ def test_what_a_diverged_trial_has_does_not_decide(make_runs):
 
 @pytest.mark.parametrize("outcome", ["diverged", "cut_short", "timed_out"])
 def test_only_completed_trials_win(make_runs, outcome):
-    rows = [{"setting": {"learning_rate": 1}, "valid": 0.9, "outcome": outcome}]
-    rows += [{"setting": {"learning_rate": 2}, "valid": 0.2}]
+    rows = [{"setting": {"learning_rate": 1}, "valid": 0.9, "test": 0.9, "train": 0.9, "outcome": outcome}]
+    rows += [{"setting": {"learning_rate": 2}, "valid": 0.2, "test": 0.2, "train": 0.2}]
     runs = make_runs(rows)
-    assert [rate(winner(runs, mode)) for mode in entries.MODES] == [2, 2, 2]
+    assert [rate(winner(runs, mode)) for mode in entries.MODES] == [2, 2, 2, 2, 2]
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
@@ -227,7 +227,7 @@ def test_the_metric_of_the_problem_keeps_its_direction_when_it_is_asked_for(make
 @pytest.mark.parametrize(
     "bad, message",
     [
-        ({"mode": "worst"}, "`mode` must be one of final, best, most. Received: mode='worst'"),
+        ({"mode": "worst"}, "`mode` must be one of final, best, most, test, train. Received: mode='worst'"),
         ({"metric": "speed"}, "`metric` must be accuracy or loss. Received: metric='speed'"),
         ({"split": "tests"}, "`split` must be train, valid or test. Received: split='tests'"),
     ],
