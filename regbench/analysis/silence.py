@@ -46,9 +46,15 @@ def _why_apart(one: Row, other: Row) -> str:
 
 
 def _why_dependent(row: Row, question: Question) -> str:
-    """Why trials cannot be drawn anew one by one: those of the budget large after the 50th follow from the first."""
-    is_narrowed = row["sampler"] == NARROWED and cast(int, row["trials_counted"]) > BUDGETS["medium"]
-    if question == "budget" and is_narrowed and row["searches"] in (None, 1):
+    """Why trials cannot be drawn anew one by one.
+
+    Those of tpe follow from all before them; those of the budget large after the 50th from the first 50.
+    """
+    if question != "budget" or row["searches"] not in (None, 1):
+        return ""
+    if row["sampler"] == "tpe":
+        return f"the trials of {row['label']} depend on each other (tpe), so one search does not tell its luck"
+    if row["sampler"] == NARROWED and cast(int, row["trials_counted"]) > BUDGETS["medium"]:
         return f"the last trials of {row['label']} depend on the first, so one search does not tell its luck"
     return ""
 

@@ -72,6 +72,11 @@ def test_trials_that_depend_on_the_first_answer_no_question_of_the_budget():
     said = why_silent((narrowed, search()), (narrowed, search()), "budget")
     assert said.startswith("the last trials of a depend on the first")
     assert why_silent((narrowed, search()), (narrowed, search()), "settings") == ""
+    learned = ROW | {"sampler": "tpe"}
+    said = why_silent((learned, search()), (learned, search()), "budget")
+    assert said == "the trials of a depend on each other (tpe), so one search does not tell its luck"
+    several = learned | {"searches": 3}
+    assert why_silent((several, search()), (several, search()), "budget") == ""
     cut = narrowed | {"trials_counted": 50}
     assert why_silent((cut, search()), (cut, search()), "budget") == ""
 
