@@ -223,8 +223,10 @@ def samples_passed(problem: Problem, epochs: int, validation: bool) -> float:
         return kept if per_class is None else min(kept, per_class * dataset.classes)
 
     train, test = size(dataset.train_size, selection.train_per_class), size(dataset.test_size, selection.test_per_class)
-    valid = size(dataset.validation_size, selection.test_per_class) if validation else 0
-    return epochs * (train + EVALUATION * (2 * test + valid))
+    train *= selection.passes
+    valid = size(dataset.validation_size, selection.most_valid) if validation else 0
+    evaluated = min(train, test) + test + valid if selection.draw == "seed" else 2 * test + valid
+    return epochs * (train + EVALUATION * evaluated)
 
 
 def _epoch_samples(spec: RunSpec) -> float:

@@ -105,7 +105,7 @@ class Training:
         """Add the gradients of the penalty, let the optimizer take its step, return the penalty before it."""
         variables = self._objective.model.trainable_variables
         with tf.GradientTape() as tape:
-            penalty = self._objective.penalty()
+            penalty = self._objective.penalty_of_step()
         of_penalty = tape.gradient(penalty, variables)
         parts = [[part for part in pair if part is not None] for pair in zip(gradients, of_penalty, strict=True)]
         self._optimizer.apply([tf.add_n(pair) if pair else None for pair in parts], variables)

@@ -21,11 +21,10 @@ from regbench.records.definitions import (
     Problem,
     Protocol,
     Range,
-    Record,
     Scalar,
     Searched,
-    Selection,
 )
+from regbench.records.record import Record
 from regbench.records.runs import (
     BUNDLED,
     MINIBATCH,
@@ -40,6 +39,7 @@ from regbench.records.runs import (
 )
 from regbench.records.schedules import Schedule, learning_rate_factor
 from regbench.records.searches import Digest, Manifest, Origin, Role, problem_definition
+from regbench.records.selection import Selection
 
 __all__ = [
     "ABSURD_LOSS_FACTOR",

@@ -5,24 +5,26 @@ from typing import Literal, Self
 
 from pydantic import model_validator
 
-from regbench.records.definitions import Record
+from regbench.records.record import Record
 
 
 class Schedule(Record):
     """A learning-rate schedule: the factor on the learning rate in each epoch.
 
-    `epochs` and `factors` belong to `step` only: from epoch `epochs[i]` on (counting from 0) the factor is
-    `factors[i]`.
+    `epochs`, `factors` and `restart` belong to `step` only: from epoch `epochs[i]` on (counting from 0) the factor is
+    `factors[i]`. With `restart` the optimizer is a new one at each of `epochs`, without momentum, moments and steps of
+    before, as where somebody compiles a network anew for each stage.
     """
 
     name: Literal["none", "cosine", "cosine_wr", "ltr", "step"] = "none"
     epochs: tuple[int, ...] = ()
     factors: tuple[float, ...] = ()
+    restart: bool = False
 
     @model_validator(mode="after")
     def _steps_fit(self) -> Self:
-        if self.name != "step" and (self.epochs or self.factors):
-            raise ValueError(f"epochs and factors belong to the schedule step. Received: {self.name!r}")
+        if self.name != "step" and (self.epochs or self.factors or self.restart):
+            raise ValueError(f"restart, epochs and factors belong to the schedule step. Received: {self.name!r}")
         if self.name == "step" and not self.epochs:
             raise ValueError("the schedule step needs epochs and factors")
         if len(self.epochs) != len(self.factors):

@@ -1,4 +1,4 @@
-"""Kernels as matrices, and two norms of matrices with gradients that are finite everywhere."""
+"""Kernels as matrices, and norms of matrices with gradients that are finite everywhere."""
 
 from __future__ import annotations
 
@@ -45,11 +45,72 @@ def spectral_norm(matrix: Any, iterations: int = 9) -> Any:
     rows, columns = matrix.shape
     tall = matrix if rows >= columns else ops.transpose(matrix)
     # Squares of squares are taken below: without scaling, entries above 1e9 or so would overflow float32.
-    scale = ops.max(ops.abs(ops.stop_gradient(tall)))
-    scale = ops.where(ops.equal(scale, 0), 1.0, scale)
+    scale = _largest_entry(tall)
     tall = tall / scale
     direction = ops.stop_gradient(_dominant_direction(ops.stop_gradient(tall), iterations))
     return scale * euclidean_norm(ops.matmul(tall, direction))
+
+
+def unconverged_spectral_norm(matrix: Any, iterations: int = 9) -> Any:
+    """The root of the Rayleigh quotient of (W'W)**iterations times the ones, to be differentiated as it stands.
+
+    Below the largest singular value, by some per cent where it is not far above the next one. The iterates are scaled,
+    which changes neither value nor gradient: the quotient does not depend on their length.
+    """
+    scale = _largest_entry(matrix)
+    scaled = matrix / scale
+    vector = ops.ones((matrix.shape[1],), dtype=matrix.dtype)
+    for _ in range(iterations):
+        vector = ops.matmul(ops.transpose(scaled), ops.matmul(scaled, vector))
+        vector = vector / _largest_entry(vector)
+    length = euclidean_norm(vector)
+    return scale * euclidean_norm(ops.matmul(scaled, vector)) / ops.where(ops.equal(length, 0), 1.0, length)
+
+
+def carried_spectral_norm(matrix: Any, vector: Any) -> tuple[Any, Any]:
+    """One step of the power method: |W'u| with u = Wv / |Wv|, and W'u / |W'u|, the vector for the next step.
+
+    The gradient is that of |W'u| with u held fixed, u v' with the new v: a subgradient as that of `spectral_norm`.
+
+    Args:
+        matrix: W.
+        vector: v, of unit length, one entry a column. Where Wv is 0, so are norm and gradient, and v stays as it is.
+    """
+    left = ops.stop_gradient(_unit(ops.matmul(matrix, vector)))
+    image = ops.matmul(ops.transpose(matrix), left)
+    scale = _largest_entry(image)
+    following = ops.stop_gradient(_unit(image))
+    is_lost = ops.all(ops.equal(following, 0))
+    return scale * euclidean_norm(image / scale), ops.where(is_lost, vector, following)
+
+
+def dominant_direction(matrix: Any, iterations: int = 9) -> Any:
+    """The vector v of `spectral_norm`, one entry a column of the matrix, whichever way round it is; of unit length.
+
+    For a matrix of zeros it is a vector that is orthogonal to no matrix that a training would come upon.
+    """
+    rows, columns = matrix.shape
+    if rows >= columns:
+        direction = _dominant_direction(matrix / _largest_entry(matrix), iterations)
+    else:
+        left = _dominant_direction(ops.transpose(matrix) / _largest_entry(matrix), iterations)
+        direction = ops.matmul(ops.transpose(matrix), left)
+    vector = _unit(ops.squeeze(direction, 1))
+    wave = _unit(ops.cos(ops.arange(columns, dtype=matrix.dtype)))
+    return ops.where(ops.all(ops.equal(vector, 0)), wave, vector)
+
+
+def _unit(vector: Any) -> Any:
+    """A vector at length 1; zeros stay."""
+    scaled = vector / _largest_entry(vector)
+    norm = euclidean_norm(scaled)
+    return scaled / ops.where(ops.equal(norm, 0), 1.0, norm)
+
+
+def _largest_entry(tensor: Any) -> Any:
+    """The largest absolute entry as a constant to divide by: squares of what is divided never overflow."""
+    largest = ops.max(ops.abs(ops.stop_gradient(tensor)))
+    return ops.where(ops.equal(largest, 0), 1.0, largest)
 
 
 def _dominant_direction(matrix: Any, iterations: int) -> Any:
