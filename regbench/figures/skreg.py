@@ -72,12 +72,12 @@ def _digits(size: Size) -> Pipeline:
 def _mnist(size: Size) -> Pipeline:
     networks, epochs, tuning, seeds = {
         Size.QUICK: (10, (15, 8), 1, 10),
-        Size.DEFAULT: (20, (6, 20), 5, 40),
+        Size.DEFAULT: (20, (8, 20), 5, 40),
         Size.FULL: (20, (30, 40), 10, 40),
     }[size]
     first, few = catalog.problem("mnist_cnn_sk"), catalog.problem("mnist_cnn_sk_few")
     if size != Size.FULL:
-        first = limited(first, train_per_class=100 if size == Size.QUICK else None, test_per_class=100)
+        first = limited(first, train_per_class=100 if size == Size.QUICK else 1000, test_per_class=100)
     second = _drawn(
         few, valid_per_class=40 if size == Size.QUICK else 200, test_per_class=40 if size == Size.QUICK else None
     )

@@ -148,3 +148,72 @@ def test_iterations_that_are_no_positive_integer_are_refused(iterations):
 def test_vector_is_refused(value):
     with pytest.raises(ValueError, match=r"`kernel` must have at least two axes\. Received: shape=\(3,\)"):
         value(EigenvalueDecay(0.1), np.ones(3))
+
+
+def test_carried_vector_follows_a_kernel_that_changes(gradient, epsilon):
+    # Singular values 1, 0.5, ...: with a gap the error of the direction falls by a factor of four a step.
+    generator = np.random.default_rng(9)
+    kernel = kernel_with_singular_values((60, 40), np.array([1.0, *np.linspace(0.5, 0.01, 39)]))
+    penalty = EigenvalueDecay(1.0)
+    vector = penalty.first_vector(kernel)
+    for _ in range(100):
+        kernel = kernel + 1e-4 * generator.normal(size=kernel.shape)
+        _, vector = penalty.carried(keras.ops.convert_to_tensor(kernel), vector)
+    left, values, right = np.linalg.svd(kernel)
+    slope = gradient(lambda tensor: penalty.carried(tensor, vector)[0], kernel)
+    np.testing.assert_allclose(slope, np.outer(left[:, 0], right[0]), atol=1e-3)
+    assert float(penalty.carried(keras.ops.convert_to_tensor(kernel), vector)[0]) == pytest.approx(values[0], rel=0.01)
+
+
+@pytest.mark.parametrize("shape", [(60, 40), (40, 60), (300, 200), (3, 3, 4, 8)], ids=str)
+def test_first_vector_is_close_to_the_dominant_one(shape):
+    kernel = np.random.default_rng(4).normal(size=shape)
+    vector = np.asarray(EigenvalueDecay(1.0).first_vector(kernel))
+    matrix = kernel.reshape(-1, shape[-1])
+    assert np.linalg.norm(vector) == pytest.approx(1)
+    assert np.linalg.norm(matrix @ vector) > 0.99 * largest_singular_value(kernel)
+
+
+def test_vector_is_not_lost_where_the_kernel_is_zero():
+    penalty, zeros = EigenvalueDecay(1.0), np.zeros((6, 4))
+    first = penalty.first_vector(zeros)
+    value, vector = penalty.carried(keras.ops.convert_to_tensor(zeros), first)
+    assert float(value) == 0
+    assert np.linalg.norm(np.asarray(vector)) == pytest.approx(1)
+    kernel = np.random.default_rng(4).normal(size=(6, 4))
+    for _ in range(200):
+        value, vector = penalty.carried(keras.ops.convert_to_tensor(kernel), vector)
+    assert float(value) == pytest.approx(largest_singular_value(kernel))
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e30])
+def test_carried_norm_and_that_of_the_source_neither_overflow_nor_vanish(scale, value):
+    kernel = (scale * kernel_with_singular_values((9, 7), 0.5 ** np.arange(7.0))).astype("float32")
+    penalty = EigenvalueDecay(1.0)
+    carried, _ = penalty.carried(keras.ops.convert_to_tensor(kernel), penalty.first_vector(kernel))
+    assert float(carried) == pytest.approx(scale, rel=1e-3)
+    of_source = EigenvalueDecay(1.0, differentiate_through=True)
+    assert value(of_source, kernel, "float32") == pytest.approx(scale, rel=1e-3)
+
+
+def test_source_is_what_it_computes_and_its_gradient_passes_through_the_products(value, assert_gradient_agrees):
+    kernel = np.random.default_rng(4).uniform(-0.1, 0.1, size=(30, 20))
+    penalty = EigenvalueDecay(1.0, differentiate_through=True)
+    assert value(penalty, kernel) == pytest.approx(rayleigh_quotient_of_the_source(kernel))
+    assert_gradient_agrees(penalty, kernel)
+
+
+def test_gradient_of_the_source_points_elsewhere_at_a_glorot_start_and_alike_where_there_is_a_gap(gradient):
+    generator, through = np.random.default_rng(4), EigenvalueDecay(1.0, differentiate_through=True)
+    start = generator.uniform(-1, 1, size=(300, 200)) * np.sqrt(6 / 500)
+    gap = kernel_with_singular_values((30, 20), 0.3 ** np.arange(20.0))
+    cosines = [np.sum(gradient(through, one) * gradient(EigenvalueDecay(1.0), one)) for one in (start, gap)]
+    cosines[0] /= np.linalg.norm(gradient(through, start))
+    assert abs(cosines[0]) < 0.6
+    assert cosines[1] == pytest.approx(1, abs=1e-3)
+
+
+@pytest.mark.parametrize("name", ["warm_start", "differentiate_through"])
+def test_switches_must_be_true_or_false(name):
+    with pytest.raises(ValueError, match=rf"`{name}` must be true or false\. Received: {name}=1"):
+        EigenvalueDecay(0.1, **{name: 1})
