@@ -54,9 +54,11 @@ class Objective:
         self._problem = spec.problem
         self._dataset = dataset
         self._regularized = regularized(regularizer, self.weights)
-        # What a penalty carries from step to step, such as the vector of a power method; None where it carries nothing.
+        # What a penalty carries from step to step, such as the block of a power method; None where it carries nothing.
         self._carried = [
-            tf.Variable(tf.zeros(kernel.shape[-1]), trainable=False, name="carried") if _carries(penalty) else None
+            tf.Variable(penalty.first_block(kernel.value), trainable=False, name="carried")  # type: ignore[attr-defined]
+            if _carries(penalty)
+            else None
             for penalty, kernel in self._regularized
         ]
         self._has_l2 = has_l2(spec)
@@ -70,9 +72,9 @@ class Objective:
         if self._has_l2:
             self._l2.assign(spec.decay_strength)
         self.regularizer_trace.assign(regularizer)
-        for (penalty, kernel), vector in zip(self._regularized, self._carried, strict=True):
-            if vector is not None:
-                vector.assign(penalty.first_vector(kernel.value))  # type: ignore[attr-defined]
+        for (penalty, kernel), block in zip(self._regularized, self._carried, strict=True):
+            if block is not None:
+                block.assign(penalty.first_block(kernel.value))  # type: ignore[attr-defined]
 
     def leave_xla(self) -> bool:
         """Compile without XLA from now on: first the network, when asked again the update too; False where both are."""
@@ -94,7 +96,7 @@ class Objective:
         Raises:
             DefinitionError: it does.
         """
-        carried = [vector for vector in self._carried if vector is not None]
+        carried = [block for block in self._carried if block is not None]
         known = [*self.model.variables, self._l2, self.regularizer_trace.variable, *carried, *others]
         check_captures(function, known, self.model, f"model `{self._problem.model.name}`")
         check_penalties(self._problem, self.model)
@@ -131,12 +133,12 @@ class Objective:
     def penalty_of_step(self) -> tf.Tensor:
         """The same in a training step, once in each: from what a penalty carries, where it carries anything."""
         parts = []
-        for (penalty, kernel), vector in zip(self._regularized, self._carried, strict=True):
-            if vector is None:
+        for (penalty, kernel), block in zip(self._regularized, self._carried, strict=True):
+            if block is None:
                 parts.append(penalty(kernel.value))
             else:
-                part, following = penalty.carried(kernel.value, vector)  # type: ignore[attr-defined]
-                vector.assign(following)
+                part, following = penalty.carried(kernel.value, block)  # type: ignore[attr-defined]
+                block.assign(following)
                 parts.append(part)
         return self._sum(parts)
 

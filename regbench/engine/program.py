@@ -143,9 +143,11 @@ class PreparedRun:
             self._optimizer = build_optimizer(spec, program.objective.weights)
             self._optimizer.build(program.objective.model.trainable_variables)
         self._take_training()
-        self._order = Batches(splits.train, spec.batch_size, spec.seed, spec.protocol.reshuffle)
+        rules = spec.protocol
+        self._order = Batches(splits.train, spec.batch_size, spec.seed, rules.reshuffle, rules.whole_batches)
         first_epoch = self._order.epoch(0)
         self._first_batches = tf.constant(first_epoch)
+        self._last_batch = tf.constant(self._order.last(0)) if self._order.rest else None
         self._evaluation_seed = self._seed(spec.epochs)
         plain = evaluated(splits, spec.protocol, spec.batch_size, first_epoch)
         # What is evaluated in the same way goes into one call: for small problems calls are what takes the time.
@@ -190,7 +192,7 @@ class PreparedRun:
             )
 
     def _compile(self) -> None:
-        self._training.compile(self._program.train, self._first_batches, self._evaluation_seed)
+        self._training.compile(self._program.train, self._first_batches, self._evaluation_seed, self._last_batch)
         for chunks, is_augmented in self._chunks:
             self._program.evaluator.compile(chunks, is_augmented, self._evaluation_seed)
 
@@ -200,7 +202,11 @@ class PreparedRun:
         # Made anew only where it changes: in small problems what surrounds the compiled call counts too.
         batches = self._first_batches if self._order.is_repeated else tf.constant(self._order.epoch(epoch))
         seed = self._seed(epoch) if self._program.objective.is_augmented else self._evaluation_seed
-        return self._training.epoch(self._program.train, batches, seed, learning_rate_factor)
+        losses = self._training.epoch(self._program.train, batches, seed, learning_rate_factor)
+        if self._order.rest:
+            last = self._training.last_step(self._program.train, tf.constant(self._order.last(epoch)), seed)
+            losses = np.concatenate([losses, last])
+        return losses
 
     def _begin(self, epoch: int) -> None:
         """Set what a schedule sets at the beginning of an epoch, besides the learning rate."""

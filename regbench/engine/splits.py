@@ -169,32 +169,41 @@ class Batches:
     DeepOBS re-initialises its seeded iterator every epoch, so that each epoch replays the same batches in the same
     order. Where a data set lies in several files, their order is drawn anew every epoch (its generator is not among
     those that start again), so there only the place of a sample within its file is the same. With `reshuffle` every
-    epoch has an order of its own. Incomplete batches are dropped.
+    epoch has an order of its own. The last batch, where it is incomplete, is dropped unless asked for.
 
     Departure: DeepOBS shuffles through a buffer of 20,000 samples; here every order is equally probable.
 
     Attributes:
-        steps: in an epoch.
+        steps: in an epoch, that on the last, incomplete batch among them.
+        rest: samples in that; 0 where there is none, or it is dropped.
         is_repeated: whether every epoch is the first one again.
     """
 
-    def __init__(self, train: Samples, batch_size: int, seed: int, reshuffle: bool) -> None:
+    def __init__(self, train: Samples, batch_size: int, seed: int, reshuffle: bool, whole_batches: bool = True) -> None:
         """Remember the sizes; orders are drawn on request."""
-        self.steps = len(train) // batch_size
-        if self.steps == 0:
+        self._whole = len(train) // batch_size
+        if self._whole == 0:
             raise _too_large(batch_size, len(train), "training samples")
+        self.rest = 0 if whole_batches else len(train) % batch_size
+        self.steps = self._whole + (self.rest > 0)
         self.is_repeated = not reshuffle and len(train.file_starts) == 1
         self._train, self._batch_size, self._seed, self._reshuffle = train, batch_size, seed, reshuffle
         self._places = np.random.default_rng(seed).permutation(len(train))
 
     def epoch(self, epoch: int) -> np.ndarray:
-        """Positions of the samples of each step, int32 (steps, batch_size); `epoch` counts from 0."""
-        count = len(self._train)
+        """Positions of the samples of each whole batch, int32 (batches, batch_size); `epoch` counts from 0."""
+        order = self._positions(epoch)
+        return order[: self._whole * self._batch_size].astype(np.int32).reshape(self._whole, self._batch_size)
+
+    def last(self, epoch: int) -> np.ndarray:
+        """Positions of the samples of the incomplete batch that ends an epoch, int32 (1, rest)."""
+        return self._positions(epoch)[self._whole * self._batch_size :].astype(np.int32)[np.newaxis]
+
+    def _positions(self, epoch: int) -> np.ndarray:
+        """All samples in the order of an epoch."""
         if self._reshuffle:
-            order = np.random.default_rng([self._seed, epoch]).permutation(count)
-        else:
-            order = self._positions_by_file(epoch)[self._places]
-        return order[: self.steps * self._batch_size].astype(np.int32).reshape(self.steps, self._batch_size)
+            return np.random.default_rng([self._seed, epoch]).permutation(len(self._train))
+        return self._positions_by_file(epoch)[self._places]
 
     def _positions_by_file(self, epoch: int) -> np.ndarray:
         files = np.split(np.arange(len(self._train)), self._train.file_starts[1:])

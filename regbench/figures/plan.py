@@ -39,13 +39,14 @@ CONSTANT = Schedule()
 BY_HAND = Origin(role=Role.BY_HAND)
 KERAS_FIT = Protocol(
     name="keras-fit",
-    summary="as Keras's fit: no validation split, reshuffled every epoch, every test sample evaluated",
+    summary="as Keras's fit: no validation split, reshuffled every epoch with the last batch, every sample evaluated",
     validation=False,
     reshuffle=True,
     every_sample=True,
     augmented_train_evaluation=False,
     reruns=9,
     tuning_seed_counts=True,
+    whole_batches=False,
 )
 """How the sources evaluate, whose validation curves are those of the test set."""
 

@@ -49,8 +49,9 @@ L2_OF_SOFTMAX = 0.02
 WITH_VALIDATION = KERAS_FIT.model_copy(
     update={
         "name": "keras-fit-validation",
-        "summary": "as Keras's fit: a validation split, reshuffled every epoch, every sample evaluated",
+        "summary": "a validation split, reshuffled every epoch, whole batches, every sample evaluated",
         "validation": True,
+        "whole_batches": True,
     }
 )
 

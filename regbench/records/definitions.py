@@ -269,6 +269,7 @@ class Protocol(Record):
         augmented_train_evaluation: evaluate the training loss on augmented samples, as DeepOBS does.
         reruns: how many further seeds the winner is run with.
         tuning_seed_counts: whether the run with the tuning seed is one of the reported seeds.
+        whole_batches: drop the last batch of an epoch where it is incomplete, instead of taking a step on it.
     """
 
     name: str
@@ -279,3 +280,4 @@ class Protocol(Record):
     augmented_train_evaluation: bool
     reruns: int
     tuning_seed_counts: bool
+    whole_batches: bool = True

@@ -67,37 +67,53 @@ def unconverged_spectral_norm(matrix: Any, iterations: int = 9) -> Any:
     return scale * euclidean_norm(ops.matmul(scaled, vector)) / ops.where(ops.equal(length, 0), 1.0, length)
 
 
-def carried_spectral_norm(matrix: Any, vector: Any) -> tuple[Any, Any]:
-    """One step of the power method: |W'u| with u = Wv / |Wv|, and W'u / |W'u|, the vector for the next step.
+def carried_spectral_norm(matrix: Any, block: Any) -> tuple[Any, Any]:
+    """One step of the block power method with the Rayleigh-Ritz procedure, and the block for the next step.
 
-    The gradient is that of |W'u| with u held fixed, u v' with the new v: a subgradient as that of `spectral_norm`.
+    v is the unit vector in the span of the block for which |Wv| is largest, and the result is |Wv|, with the gradient
+    u v' of `spectral_norm`; then the block is multiplied by W'W and made orthonormal. As long as W changes little from
+    step to step, the block follows its dominant singular vectors. One vector alone would fall behind: the penalty
+    pushes the largest singular value down to the next ones, between which a vector turns slowly.
 
     Args:
         matrix: W.
-        vector: v, of unit length, one entry a column. Where Wv is 0, so are norm and gradient, and v stays as it is.
+        block: orthonormal columns, (columns of W, some).
     """
-    left = ops.stop_gradient(_unit(ops.matmul(matrix, vector)))
-    image = ops.matmul(ops.transpose(matrix), left)
-    scale = _largest_entry(image)
-    following = ops.stop_gradient(_unit(image))
-    is_lost = ops.all(ops.equal(following, 0))
-    return scale * euclidean_norm(image / scale), ops.where(is_lost, vector, following)
+    fixed = ops.stop_gradient(matrix)
+    images = ops.matmul(fixed, block)
+    scale = _largest_entry(images)
+    images = images / scale
+    mixture = _unit(_dominant_eigenvector(_gram(images)))
+    image, vector = ops.matmul(images, mixture), ops.matmul(block, mixture)
+    length, left = scale * euclidean_norm(image), _unit(image)
+
+    # The gradient is known: it takes no product with W more.
+    @ops.custom_gradient
+    def norm(tensor: Any) -> tuple[Any, Any]:
+        del tensor
+
+        def gradient(*upstreams: Any, upstream: Any = None) -> Any:
+            slope = upstreams[0] if upstream is None else upstream
+            return slope * ops.matmul(left, ops.transpose(vector))
+
+        return length, gradient
+
+    following = ops.matmul(ops.transpose(fixed), images)
+    following, _ = ops.qr(following / _largest_entry(following))
+    return norm(matrix), ops.stop_gradient(following)
 
 
-def dominant_direction(matrix: Any, iterations: int = 9) -> Any:
-    """The vector v of `spectral_norm`, one entry a column of the matrix, whichever way round it is; of unit length.
-
-    For a matrix of zeros it is a vector that is orthogonal to no matrix that a training would come upon.
-    """
+def first_block(matrix: Any, iterations: int = 9) -> Any:
+    """The block to begin with for a matrix: the vector v of `spectral_norm` and some others, orthonormal."""
     rows, columns = matrix.shape
     if rows >= columns:
         direction = _dominant_direction(matrix / _largest_entry(matrix), iterations)
     else:
         left = _dominant_direction(ops.transpose(matrix) / _largest_entry(matrix), iterations)
         direction = ops.matmul(ops.transpose(matrix), left)
-    vector = _unit(ops.squeeze(direction, 1))
-    wave = _unit(ops.cos(ops.arange(columns, dtype=matrix.dtype)))
-    return ops.where(ops.all(ops.equal(vector, 0)), wave, vector)
+    waves = _waves(columns, matrix.dtype)
+    block, _ = ops.qr(ops.concatenate([direction / _largest_entry(direction), waves], axis=1)[:, : min(BLOCK, columns)])
+    return block
 
 
 def _unit(vector: Any) -> Any:
@@ -127,10 +143,7 @@ def _dominant_direction(matrix: Any, iterations: int) -> Any:
 def _krylov_basis(matrix: Any, iterations: int) -> Any:
     """An orthonormal basis of the span of S, A'A S, (A'A)**2 S ..., for a fixed block S of eight vectors."""
     columns = matrix.shape[1]
-    # The waves cos(j i), of which j = 0 are the ones, are orthogonal to no kernel that a training would come upon. The
-    # ones alone are: the outputs of a softmax layer that started at zero add up to zero for ever.
-    phases = ops.outer(ops.arange(columns, dtype=matrix.dtype), ops.arange(BLOCK, dtype=matrix.dtype))
-    block, _ = ops.qr(ops.cos(phases))
+    block, _ = ops.qr(_waves(columns, matrix.dtype))
     basis = ops.concatenate([block, ops.zeros((columns, BLOCK * iterations), dtype=matrix.dtype)], axis=1)
 
     # A loop of the backend, not of Python: XLA compiles the unrolled one for ten seconds.
@@ -145,6 +158,12 @@ def _krylov_basis(matrix: Any, iterations: int) -> Any:
 
     _, basis = ops.fori_loop(0, iterations, extend, (block, basis))
     return basis
+
+
+def _waves(columns: int, dtype: Any) -> Any:
+    # The waves cos(j i), of which j = 0 are the ones, are orthogonal to no kernel that a training would come upon. The
+    # ones alone are: the outputs of a softmax layer that started at zero add up to zero for ever.
+    return ops.cos(ops.outer(ops.arange(columns, dtype=dtype), ops.arange(BLOCK, dtype=dtype)))
 
 
 def _dominant_eigenvector(gram: Any) -> Any:
