@@ -111,7 +111,7 @@ def build_regularizer(spec: RunSpec, epoch: int = 0) -> Any:
 
 def _regularizer(key: str, part: Part, epoch: int) -> Any:
     arguments: dict[str, Any] = {
-        name: _scheduled(f"{key}.{name}", value, epoch) if _is_scheduled(value) else value
+        name: _scheduled(f"{key}.{name}", value, epoch) if isinstance(value, Part) and _is_scheduled(value) else value
         for name, value in part.arguments.items()
     }
     # What the class does not take is refused there; so nothing is added to what somebody's own class is called.

@@ -182,7 +182,9 @@ def regularized(regularizer: Regularizer, weights: Weights) -> list[tuple[Penalt
         DefinitionError: a regularizer is meant for a layer that does not exist or has no kernel, two for the same one.
     """
     if not isinstance(regularizer, Mapping):
-        whole = [w for w in weights if regularizer and is_regularized(regularizer, w)]
+        if regularizer is None:
+            return []
+        whole = [w for w in weights if is_regularized(regularizer, w)]
         if not getattr(regularizer, "last_layer", True):
             whole = [w for w in whole if w is not weights.kernels[-1]]
         return [(regularizer, w.variable) for w in whole]

@@ -96,7 +96,8 @@ def load_splits(
             positions, targets = _positions(samples.targets, described, selection.classes, per_class, draw)
             drawn.update(positions.astype("<i8").tobytes())
             chosen[name] = _selected(samples, positions, targets, selection.passes if name == "train" else 1)
-    return replace(splits, **chosen, drawn=drawn.hexdigest() if selection.draw == "seed" else "")
+    told = drawn.hexdigest() if selection.draw == "seed" else ""
+    return replace(splits, train=chosen["train"], valid=chosen.get("valid"), test=chosen["test"], drawn=told)
 
 
 def _check_classes(train: Samples, dataset: Dataset) -> None:

@@ -88,7 +88,7 @@ def carried_spectral_norm(matrix: Any, block: Any) -> tuple[Any, Any]:
     length, left = scale * euclidean_norm(image), _unit(image)
 
     # The gradient is known: it takes no product with W more.
-    @ops.custom_gradient
+    @ops.custom_gradient  # type: ignore[untyped-decorator]
     def norm(tensor: Any) -> tuple[Any, Any]:
         del tensor
 
