@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from regbench import catalog
+from regbench.figures import kernel_priors
 from regbench.figures.curves import SPREAD, over_seeds
 from regbench.figures.effects import Effect, accuracy_gain, best_accuracy, final_accuracy
 from regbench.figures.kernel_priors import RANKS, FittedPrior, slices
@@ -224,27 +225,13 @@ def _draw_covariances(priors: dict[str, FittedPrior]) -> Drawing:
         columns = {"first": places[0], "second": places[1], "covariance": covariance.ravel()}
         rows.append(pd.DataFrame({"layer": layer, **columns}))
         findings.append(
-            f"{layer}: t = {fitted.prior.ridge:.3g}, neighbours along a row {_neighbours(fitted):+.2f}, "
-            f"condition number {_condition(fitted):.3g}."
+            f"{layer}: t = {fitted.prior.ridge:.3g}, neighbours along a row {kernel_priors.neighbours(fitted):+.2f}, "
+            f"condition number {kernel_priors.condition_number(fitted):.3g}."
         )
         findings += [f"{layer}: {warning}" for warning in fitted.warnings]
     titles = [layer.replace("_", " ") for layer in matrices]
     figure = covariance_maps(matrices, titles, "covariance / mean variance")
     return Drawing(figure, pd.concat(rows, ignore_index=True), findings)
-
-
-def _neighbours(fitted: FittedPrior) -> float:
-    """The mean correlation between entries side by side."""
-    covariance, shape = fitted.prior.covariance, fitted.prior.sample_shape
-    deviations = np.sqrt(np.diag(covariance))
-    correlation = covariance / np.outer(deviations, deviations)
-    numbers = np.arange(len(deviations)).reshape(shape)
-    return float(correlation[numbers[:, :-1].ravel(), numbers[:, 1:].ravel()].mean())
-
-
-def _condition(fitted: FittedPrior) -> float:
-    """The largest eigenvalue of the covariance over the smallest."""
-    return float(np.linalg.cond(fitted.prior.covariance))
 
 
 def _draw_likelihood(priors: dict[str, FittedPrior], is_published: bool) -> Drawing:
@@ -260,7 +247,9 @@ def _draw_likelihood(priors: dict[str, FittedPrior], is_published: bool) -> Draw
             + effect.sentence("Correlated minus independent", "nats a sample").replace("seeds", "networks")
         )
     numbers = pd.concat(frames, ignore_index=True)
-    return Drawing(gains(numbers, "log-likelihood, correlated minus independent", "a network"), numbers, findings)
+    return Drawing(
+        gains(numbers, "log-likelihood, correlated minus independent (nats a sample)", "a network"), numbers, findings
+    )
 
 
 def _draw_accuracy(pipeline: Pipeline, find: Find) -> Drawing:
