@@ -73,7 +73,7 @@ def run(
         final_weight_norm=_finite(prepared.weight_norm()),
         kernels=kernels,
         singular_values={
-            layer: value for layer, kernel in kernels.items() if (value := _spectral_norm(kernel.array()))
+            layer: value for layer, kernel in kernels.items() if (value := _spectral_norm(kernel.array())) is not None
         },
         margins=prepared.margins() if keep_kernels and outcome == Outcome.COMPLETED else {},
         data_digest=splits.digest,

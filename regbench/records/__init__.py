@@ -23,6 +23,7 @@ from regbench.records.definitions import (
     Range,
     Scalar,
     Searched,
+    settled,
 )
 from regbench.records.record import Record
 from regbench.records.runs import (
@@ -79,4 +80,5 @@ __all__ = [
     "digest_of",
     "learning_rate_factor",
     "problem_definition",
+    "settled",
 ]

@@ -218,7 +218,7 @@ def settled(part: Part) -> Part:
     arguments = {name: settled(value) if isinstance(value, Part) else value for name, value in part.arguments.items()}
     if part.name == "eigenvalue_decay" and not arguments.get("differentiate_through"):
         arguments.setdefault("warm_start", True)
-    if part.name == "orthogonal" and arguments.get("form") == "spectral_restricted_isometry":
+    if part.name == "orthogonal" and str(arguments.get("form")).startswith("spectral_restricted_isometry"):
         arguments.setdefault("gram", "smaller")
     return part.model_copy(update={"arguments": arguments})
 
