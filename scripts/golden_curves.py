@@ -99,7 +99,7 @@ CASES = {
     "eigenvalue_decay": Case(
         part("adabound", learning_rate=0.003, gamma=0.001),
         ({}, {"regularizer.factor": 0.05, "optimizer.gamma": 0.01}),
-        regularizer=part("eigenvalue_decay", factor=0.002),
+        regularizer=part("eigenvalue_decay", factor=0.002, warm_start=False),
     ),
     "dropout_and_batch_normalization": Case(
         MOMENTUM, ({}, {"optimizer.momentum": 0.5}), problem=changed("digits_mlp", model=NETWORK)
@@ -109,6 +109,11 @@ CASES = {
         ({}, {"optimizer.beta_2": 0.9}),
         problem=changed("digits_2c2d", model=CONVOLUTIONS, augmentation="silhouettes"),
         decay=decoupled("decoupled"),
+    ),
+    "eigenvalue_decay_carried": Case(
+        part("adabound", learning_rate=0.003, gamma=0.001),
+        ({}, {"regularizer.factor": 0.05, "optimizer.gamma": 0.01}),
+        regularizer=part("eigenvalue_decay", factor=0.002),
     ),
 }
 

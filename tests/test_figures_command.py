@@ -38,7 +38,7 @@ def test_dry_run_tells_runs_and_time_and_what_is_left_out_and_writes_nothing(com
     rows = [line.split() for line in output.splitlines()]
     assert rows[0] == ["paper", "figure", "to", "train", "there", "time"]
     counts = {row[1]: row[2:4] for row in rows if row and row[0] in figures.PAPERS}
-    assert counts["digits_2c2d"] == ["48", "0"]
+    assert counts["digits_2c2d"] == ["66", "0"]
     assert "mnist_deep_mlp" not in counts
     assert re.search(r"\n[0-9]+ runs to train, about [0-9]+:[0-9]{2}:[0-9]{2} on two cores\.", output)
     skipped = [line for line in output.splitlines() if line.startswith("skipped: ")]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from regbench import datasets
-from regbench.benchmark import machine_speed
+from regbench.benchmark import machine_speed, penalty_time
 from regbench.benchmark.machine_speed import Speed
 from regbench.engine.splits import dataset_of
 from regbench.records import Coupling, Outcome, Problem, Role, RunResult, RunSpec, Selection
@@ -223,8 +223,10 @@ def samples_passed(problem: Problem, epochs: int, validation: bool) -> float:
         return kept if per_class is None else min(kept, per_class * dataset.classes)
 
     train, test = size(dataset.train_size, selection.train_per_class), size(dataset.test_size, selection.test_per_class)
-    valid = size(dataset.validation_size, selection.test_per_class) if validation else 0
-    return epochs * (train + EVALUATION * (2 * test + valid))
+    train *= selection.passes
+    valid = size(dataset.validation_size, selection.most_valid) if validation else 0
+    evaluated = min(train, test) + test + valid if selection.draw == "seed" else 2 * test + valid
+    return epochs * (train + EVALUATION * evaluated)
 
 
 def _epoch_samples(spec: RunSpec) -> float:
@@ -233,6 +235,8 @@ def _epoch_samples(spec: RunSpec) -> float:
 
 def _cost(spec: RunSpec, pace: Pace, is_trial: bool = False, max_seconds: float | None = None) -> Cost:
     epoch_seconds = _epoch_samples(spec) * pace.speed.sample_seconds
+    if not pace.of_candidate and spec.problem.model.name in penalty_time.DENSE:
+        epoch_seconds *= 1 + penalty_time.share(spec.regularizer)
     epochs = spec.epochs * (pace.trained_share if is_trial else 1.0)
     seconds = pace.speed.run_seconds + epochs * epoch_seconds
     limited = seconds if max_seconds is None else min(seconds, max_seconds)

@@ -20,9 +20,10 @@ def check_problem(problem: Problem, protocol: Protocol, batch_size: int) -> None
     if not protocol.every_sample:  # batches are evaluated too, and incomplete ones dropped
         splits.append(("test", dataset.test_size, selection.test_per_class))
         if protocol.validation:
-            splits.append(("validation", dataset.validation_size, selection.test_per_class))
+            splits.append(("validation", dataset.validation_size, selection.most_valid))
     for name, size, per_class in splits:
         most = size if per_class is None else min(size, per_class * classes)
+        most *= selection.passes if name == "training" else 1
         if dataset.train_size and batch_size > most:  # else the user brings the data
             raise DefinitionError(
                 f"`batch_size` must be at most {most}, the number of {name} samples that protocol {protocol.name} "

@@ -26,7 +26,7 @@ EPSILON = float(np.finfo("float32").eps)
 
 
 def _is_meant_for(kind: str, subject: Subject) -> bool:
-    return getattr(subject.target, "default_kernels", "both") in (kind, "both")
+    return getattr(subject.make(), "default_kernels", "both") in (kind, "both")  # it may depend on the arguments
 
 
 def _kernels(subject: Subject) -> Iterator[np.ndarray]:

@@ -5,12 +5,14 @@ import inspect
 from typing import Any
 
 import keras
+from pydantic import ValidationError
 
 from regbench import optimizers, regularizers
+from regbench.catalog import describe
 from regbench.engine.settings import DECAY, check_settings
 from regbench.engine.weights import Weights, among
 from regbench.errors import DefinitionError, UnknownNameError
-from regbench.records import Coupling, Part, RunSpec
+from regbench.records import Coupling, Part, RunSpec, Schedule, learning_rate_factor
 
 OPTIMIZERS: dict[str, type] = {
     "sgd": keras.optimizers.SGD,
@@ -39,6 +41,10 @@ REGULARIZERS: dict[str, type] = {
     "orthogonal": regularizers.Orthogonal,
     "smooth_kernel": regularizers.SmoothKernel,
 }
+BEFORE: dict[str, dict[str, Any]] = {"eigenvalue_decay": {"warm_start": False}, "orthogonal": {"gram": "columns"}}
+"""What a spec means by a regularizer where it does not say an argument that came later (`records.settled`)."""
+SCHEDULED = "scheduled"
+"""The name of a factor that changes with the epochs: a part with `value`, `epochs` and `factors`."""
 PER_LAYER = "per_layer"
 """The name of a regularizer whose arguments are layers, each with a regularizer of its own."""
 KERAS_DECAY = ("weight_decay", "adam_weight_decay")
@@ -87,17 +93,66 @@ def is_decoupled(spec: RunSpec) -> bool:
     return spec.decay.coupling not in (Coupling.NONE, Coupling.L2) and spec.decay_strength != 0
 
 
-def build_regularizer(spec: RunSpec) -> Any:
-    """The candidate's regularizer: a function from a kernel to its penalty, or one a layer; None where it has none."""
+def build_regularizer(spec: RunSpec, epoch: int = 0) -> Any:
+    """The candidate's regularizer: a function from a kernel to its penalty, or one a layer; None where it has none.
+
+    Its numbers are those of an epoch (counting from 0), where a schedule changes them.
+    """
     part = spec.regularizer
     if part is None or part.name != PER_LAYER:
-        return part and _instance("regularizer", part, REGULARIZERS)
+        return part and _regularizer("regularizer", part, epoch)
     layers = {}
     for layer, of_layer in part.arguments.items():
         if not isinstance(of_layer, Part):
             raise DefinitionError(f"regularizer.{layer}: must be a regularizer, with a name. Received: {of_layer!r}")
-        layers[layer] = _instance(f"regularizer.{layer}", of_layer, REGULARIZERS)
+        layers[layer] = _regularizer(f"regularizer.{layer}", of_layer, epoch)
     return layers
+
+
+def _regularizer(key: str, part: Part, epoch: int) -> Any:
+    arguments: dict[str, Any] = {
+        name: _scheduled(f"{key}.{name}", value, epoch) if isinstance(value, Part) and _is_scheduled(value) else value
+        for name, value in part.arguments.items()
+    }
+    # What the class does not take is refused there; so nothing is added to what somebody's own class is called.
+    return _instance(key, part.model_copy(update={"arguments": BEFORE.get(part.name, {}) | arguments}), REGULARIZERS)
+
+
+def _is_scheduled(argument: Any) -> bool:
+    return isinstance(argument, Part) and argument.name == SCHEDULED
+
+
+def _scheduled(key: str, part: Part, epoch: int) -> float:
+    """The value in an epoch: from epoch `epochs[i]` on `value * factors[i]`, before the first `value`."""
+    known = ("value", "epochs", "factors")
+    for name in part.arguments:
+        if name not in known:
+            raise UnknownNameError("argument", name, known, where=f"{key}: {SCHEDULED}")
+    value = part.arguments.get("value")
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise DefinitionError(f"{key}.value: must be a number. Received: {value!r}")
+    try:
+        steps = Schedule.model_validate(
+            {
+                "name": "step",
+                "epochs": _tuple(part.arguments.get("epochs")),
+                "factors": _tuple(part.arguments.get("factors")),
+            }
+        )
+    except ValidationError as invalid:
+        raise DefinitionError(f"{key}: {describe(invalid, Schedule, SCHEDULED)}") from invalid
+    return float(value) * learning_rate_factor(steps, epoch, epoch + 1)
+
+
+def _tuple(argument: Any) -> Any:
+    return tuple(argument) if isinstance(argument, list) else argument
+
+
+def has_schedule(part: Part | None) -> bool:
+    """Whether a number of a regularizer changes with the epochs."""
+    return part is not None and any(
+        _is_scheduled(value) or (isinstance(value, Part) and has_schedule(value)) for value in part.arguments.values()
+    )
 
 
 def constants(part: Part, instance: Any) -> dict[str, Any]:
@@ -109,6 +164,8 @@ def constants(part: Part, instance: Any) -> dict[str, Any]:
     kept: dict[str, Any] = {}
     for name, value in part.arguments.items():
         held = instance.get(name) if isinstance(instance, dict) else _attribute(instance, name)
+        if _is_scheduled(value) and type(held) is float:
+            continue  # every epoch sets it
         if isinstance(value, Part):
             kept[name] = constants(value, held)
         elif not (_is_variable(held, instance) or (type(held) is float and held == value)):

@@ -54,6 +54,13 @@ class Objective:
         self._problem = spec.problem
         self._dataset = dataset
         self._regularized = regularized(regularizer, self.weights)
+        # What a penalty carries from step to step, such as the block of a power method; None where it carries nothing.
+        self._carried = [
+            tf.Variable(penalty.first_block(kernel.value), trainable=False, name="carried")  # type: ignore[attr-defined]
+            if _carries(penalty)
+            else None
+            for penalty, kernel in self._regularized
+        ]
         self._has_l2 = has_l2(spec)
         self._decayed = self.weights.decayed(spec.problem, spec.decay)
         self._l2 = tf.Variable(0.0, trainable=False, name="l2")
@@ -65,6 +72,9 @@ class Objective:
         if self._has_l2:
             self._l2.assign(spec.decay_strength)
         self.regularizer_trace.assign(regularizer)
+        for (penalty, kernel), block in zip(self._regularized, self._carried, strict=True):
+            if block is not None:
+                block.assign(penalty.first_block(kernel.value))  # type: ignore[attr-defined]
 
     def leave_xla(self) -> bool:
         """Compile without XLA from now on: first the network, when asked again the update too; False where both are."""
@@ -86,7 +96,8 @@ class Objective:
         Raises:
             DefinitionError: it does.
         """
-        known = [*self.model.variables, self._l2, self.regularizer_trace.variable, *others]
+        carried = [block for block in self._carried if block is not None]
+        known = [*self.model.variables, self._l2, self.regularizer_trace.variable, *carried, *others]
         check_captures(function, known, self.model, f"model `{self._problem.model.name}`")
         check_penalties(self._problem, self.model)
 
@@ -116,13 +127,26 @@ class Objective:
         return losses, tf.cast(hits, tf.float32)
 
     def penalty(self) -> tf.Tensor:
-        """L2 term and regularizer over the kernels, a scalar."""
+        """L2 term and regularizer over the kernels, a scalar; it depends on the kernels alone."""
+        return self._sum([penalty(kernel.value) for penalty, kernel in self._regularized])
+
+    def penalty_of_step(self) -> tf.Tensor:
+        """The same in a training step, once in each: from what a penalty carries, where it carries anything."""
+        parts = []
+        for (penalty, kernel), block in zip(self._regularized, self._carried, strict=True):
+            if block is None:
+                parts.append(penalty(kernel.value))
+            else:
+                part, following = penalty.carried(kernel.value, block)  # type: ignore[attr-defined]
+                block.assign(following)
+                parts.append(part)
+        return self._sum(parts)
+
+    def _sum(self, parts: list[tf.Tensor]) -> tf.Tensor:
         penalty = tf.constant(0.0)
         if self._has_l2 and self._decayed:
             penalty += self._l2 * tf.add_n([tf.nn.l2_loss(kernel.value) for kernel in self._decayed])
-        if self._regularized:
-            penalty += tf.add_n([regularizer(kernel.value) for regularizer, kernel in self._regularized])
-        return penalty
+        return penalty + tf.add_n(parts) if parts else penalty
 
     def weight_norm(self) -> float:
         """Euclidean norm over all trainable variables."""
@@ -142,6 +166,10 @@ class Objective:
         return any(weight.convolves for weight in self.weights)
 
 
+def _carries(penalty: Penalty) -> bool:
+    return getattr(penalty, "carries", False) is True
+
+
 def has_l2(spec: RunSpec) -> bool:
     """Whether the loss has an L2 term."""
     return spec.decay.coupling == Coupling.L2 and spec.decay_strength != 0
@@ -154,7 +182,12 @@ def regularized(regularizer: Regularizer, weights: Weights) -> list[tuple[Penalt
         DefinitionError: a regularizer is meant for a layer that does not exist or has no kernel, two for the same one.
     """
     if not isinstance(regularizer, Mapping):
-        return [(regularizer, w.variable) for w in weights if regularizer and is_regularized(regularizer, w)]
+        if regularizer is None:
+            return []
+        whole = [w for w in weights if is_regularized(regularizer, w)]
+        if not getattr(regularizer, "last_layer", True):
+            whole = [w for w in whole if w is not weights.kernels[-1]]
+        return [(regularizer, w.variable) for w in whole]
     found: dict[int, tuple[str, Penalty, keras.Variable]] = {}
     for layer, penalty in regularizer.items():
         for kernel in weights.of_layer(layer, where="regularizer"):

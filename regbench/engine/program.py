@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from regbench.catalog import own_code
 from regbench.engine import environment
-from regbench.engine.build import build_optimizer, build_regularizer, constants, is_decoupled
+from regbench.engine.build import build_optimizer, build_regularizer, constants, has_schedule, is_decoupled
 from regbench.engine.captures import check_arrays
 from regbench.engine.evaluate import Evaluation, Evaluator
 from regbench.engine.network import build_model, check_model
@@ -20,6 +20,7 @@ from regbench.engine.objective import Objective, Regularizer, has_l2
 from regbench.engine.reading import Reading, read
 from regbench.engine.splits import Batches, Samples, Splits, dataset_of, evaluated
 from regbench.engine.train import Training
+from regbench.errors import DefinitionError
 from regbench.records import Kernel, RunSpec
 
 KEPT = 4
@@ -89,16 +90,25 @@ class Program:
             model = build_model(spec.problem, dataset)
         check_model(spec.problem, dataset, model)
         self.objective = Objective(spec, dataset, model, regularizer)
-        self._batch_size = spec.batch_size
-        self.evaluator = Evaluator(self.objective, spec.batch_size)
-        self.train = Samples(tf.constant(splits.train.inputs), tf.constant(splits.train.targets))
+        self._batch_size, self._draws_images = spec.batch_size, bool(splits.drawn)
+        self.evaluator = Evaluator(self.objective, spec.batch_size, self._draws_images)
         self.trainings: Kept[Training] = Kept()
+        self._lay_out(splits)
+
+    def _lay_out(self, splits: Splits) -> None:
+        self._drawn = splits.drawn
+        self.train = Samples(tf.constant(splits.train.inputs), tf.constant(splits.train.targets))
+
+    def take_samples(self, splits: Splits) -> None:
+        """Train on these samples from now on; they have the shape of the ones before."""
+        if splits.drawn != self._drawn:
+            self._lay_out(splits)
 
     def leave_xla(self) -> bool:
         """Compile anew, with less of XLA than before; False where there is none of it."""
         if not self.objective.leave_xla():
             return False
-        self.evaluator = Evaluator(self.objective, self._batch_size)
+        self.evaluator = Evaluator(self.objective, self._batch_size, self._draws_images)
         self.trainings.clear()
         return True
 
@@ -124,6 +134,7 @@ class PreparedRun:
             lambda program: program.objective.regularizer_trace.fits(penalty),
             lambda: Program(spec, splits, regularizer),
         )
+        program.take_samples(splits)
         with environment.seeded(spec.seed):
             model = build_model(spec.problem, dataset_of(spec.problem))
             check_arrays(program.objective.model, model, f"model `{spec.problem.model.name}`")
@@ -132,9 +143,11 @@ class PreparedRun:
             self._optimizer = build_optimizer(spec, program.objective.weights)
             self._optimizer.build(program.objective.model.trainable_variables)
         self._take_training()
-        self._order = Batches(splits.train, spec.batch_size, spec.seed, spec.protocol.reshuffle)
+        rules = spec.protocol
+        self._order = Batches(splits.train, spec.batch_size, spec.seed, rules.reshuffle, rules.whole_batches)
         first_epoch = self._order.epoch(0)
         self._first_batches = tf.constant(first_epoch)
+        self._last_batch = tf.constant(self._order.last(0)) if self._order.rest else None
         self._evaluation_seed = self._seed(spec.epochs)
         plain = evaluated(splits, spec.protocol, spec.batch_size, first_epoch)
         # What is evaluated in the same way goes into one call: for small problems calls are what takes the time.
@@ -179,16 +192,37 @@ class PreparedRun:
             )
 
     def _compile(self) -> None:
-        self._training.compile(self._program.train, self._first_batches, self._evaluation_seed)
+        self._training.compile(self._program.train, self._first_batches, self._evaluation_seed, self._last_batch)
         for chunks, is_augmented in self._chunks:
             self._program.evaluator.compile(chunks, is_augmented, self._evaluation_seed)
 
     def train(self, epoch: int, learning_rate_factor: float) -> np.ndarray:
         """Train one epoch (counting from 0); the loss with the penalty term before each step."""
+        self._begin(epoch)
         # Made anew only where it changes: in small problems what surrounds the compiled call counts too.
         batches = self._first_batches if self._order.is_repeated else tf.constant(self._order.epoch(epoch))
         seed = self._seed(epoch) if self._program.objective.is_augmented else self._evaluation_seed
-        return self._training.epoch(self._program.train, batches, seed, learning_rate_factor)
+        losses = self._training.epoch(self._program.train, batches, seed, learning_rate_factor)
+        if self._order.rest:
+            last = self._training.last_step(self._program.train, tf.constant(self._order.last(epoch)), seed)
+            losses = np.concatenate([losses, last])
+        return losses
+
+    def _begin(self, epoch: int) -> None:
+        """Set what a schedule sets at the beginning of an epoch, besides the learning rate."""
+        if has_schedule(self._spec.regularizer):
+            regularizer, trace = read(build_regularizer(self._spec, epoch)), self._program.objective.regularizer_trace
+            if not trace.fits(regularizer):
+                raise DefinitionError(
+                    f"{self._spec.candidate}: regularizer: must take every number of its schedule by the same formula; "
+                    f"with that of epoch {epoch} it takes another"
+                )
+            trace.assign(regularizer)
+        if self._spec.schedule.restart and epoch in self._spec.schedule.epochs:
+            with environment.seeded(self._spec.seed):
+                optimizer = build_optimizer(self._spec, self._program.objective.weights)
+                optimizer.build(self._program.objective.model.trainable_variables)
+            self._training.start(optimizer, read(optimizer))
 
     def evaluate(self) -> dict[str, Evaluation]:
         """Evaluate every split."""
@@ -196,6 +230,11 @@ class PreparedRun:
         for chunks, is_augmented in self._chunks:
             evaluations |= self._program.evaluator.evaluate(chunks, is_augmented, self._evaluation_seed)
         return evaluations
+
+    def margins(self) -> dict[str, float]:
+        """Of each split that is evaluated without augmentation, the mean margin of its samples."""
+        chunks = next((chunks for chunks, is_augmented in self._chunks if not is_augmented), None)
+        return {} if chunks is None else self._program.evaluator.margins(chunks, self._evaluation_seed)
 
     def weight_norm(self) -> float:
         """Euclidean norm over all trainable variables."""

@@ -31,7 +31,7 @@ def run(
         data_dir: where the data files lie; None searches (see `datasets.data_folders`).
         max_seconds: stop after the first epoch that ends later than this; the outcome is then `timed_out`.
         concurrent_runs: how many runs share the machine, for the record.
-        keep_kernels: put the trained kernels into the result.
+        keep_kernels: put the trained kernels into the result, their largest singular values, and the mean margins.
 
     Raises:
         DefinitionError: the spec names something that does not exist or does not fit.
@@ -42,7 +42,7 @@ def run(
     from regbench.engine.program import PreparedRun  # what it imports loads TensorFlow
 
     clock = Clock()
-    splits = load_splits(spec.problem.dataset, spec.protocol, data_dir, spec.problem.selection)
+    splits = load_splits(spec.problem.dataset, spec.protocol, data_dir, spec.problem.selection, spec.seed)
     prepared = PreparedRun(spec, splits)
     with clock.measures("compile"):
         prepared.compile()
@@ -62,6 +62,7 @@ def run(
 
     outcome, reason = _outcome(curves, timed_out, max_seconds)
     filled = spec.protocol.fills_diverged
+    kernels = prepared.kernels() if keep_kernels else {}
     return RunResult(
         spec=spec,
         outcome=outcome,
@@ -71,8 +72,13 @@ def run(
         losses_without_penalty=curves.values("losses", lambda split: split.loss, spec.epochs, filled=filled),
         shrinkage=_shrinkage(spec, prepared.steps, prepared.learning_rate),
         final_weight_norm=_finite(prepared.weight_norm()),
-        kernels=prepared.kernels() if keep_kernels else {},
+        kernels=kernels,
+        singular_values={
+            layer: value for layer, kernel in kernels.items() if (value := _spectral_norm(kernel.array())) is not None
+        },
+        margins=prepared.margins() if keep_kernels and outcome == Outcome.COMPLETED else {},
         data_digest=splits.digest,
+        samples_digest=splits.drawn,
         timings=clock.timings(),
         environment=environment.describe(concurrent_runs),
     )
@@ -134,6 +140,12 @@ def _shrinkage(spec: RunSpec, steps: int, learning_rate: float) -> float | None:
         return None
     with np.errstate(over="ignore", invalid="ignore"):
         return _finite(float(np.prod((1 - rates * spec.decay_strength) ** steps)))
+
+
+def _spectral_norm(kernel: np.ndarray) -> float | None:
+    """The largest singular value of a kernel with one column an output; None where an entry is not finite."""
+    matrix = kernel.astype(float).reshape(-1, kernel.shape[-1]) if kernel.ndim > 1 else kernel.reshape(-1, 1)
+    return float(np.linalg.norm(matrix, 2)) if np.isfinite(matrix).all() else None
 
 
 def _finite(number: float) -> float | None:

@@ -1,5 +1,6 @@
 """The samples of a problem in memory, and which of them each evaluation looks at."""
 
+import hashlib
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -31,12 +32,21 @@ class Samples:
 
 @dataclass(frozen=True, eq=False)
 class Splits:
-    """What a protocol makes of a data set; `valid` is None where the protocol holds out no validation split."""
+    """What a protocol makes of a data set.
+
+    Attributes:
+        train: the samples to train on.
+        valid: those to choose by; None where the protocol holds out no validation split.
+        test: those to report.
+        digest: of the data as they were read.
+        drawn: of the positions of the samples that the seed of the run drew; empty where it draws none.
+    """
 
     train: Samples
     valid: Samples | None
     test: Samples
     digest: str
+    drawn: str = ""
 
 
 def dataset_of(problem: Problem) -> Dataset:
@@ -55,10 +65,13 @@ def dataset_of(problem: Problem) -> Dataset:
     )
 
 
-def load_splits(dataset: str, protocol: Protocol, data_dir: Path | None, selection: Selection | None = None) -> Splits:
+def load_splits(
+    dataset: str, protocol: Protocol, data_dir: Path | None, selection: Selection | None = None, seed: int = 0
+) -> Splits:
     """Read a data set, split it by the rules of the protocol, and keep the selected samples.
 
-    It is read once per process, and again where its files have changed.
+    It is read once per process, and again where its files have changed. `seed` is that of the run, for a selection that
+    draws by it.
 
     Raises:
         DataError: the data cannot be read, or a split has no samples of a selected class.
@@ -68,13 +81,23 @@ def load_splits(dataset: str, protocol: Protocol, data_dir: Path | None, selecti
         _check_classes(splits.train, datasets.get(dataset))
     if selection is None:
         return splits
-    classes, valid = selection.classes, splits.valid
-    return replace(
-        splits,
-        train=_selected(splits.train, "training", classes, selection.train_per_class),
-        valid=None if valid is None else _selected(valid, "validation", classes, selection.test_per_class),
-        test=_selected(splits.test, "test", classes, selection.test_per_class),
-    )
+    parts = [
+        ("train", splits.train, "training", selection.train_per_class),
+        ("valid", splits.valid, "validation", selection.most_valid),
+        ("test", splits.test, "test", selection.test_per_class),
+    ]
+    chosen: dict[str, Samples] = {}
+    drawn = hashlib.sha256()
+    for number, (name, samples, described, per_class) in enumerate(parts):
+        if samples is not None:
+            # A stream of its own for each split, and none of those that draw the order of the samples.
+            generator = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(number,)))
+            draw = generator if selection.draw == "seed" else None
+            positions, targets = _positions(samples.targets, described, selection.classes, per_class, draw)
+            drawn.update(positions.astype("<i8").tobytes())
+            chosen[name] = _selected(samples, positions, targets, selection.passes if name == "train" else 1)
+    told = drawn.hexdigest() if selection.draw == "seed" else ""
+    return replace(splits, train=chosen["train"], valid=chosen.get("valid"), test=chosen["test"], drawn=told)
 
 
 def _check_classes(train: Samples, dataset: Dataset) -> None:
@@ -86,19 +109,36 @@ def _check_classes(train: Samples, dataset: Dataset) -> None:
         )
 
 
-def _selected(samples: Samples, split: str, classes: tuple[int, ...] | None, per_class: int | None) -> Samples:
-    """The first samples of each class, in their order, with the class numbers that they get."""
-    present = [int(label) for label in np.unique(samples.targets)]
+def _positions(
+    labels: np.ndarray,
+    split: str,
+    classes: tuple[int, ...] | None,
+    per_class: int | None,
+    generator: np.random.Generator | None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Where the chosen samples of each class are, in their order, and the class numbers that samples get.
+
+    They are the first ones, or those that the generator draws.
+    """
+    present = [int(label) for label in np.unique(labels)]
     classes = tuple(present) if classes is None else classes
     absent = sorted(set(classes) - set(present))
     if absent:
         raise DataError(f"There are no {split} samples of class {absent[0]}, which the problem selects")
-    members = [np.flatnonzero(samples.targets == label)[:per_class] for label in classes]
-    positions = np.sort(np.concatenate(members))
-    targets = np.empty_like(samples.targets)
+    members = [np.flatnonzero(labels == label) for label in classes]
+    if generator is not None and per_class is not None:
+        members = [generator.permutation(of_class) for of_class in members]
+    members = [of_class[:per_class] for of_class in members]
+    targets = np.empty_like(labels)
     for number, of_class in enumerate(members):
         targets[of_class] = number
-    starts = np.searchsorted(positions, samples.file_starts)
+    return np.sort(np.concatenate(members)), targets
+
+
+def _selected(samples: Samples, positions: np.ndarray, targets: np.ndarray, passes: int) -> Samples:
+    """The samples at these positions, with these targets, each as often as an epoch passes over it."""
+    starts = np.searchsorted(positions, samples.file_starts) * passes
+    positions = np.repeat(positions, passes)
     return Samples(samples.inputs[positions], targets[positions], tuple(int(start) for start in starts))
 
 
@@ -130,32 +170,41 @@ class Batches:
     DeepOBS re-initialises its seeded iterator every epoch, so that each epoch replays the same batches in the same
     order. Where a data set lies in several files, their order is drawn anew every epoch (its generator is not among
     those that start again), so there only the place of a sample within its file is the same. With `reshuffle` every
-    epoch has an order of its own. Incomplete batches are dropped.
+    epoch has an order of its own. The last batch, where it is incomplete, is dropped unless asked for.
 
     Departure: DeepOBS shuffles through a buffer of 20,000 samples; here every order is equally probable.
 
     Attributes:
-        steps: in an epoch.
+        steps: in an epoch, that on the last, incomplete batch among them.
+        rest: samples in that; 0 where there is none, or it is dropped.
         is_repeated: whether every epoch is the first one again.
     """
 
-    def __init__(self, train: Samples, batch_size: int, seed: int, reshuffle: bool) -> None:
+    def __init__(self, train: Samples, batch_size: int, seed: int, reshuffle: bool, whole_batches: bool = True) -> None:
         """Remember the sizes; orders are drawn on request."""
-        self.steps = len(train) // batch_size
-        if self.steps == 0:
+        self._whole = len(train) // batch_size
+        if self._whole == 0:
             raise _too_large(batch_size, len(train), "training samples")
+        self.rest = 0 if whole_batches else len(train) % batch_size
+        self.steps = self._whole + (self.rest > 0)
         self.is_repeated = not reshuffle and len(train.file_starts) == 1
         self._train, self._batch_size, self._seed, self._reshuffle = train, batch_size, seed, reshuffle
         self._places = np.random.default_rng(seed).permutation(len(train))
 
     def epoch(self, epoch: int) -> np.ndarray:
-        """Positions of the samples of each step, int32 (steps, batch_size); `epoch` counts from 0."""
-        count = len(self._train)
+        """Positions of the samples of each whole batch, int32 (batches, batch_size); `epoch` counts from 0."""
+        order = self._positions(epoch)
+        return order[: self._whole * self._batch_size].astype(np.int32).reshape(self._whole, self._batch_size)
+
+    def last(self, epoch: int) -> np.ndarray:
+        """Positions of the samples of the incomplete batch that ends an epoch, int32 (1, rest)."""
+        return self._positions(epoch)[self._whole * self._batch_size :].astype(np.int32)[np.newaxis]
+
+    def _positions(self, epoch: int) -> np.ndarray:
+        """All samples in the order of an epoch."""
         if self._reshuffle:
-            order = np.random.default_rng([self._seed, epoch]).permutation(count)
-        else:
-            order = self._positions_by_file(epoch)[self._places]
-        return order[: self.steps * self._batch_size].astype(np.int32).reshape(self.steps, self._batch_size)
+            return np.random.default_rng([self._seed, epoch]).permutation(len(self._train))
+        return self._positions_by_file(epoch)[self._places]
 
     def _positions_by_file(self, epoch: int) -> np.ndarray:
         files = np.split(np.arange(len(self._train)), self._train.file_starts[1:])

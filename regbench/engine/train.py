@@ -35,6 +35,7 @@ class Training:
         self._function = objective.compile(self._take_steps)
         self._update = objective.compile_update(self._add_penalty_and_apply)
         self._epoch: Any = None
+        self._last: Any = None
 
     def start(self, optimizer: keras.optimizers.Optimizer, reading: Reading) -> None:
         """Take over the fresh state and the numbers of an optimizer that is built and whose reading the trace fits."""
@@ -43,8 +44,8 @@ class Training:
             variable.assign(fresh)
         self.learning_rate = self._learning_rate_now = float(optimizer.learning_rate)
 
-    def compile(self, train: Samples, batches: tf.Tensor, seed: tf.Tensor) -> None:
-        """Compile for arguments of these shapes; trains nothing."""
+    def compile(self, train: Samples, batches: tf.Tensor, seed: tf.Tensor, last: tf.Tensor | None = None) -> None:
+        """Compile for arguments of these shapes, of the last, incomplete batch too if given; trains nothing."""
         self._steps = tf.constant(len(batches))
         nothing = train.inputs, train.targets, batches, tf.constant(0), seed
         # Called without the search for the trace that fits, which takes as long as an epoch of a small problem.
@@ -56,6 +57,12 @@ class Training:
                 check_same(epoch, self._traced_again(nothing), self._own_code)
             self._epoch = epoch
         self._epoch(*nothing)
+        if last is not None:
+            with self._objective.regularizer_trace.symbols(), self.trace.symbols():
+                self._last = self._function.get_concrete_function(
+                    train.inputs, train.targets, last, tf.constant(0), seed
+                )
+            self._last(train.inputs, train.targets, last, tf.constant(0), seed)
 
     def _traced_again(self, arguments: tuple[Any, ...]) -> Any:
         update, self._update = self._update, self._objective.compile_update(self._add_penalty_and_apply)
@@ -83,6 +90,11 @@ class Training:
             self._learning_rate_now = learning_rate
         return self._epoch(train.inputs, train.targets, batches, self._steps, seed).numpy()
 
+    def last_step(self, train: Samples, batch: tf.Tensor, seed: tf.Tensor) -> np.ndarray:
+        """Take the step on the last, incomplete batch of an epoch, int32 (1, rest); the loss before it, (1,)."""
+        # One step, which is counted from 0 again: with another seed its augmentation is not that of the first batch.
+        return self._last(train.inputs, train.targets, batch, tf.constant(1), seed + 1).numpy()
+
     def _take_steps(
         self, inputs: tf.Tensor, targets: tf.Tensor, batches: tf.Tensor, steps: tf.Tensor, seed: tf.Tensor
     ) -> tf.Tensor:
@@ -105,7 +117,7 @@ class Training:
         """Add the gradients of the penalty, let the optimizer take its step, return the penalty before it."""
         variables = self._objective.model.trainable_variables
         with tf.GradientTape() as tape:
-            penalty = self._objective.penalty()
+            penalty = self._objective.penalty_of_step()
         of_penalty = tape.gradient(penalty, variables)
         parts = [[part for part in pair if part is not None] for pair in zip(gradients, of_penalty, strict=True)]
         self._optimizer.apply([tf.add_n(pair) if pair else None for pair in parts], variables)

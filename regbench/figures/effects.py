@@ -1,6 +1,6 @@
 """The effect of one thing, measured on the same seeds with and without it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,9 +69,18 @@ class Effect:
         )
 
 
-def accuracy_gain(name: str, treated: Sequence[RunResult], plain: Sequence[RunResult]) -> Effect:
-    """Percentage points of final test accuracy that the runs of `treated` have above those of `plain`."""
-    mine, other = ({run.spec.seed: final_accuracy(run) for run in runs} for runs in (treated, plain))
+def accuracy_gain(
+    name: str,
+    treated: Sequence[RunResult],
+    plain: Sequence[RunResult],
+    accuracy: Callable[[RunResult], float] | None = None,
+) -> Effect:
+    """Percentage points of test accuracy that the runs of `treated` have above those of `plain`.
+
+    The accuracy is that at the end, unless a function of the run is given.
+    """
+    of_run = accuracy or final_accuracy
+    mine, other = ({run.spec.seed: of_run(run) for run in runs} for runs in (treated, plain))
     seeds = sorted(mine.keys() & other.keys())
     # Shares of some thousand samples: what is beyond nine decimals is rounding, and would count as spread.
     differences = np.round([100 * (mine[seed] - other[seed]) for seed in seeds], 9)
@@ -82,3 +91,9 @@ def accuracy_gain(name: str, treated: Sequence[RunResult], plain: Sequence[RunRe
 def final_accuracy(run: RunResult, split: str = "test") -> float:
     """Accuracy at the end; of a diverged run that before training, as DeepOBS counts it."""
     return run.curves[f"{split}_accuracies"][-1]
+
+
+def best_accuracy(run: RunResult, split: str = "test") -> float:
+    """Accuracy at the epoch with the least validation loss (without the penalty term), the first of equals."""
+    epoch = int(np.argmin(run.losses_without_penalty["valid_losses"]))
+    return run.curves[f"{split}_accuracies"][epoch]

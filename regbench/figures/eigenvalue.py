@@ -8,6 +8,8 @@ import pandas as pd
 from regbench import catalog
 from regbench.figures.curves import SPREAD, epoch_values, over_seeds
 from regbench.figures.effects import accuracy_gain
+from regbench.figures.eigenvalue_few import FewImages, few
+from regbench.figures.eigenvalue_gain import few_figure, measured
 from regbench.figures.plan import Drawing, PaperFigure, Run, Size, available_results, candidate, part, reduced
 from regbench.plots.curve_panels import CurvePanel, curve_panels
 from regbench.plots.gains import gains
@@ -15,15 +17,45 @@ from regbench.records import TUNING_SEED, Part, Problem, RunResult, Schedule
 
 SOURCE = "Ludwig 2016, arXiv 1604.06985; Ludwig, Nunes and Araujo 2014"
 WITH, WITHOUT = "eigenvalue decay", "without"
+FACTORS = (0.003, 0.01, 0.03, 0.1, 0.3)
+FACTORS_OF_L2 = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
 POWER = (
-    "The largest singular value comes from a block power method, not from one vector of ones: it is not 3 to 5 % too "
-    "small (see `EigenvalueDecay`)."
+    "The gradient is u v' of the dominant singular vectors, by a power iteration that goes on from the vector of the "
+    "step before. The source differentiates through nine products from a vector of ones, which at the start of a "
+    "training do not converge (`differentiate_through` of `EigenvalueDecay`; not drawn here)."
+)
+NO_BASELINE = (
+    "98.74 % is one run (seed 1337, the test set as validation). The 98.40 % that the source sets beside it is from "
+    "the docstring of Keras's own example, 512 units and 20 epochs, and no run without the penalty: there is no gain "
+    "of the source to draw, and the baseline here is our own."
 )
 
 
 def figures(size: Size) -> list[PaperFigure]:
-    """For each network: gain and curves, singular values."""
-    return [*_mnist(size), *_cifar10(size)]
+    """MNIST with few images and with all, CIFAR-10; gains, curves, singular values."""
+    return [_few(size), *_mnist(size), *_cifar10(size)]
+
+
+def _few(size: Size) -> PaperFigure:
+    problem = catalog.problem("mnist_mlp_515")
+    images, epochs, tuning, seeds, per_factor = {
+        Size.QUICK: (20, 5, 1, 3, 2),
+        Size.DEFAULT: (100, 40, 3, 10, 1),
+        Size.FULL: (100, 100, 5, 40, 1),
+    }[size]
+    whole = None if size != Size.QUICK else 50
+    return few_figure(
+        FewImages(
+            problem=few(problem, images, 200, whole),
+            tuned_on=few(problem, images, 200, 10),
+            source=SOURCE,
+            factors={"eigenvalue_decay": FACTORS[::per_factor], "l2": FACTORS_OF_L2[::per_factor]},
+            epochs=epochs,
+            batch_size=50,
+            tuning_seeds=tuning,
+            seeds=seeds,
+        )
+    )
 
 
 def _mnist(size: Size) -> list[PaperFigure]:
@@ -33,10 +65,10 @@ def _mnist(size: Size) -> list[PaperFigure]:
     epochs, seeds = {Size.QUICK: (10, 5), Size.DEFAULT: (36, 5), Size.FULL: (36, 10)}[size]
     return _figures(
         "mnist",
-        "MNIST, MLP 784-515-515-10",
+        "B: MNIST, all images, MLP 784-515-515-10",
         "MNIST, dropout 0.2, RMSprop with its defaults, batch size 128, 36 epochs, factor 0.001, 0.01, 0.001 on the "
-        "three layers: test accuracy 98.74 % with, 98.40 % without.",
-        0.34,
+        "three layers: test accuracy 98.74 % with it.",
+        None,
         _pair(
             problem,
             part("rmsprop", learning_rate=0.001, rho=0.9),
@@ -44,7 +76,7 @@ def _mnist(size: Size) -> list[PaperFigure]:
             epochs,
             seeds,
         ),
-        [],
+        [NO_BASELINE],
     )
 
 
@@ -71,6 +103,7 @@ def _cifar10(size: Size) -> list[PaperFigure]:
         [
             "The learning rate decays once an epoch, not in each step.",
             *([f"{epochs} epochs instead of 50."] if epochs < 50 else []),
+            *(["This size could not show a gain as large as the source's."] if size == Size.QUICK else []),
         ],
     )
 
@@ -108,7 +141,7 @@ def _pair(
 
 
 def _figures(
-    stem: str, title: str, source: str, published: float, pair: Pair, departures: Sequence[str]
+    stem: str, title: str, source: str, published: float | None, pair: Pair, departures: Sequence[str]
 ) -> list[PaperFigure]:
     runs = [run for side in pair.values() for run in side]
     departures = [POWER, *departures]
@@ -147,14 +180,15 @@ def _figures(
     ]
 
 
-def _draw_gain(results: dict[str, list[RunResult]], title: str, published: float) -> Drawing:
+def _draw_gain(results: dict[str, list[RunResult]], title: str, published: float | None) -> Drawing:
     effect = accuracy_gain(title, results[WITH], results[WITHOUT])
     numbers = effect.frame(published)
     finals = {label: 100 * epoch_values(side, "test_accuracies")[1][:, -1].mean() for label, side in results.items()}
+    reported = "" if published is None else f"; the source reports {published:+.2f} points"
     findings = [
         effect.sentence("test accuracy with minus without"),
-        f"mean final test accuracy {finals[WITH]:.2f} % with, {finals[WITHOUT]:.2f} % without; the source reports "
-        f"{published:+.2f} points.",
+        f"mean final test accuracy {finals[WITH]:.2f} % with, {finals[WITHOUT]:.2f} % without{reported}.",
+        *(f"{label}: {measured(side)}." for label, side in results.items()),
     ]
     return Drawing(gains(numbers, "points of test accuracy, with minus without"), numbers, findings)
 

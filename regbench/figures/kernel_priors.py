@@ -68,3 +68,17 @@ def slices(kernel: np.ndarray, rank: int) -> np.ndarray:
         images: np.ndarray = kernel.mean(axis=2)
         return images.transpose(2, 0, 1)
     return kernel.transpose(2, 3, 0, 1).reshape(inputs * outputs, height, width)
+
+
+def neighbours(fitted: FittedPrior) -> float:
+    """The mean correlation between entries side by side."""
+    covariance, shape = fitted.prior.covariance, fitted.prior.sample_shape
+    deviations = np.sqrt(np.diag(covariance))
+    correlation = covariance / np.outer(deviations, deviations)
+    numbers = np.arange(len(deviations)).reshape(shape)
+    return float(correlation[numbers[:, :-1].ravel(), numbers[:, 1:].ravel()].mean())
+
+
+def condition_number(fitted: FittedPrior) -> float:
+    """The largest eigenvalue of the covariance over the smallest."""
+    return float(np.linalg.cond(fitted.prior.covariance))

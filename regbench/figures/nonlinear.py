@@ -18,8 +18,9 @@ from regbench.comparison import Comparison
 from regbench.figures import entries
 from regbench.figures.effects import Effect
 from regbench.figures.entries import SPREAD, Entries
+from regbench.figures.nonlinear_published import PUBLISHED, irregular
 from regbench.figures.plan import Drawing, PaperFigure, Size, reduced
-from regbench.figures.published import Published, agreement
+from regbench.figures.published import agreement
 from regbench.figures.searches import FigureSearch
 from regbench.plots.dots import ranked_dots
 from regbench.plots.learning_curves import CURVE_LABELS, learning_curves
@@ -37,24 +38,6 @@ DECAYED = (
 """In place of the plain ones on problems with decay: with the problem's L2, and with the decoupled decay published."""
 
 COUPLINGS = ("decoupled_momentum", "decoupled")
-
-
-def _published(metric: str, sd: str, rate: float, power: float) -> Published:
-    return Published(metric, sd, {"learning_rate": rate, "power": power})
-
-
-PUBLISHED = {
-    ("quadratic_deep", "power_sgd"): _published("87.688", "0.104", 0.0068706, 0.8),
-    ("quadratic_deep", "power_momentum"): _published("87.143", "0.061", 0.0029204, 0.9),
-    ("quadratic_deep", "power_nesterov"): _published("87.173", "0.060", 0.0017654, 0.9),
-    ("fmnist_2c2d", "power_sgd"): _published("0.9204", "0.002", 0.0244, 0.5),
-    ("fmnist_2c2d", "power_momentum"): _published("0.9216", "0.002", 0.00576, 0.7),
-    ("fmnist_2c2d", "power_nesterov"): _published("0.9220", "0.002", 0.00576, 0.7),
-    ("cifar10_3c3d", "power_sgd_decoupled"): _published("0.8323", "0.0079", 0.00576, 0.7),
-    ("cifar10_3c3d", "power_momentum_decoupled_momentum"): _published("0.8383", "0.0035", 0.000839, 0.7),
-    ("cifar10_3c3d", "power_nesterov_decoupled_momentum"): _published("0.8426", "0.0056", 0.000839, 0.7),
-}
-"""Final test loss (quadratic_deep) or accuracy, over 10 seeds with the tuning seed among them."""
 
 
 @dataclass(frozen=True)
@@ -240,7 +223,12 @@ def _decoupled_beside_l2(comparison: Comparison) -> list[str]:
 
 
 def _results(comparison: Comparison) -> list[str]:
-    return [*_published_numbers(comparison), *_cautions(comparison), *comparison.claims["sentence"]]
+    return [
+        *_published_numbers(comparison),
+        *_cautions(comparison),
+        *irregular(comparison),
+        *comparison.claims["sentence"],
+    ]
 
 
 def _published_numbers(comparison: Comparison) -> list[str]:

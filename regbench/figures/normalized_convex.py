@@ -9,6 +9,7 @@ import pandas as pd
 from regbench import catalog
 from regbench.figures.curves import SPREAD, WINDOWS, over_seeds, step_losses, windows
 from regbench.figures.normalized_candidates import SOURCE, adam, normalized_adam, nsgd, rmsprop
+from regbench.figures.normalized_source import source_instance
 from regbench.figures.plan import Drawing, Find, PaperFigure, Run, Size, available_results
 from regbench.plots.curve_panels import CurvePanel, curve_panels
 from regbench.records import TUNING_SEED, Candidate, RunResult
@@ -18,8 +19,10 @@ RATES = (0.001, 0.005, 0.01, 0.03, 0.05, 0.1)
 SEEDS = {Size.QUICK: 3, Size.DEFAULT: 10, Size.FULL: 10}
 STEPS_AN_EPOCH = 100
 LOST = (
-    "The source's panels named after normalized Adam were drawn from its NSGD object, and its curves named Momentum "
-    "are RMSprop; here every curve is what its label says."
+    "The source's panels named after normalized Adam were all drawn from one object (SGD, learning rate 0.1, Nesterov, "
+    "norm l2), so that its six panels show one curve and its independence of the learning rate is an artefact; its "
+    "curves named Momentum are RMSprop, which divided by sqrt(a) + epsilon then and by sqrt(a + epsilon) now. Here "
+    "every curve is what its label says."
 )
 OPTIMIZERS: dict[str, Callable[[float], Candidate]] = {
     "NSGD (std)": lambda rate: nsgd("std", rate),
@@ -33,8 +36,11 @@ Key = tuple[str, str]
 
 
 def figures(size: Size) -> list[PaperFigure]:
-    """(a) to (d) of the source, and the learning rate of all norms."""
-    return [_norms(size), _beside(size, "b", "NSGD"), _beside(size, "c", "normalized Adam"), _rates(size), _ends(size)]
+    """(a) to (d) of the source, the learning rate of all norms, and the source's own instance."""
+    return [
+        _norms(size), _beside(size, "b", "NSGD"), _beside(size, "c", "normalized Adam"), _rates(size), _ends(size),
+        source_instance(OPTIMIZERS, RATES),
+    ]  # fmt: skip
 
 
 def _norms(size: Size) -> PaperFigure:
@@ -97,7 +103,8 @@ def _curves(
         f"starts and {steps // WINDOWS} steps, bands go from the lowest to the highest of these; {steps} steps.",
         source=f"{SOURCE}: convex experiment. {source}",
         departures=[
-            "The source gives no seeds and one run: Q, b and the starts are others of the same kind.",
+            "Q, b and the starts are others of the same kind, several in place of one: the source's own instance "
+            "(`numpy.random.seed(0)`) is in the figure convex_source.",
             "The source shows the loss itself, which is negative near its minimum; here it is shown above the minimum.",
             LOST,
         ],

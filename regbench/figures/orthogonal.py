@@ -8,23 +8,42 @@ import pandas as pd
 from regbench import catalog
 from regbench.figures.curves import SPREAD, over_seeds
 from regbench.figures.effects import accuracy_gain, final_accuracy
+from regbench.figures.orthogonal_schedule import REPORTED, Scheduled, schedule_figure
 from regbench.figures.plan import Drawing, Find, PaperFigure, Run, Size, available_results, candidate, part, reduced
 from regbench.plots.curve_panels import CurvePanel, curve_panels
 from regbench.records import TUNING_SEED, Candidate, Problem, RunResult
 
 SOURCE = (
-    "Answers to a question on a Keras forum (the form norm, on convolution kernels); Brock et al. 2017, arXiv "
-    "1609.07093; Bansal, Chen and Wang 2018, arXiv 1810.09102 (the other forms)"
+    "An answer to a question on a Keras forum (the form norm, on convolution kernels, without a factor); Brock et al. "
+    "2017, arXiv 1609.07093 (the form brock, factor 1e-3); Bansal, Chen and Wang 2018, arXiv 1810.09102 (the others)"
 )
-FORMS = ("norm", "squared", "double_sided", "mutual_coherence", "spectral_restricted_isometry")
+FORMS = (
+    "norm",
+    "squared",
+    "double_sided",
+    "mutual_coherence",
+    "spectral_restricted_isometry",
+    "spectral_restricted_isometry_squared",
+    "brock",
+)
 WITHOUT = "without regularizer"
 Key = tuple[str, float]
 """Form and factor; ("", 0) stands for no regularizer."""
 
 
 def figures(size: Size) -> list[PaperFigure]:
-    """One figure a network."""
-    return [_digits(size), _cifar10(size)]
+    """One figure a network, and one with scheduled factors."""
+    return [_digits(size), _schedule(size), _cifar10(size)]
+
+
+def _schedule(size: Size) -> PaperFigure:
+    epochs, tuning, seeds, factors = {
+        Size.QUICK: (10, 1, 3, (1e-3, 1e-1)),
+        Size.DEFAULT: (20, 3, 10, (1e-4, 1e-3, 1e-2, 1e-1, 1.0)),
+        Size.FULL: (40, 5, 20, (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0)),
+    }[size]
+    experiment = Scheduled(catalog.problem("digits_2c2d"), SOURCE, factors, epochs, tuning, seeds)
+    return schedule_figure("digits_2c2d", experiment)
 
 
 def _digits(size: Size) -> PaperFigure:
@@ -69,8 +88,11 @@ def _figure(
         "flattened to (h*w*in, out); the largest singular value among all kernels; final test accuracy. "
         f"{'Mean over seeds, band from the lowest to the highest' if seeds > 1 else 'One seed'}; the line across is "
         "the same network without the regularizer.",
-        source=f"{SOURCE}. No figures or numbers to compare with.",
-        departures=["The problem's own L2 is off.", "The choice of networks, of Adam and of the factors is ours."],
+        source=f"{SOURCE}. {REPORTED}.",
+        departures=[
+            "The problem's own L2 is off, and the factor is constant: `digits_2c2d_schedule` has both.",
+            "The choice of networks, of Adam and of the factors is ours.",
+        ],
         runs=lambda _: [run for of_key in runs.values() for run in of_key],
         draw=draw,
     )

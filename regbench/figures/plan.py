@@ -39,13 +39,14 @@ CONSTANT = Schedule()
 BY_HAND = Origin(role=Role.BY_HAND)
 KERAS_FIT = Protocol(
     name="keras-fit",
-    summary="as Keras's fit: no validation split, reshuffled every epoch, every test sample evaluated",
+    summary="as Keras's fit: no validation split, reshuffled every epoch with the last batch, every sample evaluated",
     validation=False,
     reshuffle=True,
     every_sample=True,
     augmented_train_evaluation=False,
     reruns=9,
     tuning_seed_counts=True,
+    whole_batches=False,
 )
 """How the sources evaluate, whose validation curves are those of the test set."""
 
@@ -147,11 +148,17 @@ def part(name: str, **arguments: object) -> Part:
 
 def reduced(problem: Problem, train_per_class: int, test_per_class: int | None = None) -> Problem:
     """The problem with fewer samples, under a name of its own, so that nobody takes its results for those of all."""
-    selection = (problem.selection or Selection()).model_copy(
-        update={"train_per_class": train_per_class, "test_per_class": test_per_class}
-    )
     name = f"{problem.name}_{train_per_class}_{test_per_class or 'all'}_per_class"
+    changes = {"train_per_class": train_per_class, "test_per_class": test_per_class}
+    selection = (problem.selection or Selection()).model_copy(update=changes)
     return problem.model_copy(update={"name": name, "selection": selection})
+
+
+def limited(problem: Problem, **changes: Scalar | None) -> Problem:
+    """The problem with another selection of samples, under a name of its own that tells what was changed."""
+    told = [f"{'' if name == 'draw' else name.split('_')[0]}{value}" for name, value in changes.items() if value]
+    selection = (problem.selection or Selection()).model_copy(update=changes)
+    return problem.model_copy(update={"name": "_".join([problem.name, *told]), "selection": selection})
 
 
 def available_results(runs: Iterable[Run], find: Find) -> list[RunResult]:

@@ -17,7 +17,7 @@ class Published(NamedTuple):
 
     Args:
         mean: final test value of the metric that decides.
-        sd: its standard deviation over seeds.
+        sd: its standard deviation over seeds; empty where none is published.
         setting: the hyperparameters that won.
         without_tuning_seed: mean and deviation leave out the seed with which the setting was chosen.
     """
@@ -32,7 +32,8 @@ def agreement(row: dict[Any, Any], published: Published) -> str:
     """A sentence on how a row of `ranking.ranked_entries` agrees with the published result."""
     at = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in published.setting.items())
     seeds = "nine seeds, without the tuning seed" if published.without_tuning_seed else f"{SEEDS} seeds"
-    quoted = f"Published: {published.mean} \N{PLUS-MINUS SIGN} {published.sd} at {at} ({seeds})"
+    deviation = f" \N{PLUS-MINUS SIGN} {published.sd}" if published.sd else ""
+    quoted = f"Published: {published.mean}{deviation} at {at} ({seeds})"
     why = _other_rules(row)
     if why:
         return f"{quoted}; not comparable, because here: {why}."
@@ -40,6 +41,8 @@ def agreement(row: dict[Any, Any], published: Published) -> str:
 
 
 def _other_rules(row: dict[Any, Any]) -> str:
+    if row["problem"] not in catalog.problem_names():  # then nothing is known of its usual rules
+        return ""
     problem = catalog.problem(row["problem"])
     rules = []
     for name, usual in (("epochs", problem.epochs), ("batch_size", problem.batch_size)):
@@ -56,6 +59,9 @@ def _values(row: dict[Any, Any], published: Published) -> str:
     n = row["n_seeds"] - published.without_tuning_seed
     if not np.isfinite(mean):
         return "does not agree, there is no finite mean here"
+    if not published.sd:
+        same = _same(mean, published.mean)
+        return "the mean agrees to all digits" if same else f"differs by {mean - float(published.mean):+.3g}"
     if _same(mean, published.mean):
         if _same(sd, published.sd):
             return "mean and deviation agree to all digits"

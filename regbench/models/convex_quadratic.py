@@ -13,6 +13,7 @@ def build(
     classes: int,
     dimension: Annotated[int, Field(ge=2)] = 100,
     seed: Annotated[NonNegativeInt, Field(lt=2**32)] = 0,
+    one_stream: bool = False,
 ) -> keras.Model:
     """Build the loss 1/2 w'Qw - b'w, whatever the sample; w, of shape (1, dimension), starts standard normal.
 
@@ -26,16 +27,27 @@ def build(
         classes: unused; a loss has none.
         dimension: of w.
         seed: of Q and b.
+        one_stream: draw Q, b and the start of w in this order from `numpy.random.seed(seed)`, as the reference does,
+            with seed 0; then w starts there in every run.
     """
     del classes
     inputs = keras.Input(input_shape)
-    return keras.Model(inputs, _ConvexQuadratic(dimension, seed, name="convex_quadratic")(inputs), name="convex")
+    layer = _ConvexQuadratic(dimension, seed, one_stream, name="convex_quadratic")
+    return keras.Model(inputs, layer(inputs), name="convex")
 
 
-def minimum(dimension: int, seed: int) -> float:
+def minimum(dimension: int, seed: int, one_stream: bool = False) -> float:
     """The least loss there is: -b'Q^(-1)b / 2."""
-    matrix, offset = _matrix_and_offset(dimension, seed)
+    matrix, offset = instance(dimension, seed)[:2] if one_stream else _matrix_and_offset(dimension, seed)
     return -float(offset @ np.linalg.solve(matrix, offset)) / 2
+
+
+def instance(dimension: int = 100, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Q, b and the start of w of the reference, float64, from one stream."""
+    from sklearn.datasets import make_spd_matrix
+
+    generator = np.random.RandomState(seed)
+    return make_spd_matrix(dimension, random_state=generator), generator.randn(dimension), generator.randn(dimension)
 
 
 def _matrix_and_offset(dimension: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -50,11 +62,15 @@ def _matrix_and_offset(dimension: int, seed: int) -> tuple[np.ndarray, np.ndarra
 class _ConvexQuadratic(keras.layers.Layer):
     """The loss 1/2 w'Qw - b'w, once for each sample: shape (n,)."""
 
-    def __init__(self, dimension: int, seed: int, **options: Any) -> None:
+    def __init__(self, dimension: int, seed: int, one_stream: bool = False, **options: Any) -> None:
         super().__init__(**options)
-        matrix, offset = _matrix_and_offset(dimension, seed)
+        start: Any = keras.initializers.RandomNormal(stddev=1.0)
+        if one_stream:
+            matrix, offset, place = instance(dimension, seed)
+            start = lambda shape, dtype: ops.convert_to_tensor(place.reshape(shape), dtype)  # noqa: E731
+        else:
+            matrix, offset = _matrix_and_offset(dimension, seed)
         self.matrix, self.offset = matrix.astype("float32"), offset.astype("float32")
-        start = keras.initializers.RandomNormal(stddev=1.0)
         self.w = self.add_weight(shape=(1, dimension), initializer=start, name="w")
 
     def call(self, inputs: KerasTensor) -> KerasTensor:

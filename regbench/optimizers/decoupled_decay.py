@@ -50,7 +50,10 @@ class DecoupledDecay(OptimizerWrapper):
         https://arxiv.org/abs/2207.12505
 
     Departure:
-        Keras's own `weight_decay` decays every variable; here, by default, kernels only.
+        Keras's own `weight_decay` decays every variable; here, by default, kernels only. So does the class that
+        Norridge publishes decay all, biases and norm parameters among them; it cannot run as it stands (an argument is
+        misnamed, and `_momscaled` never passes the momentum on), and the published results come from code that is not
+        published. `apply_to="all"`, in a candidate file `mask = "all"`, decays all.
     """
 
     def __init__(

@@ -21,11 +21,11 @@ from regbench.records.definitions import (
     Problem,
     Protocol,
     Range,
-    Record,
     Scalar,
     Searched,
-    Selection,
+    settled,
 )
+from regbench.records.record import Record
 from regbench.records.runs import (
     BUNDLED,
     MINIBATCH,
@@ -40,6 +40,7 @@ from regbench.records.runs import (
 )
 from regbench.records.schedules import OLD_RAMP, Schedule, learning_rate_factor
 from regbench.records.searches import Digest, Manifest, Origin, Role, problem_definition
+from regbench.records.selection import Selection
 
 __all__ = [
     "ABSURD_LOSS_FACTOR",
@@ -80,4 +81,5 @@ __all__ = [
     "digest_of",
     "learning_rate_factor",
     "problem_definition",
+    "settled",
 ]

@@ -5,7 +5,10 @@ from collections.abc import Iterator
 from enum import StrEnum
 from typing import Annotated, Literal, Self, cast, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, field_validator, model_validator
+
+from regbench.records.record import Record
+from regbench.records.selection import Selection
 
 Scalar = bool | int | float | str
 Preprocessing = Literal["none", "unit", "standardize"]
@@ -36,12 +39,6 @@ class Coupling(StrEnum):
     DECOUPLED = "decoupled"
     DECOUPLED_MOMENTUM = "decoupled_momentum"
     DECOUPLED_CONSTANT = "decoupled_constant"
-
-
-class Record(BaseModel):
-    """A frozen record: no conversion of types, no unknown keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 LARGEST_EXPONENT = 300  # powers of ten that floats hold
@@ -134,7 +131,7 @@ class Part(Record):
     """
 
     name: str
-    arguments: dict[str, "Argument"] = {}
+    arguments: dict[str, "Argument"] = Field(default={})
 
 
 Searched = Range | Choices
@@ -165,26 +162,6 @@ class Decay(Record):
             raise ValueError(f"`strength` needs a `coupling` other than none. Received: strength={self.strength!r}")
         if self.coupling == Coupling.NONE and self.mask != "kernels":
             raise ValueError(f"`mask` needs a `coupling` other than none. Received: mask={self.mask!r}")
-        return self
-
-
-class Selection(Record):
-    """The samples of a data set that a problem uses; in file order.
-
-    Args:
-        classes: only these classes of the data set, which become the classes 0, 1, ... in the order given here.
-        train_per_class: at most so many training samples of each class, the first ones.
-        test_per_class: at most so many validation samples and so many test samples of each class, the first ones.
-    """
-
-    classes: tuple[Annotated[int, Field(ge=0)], ...] | None = Field(default=None, min_length=2)
-    train_per_class: int | None = Field(default=None, gt=0)
-    test_per_class: int | None = Field(default=None, gt=0)
-
-    @model_validator(mode="after")
-    def _classes_are_different(self) -> Self:
-        if self.classes is not None and len(set(self.classes)) < len(self.classes):
-            raise ValueError(f"`classes` must be different ones. Received: classes={list(self.classes)!r}")
         return self
 
 
@@ -233,6 +210,19 @@ class Problem(Record):
         return self.loss != "model_output"
 
 
+def settled(part: Part) -> Part:
+    """A regularizer with what its class takes for granted today and did not always, so that runs of both differ.
+
+    A spec that does not say it is one of before, and is built so (`engine.build`); candidates say it.
+    """
+    arguments = {name: settled(value) if isinstance(value, Part) else value for name, value in part.arguments.items()}
+    if part.name == "eigenvalue_decay" and not arguments.get("differentiate_through"):
+        arguments.setdefault("warm_start", True)
+    if part.name == "orthogonal" and str(arguments.get("form")).startswith("spectral_restricted_isometry"):
+        arguments.setdefault("gram", "smaller")
+    return part.model_copy(update={"arguments": arguments})
+
+
 class Candidate(Record):
     """What is compared: an optimizer, a regularizer, a decay, and which of their values are searched."""
 
@@ -242,6 +232,11 @@ class Candidate(Record):
     optimizer: Part
     regularizer: Part | None = None
     decay: Decay = Decay()
+
+    @field_validator("regularizer")
+    @classmethod
+    def _settle(cls, regularizer: Part | None) -> Part | None:
+        return regularizer and settled(regularizer)
 
     def searched(self) -> dict[str, Searched]:
         """The searched values by dotted name (`optimizer.learning_rate`), in the order in which they are drawn."""
@@ -276,6 +271,7 @@ class Protocol(Record):
         tuning_seed_counts: whether the run with the tuning seed is one of the reported seeds.
         fills_diverged: the curves of a run that diverged go on with the values before training, as DeepOBS 1.2 has it;
             else with losses that are not a number and the accuracies at the divergence, as 1.1, which trains on.
+        whole_batches: drop the last batch of an epoch where it is incomplete, instead of taking a step on it.
     """
 
     name: str
@@ -287,3 +283,4 @@ class Protocol(Record):
     reruns: int
     tuning_seed_counts: bool
     fills_diverged: bool = True
+    whole_batches: bool = True

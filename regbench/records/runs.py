@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Self, cast
 
 from pydantic import Field, model_validator
 
-from regbench.records.definitions import Decay, Part, Problem, Protocol, Record, Scalar, searched_in
+from regbench.records.definitions import Decay, Part, Problem, Protocol, Scalar, searched_in
+from regbench.records.record import Record
 from regbench.records.schedules import Schedule
 from regbench.records.searches import Origin
 
@@ -185,9 +186,12 @@ class RunResult(Record):
             before training, as DeepOBS 1.2 fills them, unless the protocol says otherwise (`Protocol.fills_diverged`).
         reason: one line on why the outcome is not `completed`.
         shrinkage: the product over all steps of what decoupled decay leaves of a weight; None for other couplings.
-        data_digest: of the data set, as read.
+        data_digest: of the data set, as read; `samples_digest`: of the positions of the samples that the run's seed
+            drew from it, empty where the problem draws none.
         final_weight_norm: Euclidean norm over all trainable variables after training; None where it is not finite.
-        kernels: by layer, after training; empty unless the run was asked to keep them.
+        kernels: by layer, after training; empty unless the run was asked to keep them; then there are also:
+        singular_values: the largest one of each kernel, by layer, convolutions as matrices (height * width * in, out).
+        margins: the output of the right class less the largest of the others, mean of each split's evaluated samples.
         environment: versions, device, threads, peak memory.
         origin: the search that made it, or that it was made by hand; None in files of earlier versions.
     """
@@ -201,7 +205,10 @@ class RunResult(Record):
     shrinkage: float | None = None
     final_weight_norm: float | None = None
     kernels: dict[str, Kernel] = Field(default={}, repr=False)
+    singular_values: dict[str, float] = Field(default={}, repr=False)
+    margins: dict[str, float] = Field(default={}, repr=False)
     data_digest: str = ""
+    samples_digest: str = ""
     timings: Timings
     environment: dict[str, Scalar]
     origin: Origin | None = None

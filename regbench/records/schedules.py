@@ -5,7 +5,7 @@ from typing import Any, Literal, Self
 
 from pydantic import SerializerFunctionWrapHandler, model_serializer, model_validator
 
-from regbench.records.definitions import Record
+from regbench.records.record import Record
 
 OLD_RAMP = "ltr of format version 1"
 """What a trapezoid is called that comes down a step earlier than the published one, as files of before have it."""
@@ -14,20 +14,23 @@ OLD_RAMP = "ltr of format version 1"
 class Schedule(Record):
     """A learning-rate schedule: the factor on the learning rate in each epoch.
 
-    `epochs` and `factors` belong to `step` only: from epoch `epochs[i]` on (counting from 0) the factor is
-    `factors[i]`. `version` belongs to `ltr` only: 2 comes down as published; 1, which files without a version mean, a
-    step earlier (`catalog.schedule("ltr")` is version 2).
+    `epochs`, `factors` and `restart` belong to `step` only: from epoch `epochs[i]` on (counting from 0) the factor is
+    `factors[i]`. With `restart` the optimizer is a new one at each of `epochs`, without momentum, moments and steps of
+    before, as where somebody compiles a network anew for each stage. `version` belongs
+    to `ltr` only: 2 comes down as published; 1, which files without a version mean, a step earlier
+    (`catalog.schedule("ltr")` is version 2).
     """
 
     name: Literal["none", "cosine", "cosine_wr", "ltr", "step"] = "none"
     epochs: tuple[int, ...] = ()
     factors: tuple[float, ...] = ()
+    restart: bool = False
     version: Literal[1, 2] = 1
 
     @model_validator(mode="after")
     def _steps_fit(self) -> Self:
-        if self.name != "step" and (self.epochs or self.factors):
-            raise ValueError(f"epochs and factors belong to the schedule step. Received: {self.name!r}")
+        if self.name != "step" and (self.epochs or self.factors or self.restart):
+            raise ValueError(f"restart, epochs and factors belong to the schedule step. Received: {self.name!r}")
         if self.name != "ltr" and self.version != 1:
             raise ValueError(f"`version` belongs to the schedule ltr. Received: {self.name!r}")
         if self.name == "step" and not self.epochs:

@@ -1,4 +1,4 @@
-"""Kernels as matrices, and two norms of matrices with gradients that are finite everywhere."""
+"""Kernels as matrices, and norms of matrices with gradients that are finite everywhere."""
 
 from __future__ import annotations
 
@@ -45,11 +45,88 @@ def spectral_norm(matrix: Any, iterations: int = 9) -> Any:
     rows, columns = matrix.shape
     tall = matrix if rows >= columns else ops.transpose(matrix)
     # Squares of squares are taken below: without scaling, entries above 1e9 or so would overflow float32.
-    scale = ops.max(ops.abs(ops.stop_gradient(tall)))
-    scale = ops.where(ops.equal(scale, 0), 1.0, scale)
+    scale = _largest_entry(tall)
     tall = tall / scale
     direction = ops.stop_gradient(_dominant_direction(ops.stop_gradient(tall), iterations))
     return scale * euclidean_norm(ops.matmul(tall, direction))
+
+
+def unconverged_spectral_norm(matrix: Any, iterations: int = 9) -> Any:
+    """The root of the Rayleigh quotient of (W'W)**iterations times the ones, to be differentiated as it stands.
+
+    Below the largest singular value, by some per cent where it is not far above the next one. The iterates are scaled,
+    which changes neither value nor gradient: the quotient does not depend on their length.
+    """
+    scale = _largest_entry(matrix)
+    scaled = matrix / scale
+    vector = ops.ones((matrix.shape[1],), dtype=matrix.dtype)
+    for _ in range(iterations):
+        vector = ops.matmul(ops.transpose(scaled), ops.matmul(scaled, vector))
+        vector = vector / _largest_entry(vector)
+    length = euclidean_norm(vector)
+    return scale * euclidean_norm(ops.matmul(scaled, vector)) / ops.where(ops.equal(length, 0), 1.0, length)
+
+
+def carried_spectral_norm(matrix: Any, block: Any) -> tuple[Any, Any]:
+    """One step of the block power method with the Rayleigh-Ritz procedure, and the block for the next step.
+
+    v is the unit vector in the span of the block for which |Wv| is largest, and the result is |Wv|, with the gradient
+    u v' of `spectral_norm`; then the block is multiplied by W'W and made orthonormal. As long as W changes little from
+    step to step, the block follows its dominant singular vectors. One vector alone would fall behind: the penalty
+    pushes the largest singular value down to the next ones, between which a vector turns slowly.
+
+    Args:
+        matrix: W.
+        block: orthonormal columns, (columns of W, some).
+    """
+    fixed = ops.stop_gradient(matrix)
+    images = ops.matmul(fixed, block)
+    scale = _largest_entry(images)
+    images = images / scale
+    mixture = _unit(_dominant_eigenvector(_gram(images)))
+    image, vector = ops.matmul(images, mixture), ops.matmul(block, mixture)
+    length, left = scale * euclidean_norm(image), _unit(image)
+
+    # The gradient is known: it takes no product with W more.
+    @ops.custom_gradient  # type: ignore[untyped-decorator]
+    def norm(tensor: Any) -> tuple[Any, Any]:
+        del tensor
+
+        def gradient(*upstreams: Any, upstream: Any = None) -> Any:
+            slope = upstreams[0] if upstream is None else upstream
+            return slope * ops.matmul(left, ops.transpose(vector))
+
+        return length, gradient
+
+    following = ops.matmul(ops.transpose(fixed), images)
+    following, _ = ops.qr(following / _largest_entry(following))
+    return norm(matrix), ops.stop_gradient(following)
+
+
+def first_block(matrix: Any, iterations: int = 9) -> Any:
+    """The block to begin with for a matrix: the vector v of `spectral_norm` and some others, orthonormal."""
+    rows, columns = matrix.shape
+    if rows >= columns:
+        direction = _dominant_direction(matrix / _largest_entry(matrix), iterations)
+    else:
+        left = _dominant_direction(ops.transpose(matrix) / _largest_entry(matrix), iterations)
+        direction = ops.matmul(ops.transpose(matrix), left)
+    waves = _waves(columns, matrix.dtype)
+    block, _ = ops.qr(ops.concatenate([direction / _largest_entry(direction), waves], axis=1)[:, : min(BLOCK, columns)])
+    return block
+
+
+def _unit(vector: Any) -> Any:
+    """A vector at length 1; zeros stay."""
+    scaled = vector / _largest_entry(vector)
+    norm = euclidean_norm(scaled)
+    return scaled / ops.where(ops.equal(norm, 0), 1.0, norm)
+
+
+def _largest_entry(tensor: Any) -> Any:
+    """The largest absolute entry as a constant to divide by: squares of what is divided never overflow."""
+    largest = ops.max(ops.abs(ops.stop_gradient(tensor)))
+    return ops.where(ops.equal(largest, 0), 1.0, largest)
 
 
 def _dominant_direction(matrix: Any, iterations: int) -> Any:
@@ -66,10 +143,7 @@ def _dominant_direction(matrix: Any, iterations: int) -> Any:
 def _krylov_basis(matrix: Any, iterations: int) -> Any:
     """An orthonormal basis of the span of S, A'A S, (A'A)**2 S ..., for a fixed block S of eight vectors."""
     columns = matrix.shape[1]
-    # The waves cos(j i), of which j = 0 are the ones, are orthogonal to no kernel that a training would come upon. The
-    # ones alone are: the outputs of a softmax layer that started at zero add up to zero for ever.
-    phases = ops.outer(ops.arange(columns, dtype=matrix.dtype), ops.arange(BLOCK, dtype=matrix.dtype))
-    block, _ = ops.qr(ops.cos(phases))
+    block, _ = ops.qr(_waves(columns, matrix.dtype))
     basis = ops.concatenate([block, ops.zeros((columns, BLOCK * iterations), dtype=matrix.dtype)], axis=1)
 
     # A loop of the backend, not of Python: XLA compiles the unrolled one for ten seconds.
@@ -84,6 +158,12 @@ def _krylov_basis(matrix: Any, iterations: int) -> Any:
 
     _, basis = ops.fori_loop(0, iterations, extend, (block, basis))
     return basis
+
+
+def _waves(columns: int, dtype: Any) -> Any:
+    # The waves cos(j i), of which j = 0 are the ones, are orthogonal to no kernel that a training would come upon. The
+    # ones alone are: the outputs of a softmax layer that started at zero add up to zero for ever.
+    return ops.cos(ops.outer(ops.arange(columns, dtype=dtype), ops.arange(BLOCK, dtype=dtype)))
 
 
 def _dominant_eigenvector(gram: Any) -> Any:

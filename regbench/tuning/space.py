@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from regbench.catalog import describe
 from regbench.errors import DefinitionError, UnknownNameError
-from regbench.records import Candidate, Choices, Coupling, Decay, Part, Problem, Range, Scalar, Searched
+from regbench.records import Candidate, Choices, Coupling, Decay, Part, Problem, Range, Scalar, Searched, settled
 
 _KINDS = {bool: "true or false", int: "a whole number", float: "a finite number", str: "a string"}
 
@@ -90,7 +90,8 @@ def resolve(candidate: Candidate, setting: Mapping[str, Scalar], problem: Proble
     decay = chosen.decay
     if decay.strength == "problem":
         decay = decay.model_copy(update={"strength": problem.l2})
-    return chosen.optimizer, chosen.regularizer, decay
+    # Again, because what is settled may depend on a value that was searched.
+    return chosen.optimizer, chosen.regularizer and settled(chosen.regularizer), decay
 
 
 def is_logarithmic(searched: Range) -> bool:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from regbench import catalog, models
-from regbench.benchmark import estimate, machine_speed
+from regbench.benchmark import estimate, machine_speed, penalty_time
 from regbench.benchmark.estimate import (
     COMPILING_EVALUATION,
     WRITING,
@@ -280,3 +280,24 @@ def test_nothing_is_known_of_a_model_of_the_users_own(make_spec, make_run):
 def test_speed_of_the_machine_is_measured(monkeypatch):
     monkeypatch.undo()
     assert all(0.0 < slowness < float("inf") for slowness in machine_speed._slowness())
+
+
+@pytest.mark.parametrize(
+    ("regularizer", "share"),
+    [
+        (None, 0.0),
+        (Part(name="l2", arguments={"factor": 0.1}), 0.0),
+        (
+            Part(name="eigenvalue_decay", arguments={"factor": 0.1, "warm_start": True}),
+            penalty_time.PENALTIES["eigenvalue_decay"],
+        ),
+        (Part(name="eigenvalue_decay", arguments={"factor": 0.1}), penalty_time.NINE_PRODUCTS),
+        (
+            Part(name="per_layer", arguments={"logits": Part(name="orthogonal", arguments={"factor": 0.1})}),
+            penalty_time.PENALTIES["orthogonal"],
+        ),
+    ],
+    ids=["none", "l2", "warm", "anew", "per_layer"],
+)
+def test_penalty_on_large_dense_layers_counts(regularizer, share):
+    assert penalty_time.share(regularizer) == share

@@ -208,6 +208,42 @@ def test_selection_without_limits_keeps_all_samples_of_its_classes():
     assert (len(loaded.valid), len(loaded.test)) == (60, 60)
 
 
+def test_seed_draws_samples_of_each_class_and_other_seeds_others():
+    selection = Selection(classes=(7, 2, 4), train_per_class=5, test_per_class=40, valid_per_class=3, draw="seed")
+    raw = datasets.load("digits")
+    first, again, other = (load_splits("digits", DEEPOBS, None, selection, seed) for seed in (42, 42, 43))
+    for split, count in (("train", 5), ("valid", 3), ("test", 30)):
+        samples = getattr(first, split)
+        np.testing.assert_array_equal(samples.inputs, getattr(again, split).inputs)
+        assert np.bincount(samples.targets, minlength=3).min() >= min(count, 30)
+        assert np.bincount(samples.targets).max() <= max(count, 40)
+    assert not np.array_equal(first.train.inputs, other.train.inputs)
+    assert not np.array_equal(first.valid.inputs, other.valid.inputs)
+    assert first.drawn == again.drawn != other.drawn
+    assert load_splits("digits", DEEPOBS, None, Selection(train_per_class=5), 42).drawn == ""
+    # They are samples of the class that they are said to be of, each once, in their order.
+    rows = {one.tobytes(): int(label) for one, label in zip(raw.train_inputs, raw.train_targets, strict=True)}
+    drawn = [one.tobytes() for one in first.train.inputs]
+    assert len(set(drawn)) == 15
+    assert [(7, 2, 4).index(rows[one]) for one in drawn] == list(first.train.targets)
+    places = [next(place for place, one in enumerate(rows) if one == mine) for mine in drawn]
+    assert places == sorted(places)
+
+
+def test_order_of_the_files_is_not_drawn_where_all_samples_are_kept():
+    kept, drawn = (
+        load_splits("digits", DEEPOBS, None, Selection(classes=(0, 1), draw=draw), 42) for draw in ("first", "seed")
+    )
+    np.testing.assert_array_equal(kept.train.inputs, drawn.train.inputs)
+
+
+def test_epoch_passes_over_few_samples_as_often_as_it_is_told():
+    once, often = (load_splits("digits", DEEPOBS, None, Selection(train_per_class=2, passes=n)) for n in (1, 3))
+    np.testing.assert_array_equal(often.train.inputs, np.repeat(once.train.inputs, 3, axis=0))
+    np.testing.assert_array_equal(often.train.targets, np.repeat(once.train.targets, 3))
+    np.testing.assert_array_equal(often.test.inputs, once.test.inputs)
+
+
 def test_selection_is_made_after_the_validation_data_are_cut_off_and_knows_where_files_begin(register):
     register(train_size=50, validation_size=20, train_files=5)
     selection = Selection(classes=(21, 29, 30, 31, 49, 40))
@@ -215,7 +251,8 @@ def test_selection_is_made_after_the_validation_data_are_cut_off_and_knows_where
         load_splits("numbered", DEEPOBS, None, selection)
     with pytest.raises(DataError, match=r"no test samples of class 21"):
         load_splits("numbered", DEEPOBS_1_1, None, selection)
-    train = splits._selected(load_splits("numbered", DEEPOBS, None).train, "training", selection.classes, None)
+    whole = load_splits("numbered", DEEPOBS, None).train
+    train = splits._selected(whole, *splits._positions(whole.targets, "training", selection.classes, None, None), 1)
     np.testing.assert_array_equal(train.inputs[:, 0], [21, 29, 30, 31, 40, 49])
     np.testing.assert_array_equal(train.targets, [0, 1, 2, 3, 5, 4])
     assert train.file_starts == (0, 2, 4)

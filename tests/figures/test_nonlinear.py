@@ -60,8 +60,10 @@ def test_published_numbers_are_found_in_all_their_digits(from_published):
     _, folder = from_published
     tables = [pd.read_csv(path) for path in folder.glob("*_results.csv")]
     rows = {(row["problem"], row["candidate"]): row for table in tables for row in table.to_dict("records")}
-    assert len(nonlinear.PUBLISHED) == 9
-    for (problem, candidate), published in nonlinear.PUBLISHED.items():
+    assert len(nonlinear.PUBLISHED) == 20
+    compared = {key: published for key, published in nonlinear.PUBLISHED.items() if key in rows}
+    assert len(compared) == 9
+    for (problem, candidate), published in compared.items():
         row = rows[problem, candidate]
         metric = catalog.problem(problem).metric
         digits, sd_digits = (len(text.partition(".")[2]) for text in (published.mean, published.sd))
@@ -82,6 +84,33 @@ def test_captions_say_what_agrees_and_what_cannot_be_compared(from_published):
     assert "Seeds: 42 to 51" in caption
     assert "validation accuracy 0.95" in caption
     assert "No results of nag are there." in caption
+
+
+@needs_published
+def test_captions_say_what_is_irregular_in_the_folders(from_published):
+    _, folder = from_published
+    caption = (folder / "cifar10_3c3d_results.txt").read_text()
+    assert "holds runs with other decays (0.0005, 0.001, 0.004, 0.008) than that of the search, 0.002." in caption
+    assert "files repeated_seed (the same seed of the same setting again" in caption
+    assert "other decays" not in (folder / "fmnist_2c2d_results.txt").read_text()
+
+
+@needs_published
+@pytest.mark.slow
+def test_results_of_the_other_problems_are_compared_too(tmp_path):
+    figures = {figure.name: figure for figure in nonlinear.figures(Size.DEFAULT, TREES)}
+    expected = {"cifar100_allcnnc": 3, "svhn_wrn164": 3, "fmnist_vae": 1}
+    for problem, count in expected.items():
+        findings = figures[f"{problem}_results"].draw(FigureRuns(TREES).find).findings
+        published = [sentence for sentence in findings if "Published" in sentence]
+        assert len(published) == count
+        assert all("agree" in one and one.endswith("the same setting won.") for one in published)
+        if problem == "cifar100_allcnnc":
+            assert any("28 files cut_short" in sentence for sentence in findings)
+        if problem == "fmnist_vae":
+            assert any(
+                "as after two searches" in sentence and "0.001654, power 0.8" in sentence for sentence in findings
+            )
 
 
 @needs_published
@@ -178,3 +207,11 @@ def row(**changes):
 )
 def test_agreement_with_a_published_number_is_computed(changes, expected):
     assert expected in agreement(row(**changes), nonlinear.PUBLISHED["quadratic_deep", "power_sgd"])
+
+
+def test_published_mean_without_a_deviation_is_compared_by_its_digits():
+    published = nonlinear.PUBLISHED["svhn_wrn164", "power_sgd_decoupled"]
+    like = {"problem": "svhn_wrn164", "setting": published.setting}
+    assert "Published: 0.9630 at" in agreement(row(**like, mean=0.96297), published)
+    assert "the mean agrees to all digits; the same setting won" in agreement(row(**like, mean=0.96297), published)
+    assert "differs by +0.007" in agreement(row(**like, mean=0.97), published)

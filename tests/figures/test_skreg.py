@@ -5,10 +5,11 @@ import pytest
 
 from regbench import catalog
 from regbench.figures import kernel_priors, skreg
+from regbench.figures.effects import best_accuracy
 from regbench.figures.kernel_priors import RANKS
 from regbench.figures.plan import Size
-from regbench.figures.skreg_pipeline import LAMBDA, Pipeline
-from regbench.records import Kernel
+from regbench.figures.skreg_pipeline import ARMS, PENALIZED, Pipeline
+from regbench.records import Kernel, Part
 from regbench.regularizers import KernelPrior
 
 SHAPES = {"convolution_1": (5, 5, 1, 5), "convolution_2": (5, 5, 5, 10), "convolution_3": (5, 5, 10, 8)}
@@ -28,25 +29,30 @@ def correlated(shape, seed, reach=1.0):
 @pytest.fixture
 def pipeline():
     first, second = catalog.problem("digits_cnn_sk"), catalog.problem("digits_cnn_sk_few")
-    return Pipeline(first, second, 5, (2, 3), 0.01, (0.1, 1.0), tuning_seeds=2, seeds=3)
+    return Pipeline(first, second, 5, (2, 3), (0.01, 0.01), (0.005, 0.05), tuning_seeds=2, seeds=3)
+
+
+VALID = {"none": 0.5, "l2": 0.6, "sk": 0.7, "sk_and_start": 0.75, "start": 0.65, "isotropic_start": 0.55}
 
 
 @pytest.fixture
 def with_kernels(make_result):
-    """A run with kernels from a known prior and an accuracy that depends on method and strength."""
+    """A run with kernels from a known prior and an accuracy that depends on arm and factor."""
 
     def make(run, reach=1.0):
         spec = run.spec
-        valid = {"adam_sk_1": 0.9, "adam_sk_2_none": 0.5, "adam_sk_2_l2": 0.6, "adam_sk_2_sk": 0.7}[spec.candidate]
-        if spec.regularizer is not None and spec.candidate != "adam_sk_1":
-            factor = spec.regularizer.arguments["convolution_1"].arguments["factor"]
-            valid -= factor if spec.candidate == "adam_sk_2_sk" else -factor
-        values = {"valid_accuracies": valid, "test_accuracies": valid - 0.1}
+        valid = {"adam_sk_1": 0.9} | {f"adam_sk_2_{arm}": value for arm, value in VALID.items()}
+        best = valid[spec.candidate]
+        penalized = spec.regularizer.arguments.get("convolution_1")
+        if spec.candidate != "adam_sk_1" and penalized is not None:
+            factor = penalized.arguments["factor"]
+            best -= factor if "sk_2_sk" in spec.candidate else -factor
+        result = make_result(spec, valid_accuracies=best, test_accuracies=best - 0.1, valid_losses=-1.0)
         kernels = {
             layer: Kernel.from_array(correlated(shape, [spec.seed, number], reach))
             for number, (layer, shape) in enumerate(SHAPES.items())
         }
-        return make_result(spec, **values).model_copy(update={"kernels": kernels if run.keep_kernels else {}})
+        return result.model_copy(update={"kernels": kernels if run.keep_kernels else {}})
 
     return make
 
@@ -61,7 +67,7 @@ def trained(with_kernels):
     return make
 
 
-ALL = ("adam_sk_1", "adam_sk_2_none", "adam_sk_2_l2", "adam_sk_2_sk")
+ALL = ("adam_sk_1", *(f"adam_sk_2_{arm}" for arm in VALID))
 
 
 def counts(runs_by_key):
@@ -71,31 +77,33 @@ def counts(runs_by_key):
 def test_nothing_of_the_prior_is_settled_before_phase_1_is_there(pipeline, trained):
     find = trained()
     assert pipeline.priors(find) is None
-    assert counts(pipeline.tuning(find)) == {
-        ("none", 0.0): (2, 2),
-        ("SK", 0.1): (2, 0),
-        ("SK", 1.0): (2, 0),
-        ("L2", 0.1): (2, 2),
-        ("L2", 1.0): (2, 2),
+    settled = {key: count for key, (_, count) in counts(pipeline.tuning(find)).items()}
+    assert settled == {("none", 0.0): 2} | {
+        (arm, factor): 2 if arm == "L2" else 0 for arm in PENALIZED for factor in (0.005, 0.05)
     }
-    assert counts(pipeline.final(find)) == {"none": (3, 3), "SK": (3, 0), "L2": (3, 0)}
+    assert counts(pipeline.final(find)) == {arm: (3, 3 if arm == "none" else 0) for arm in ARMS}
 
 
-def test_all_planned_runs_are_different_before_and_after_phase_1(pipeline, trained):
-    for find in (trained(), trained("adam_sk_1")):
-        later = [*pipeline.tuning(find).values(), *pipeline.final(find).values()]
-        digests = {run.digest for run in pipeline.phase_1()} | {run.digest for runs in later for run in runs}
-        assert len(digests) == 5 + 5 * 2 + 3 * 3
+def test_all_planned_runs_are_different_once_phase_1_is_there(pipeline, trained):
+    find = trained("adam_sk_1")
+    later = [*pipeline.tuning(find).values(), *pipeline.final(find).values()]
+    digests = {run.digest for run in pipeline.phase_1()} | {run.digest for runs in later for run in runs}
+    assert len(digests) == 5 + 7 * 2 + 6 * 3
 
 
 def test_tuning_is_settled_with_phase_1_and_the_rest_with_the_tuning(pipeline, trained):
     find = trained("adam_sk_1")
     assert all(settled == count for count, settled in counts(pipeline.tuning(find)).values())
-    assert counts(pipeline.final(find)) == {"none": (3, 3), "SK": (3, 0), "L2": (3, 0)}
+    untuned = {arm: 0 if arm in PENALIZED else 3 for arm in ARMS}
+    assert counts(pipeline.final(find)) == {arm: (3, settled) for arm, settled in untuned.items()}
     find = trained(*ALL)
-    assert counts(pipeline.final(find)) == {"none": (3, 3), "SK": (3, 3), "L2": (3, 3)}
+    assert counts(pipeline.final(find)) == dict.fromkeys(ARMS, (3, 3))
     # The accuracy falls with the strength of SK and rises with that of L2.
-    assert (pipeline.best_alpha(find, "SK"), pipeline.best_alpha(find, "L2")) == (0.1, 1.0)
+    assert {arm: pipeline.best_factor(find, arm) for arm in PENALIZED} == {
+        "L2": 0.05,
+        "SK": 0.005,
+        "SK and start": 0.005,
+    }
 
 
 def test_fresh_seeds_are_not_those_of_the_tuning(pipeline, trained):
@@ -105,19 +113,64 @@ def test_fresh_seeds_are_not_those_of_the_tuning(pipeline, trained):
     assert (tuning, final) == ({42, 43}, {44, 45, 46})
 
 
+def test_every_arm_with_a_penalty_has_the_same_budget_and_all_have_the_penalty_on_the_softmax(pipeline, trained):
+    find = trained(*ALL)
+    budgets = {arm: [] for arm in PENALIZED}
+    for (arm, factor), runs in pipeline.tuning(find).items():
+        budgets.get(arm, []).append((factor, [run.seed for run in runs]))
+    assert budgets["L2"] == budgets["SK"] == budgets["SK and start"]
+    for runs in pipeline.final(find).values():
+        for run in runs:
+            # Keras's L2(0.01).
+            assert run.spec.regularizer.arguments["logits"] == Part(name="l2", arguments={"factor": 0.02})
+
+
+def test_phase_1_has_the_penalties_of_the_source(pipeline):
+    of_layers = pipeline.phase_1()[0].spec.regularizer.arguments
+    # Keras's L2(0.05) on the convolutions and L2(0.01) on the dense layer.
+    assert {layer: one.arguments["factor"] for layer, one in of_layers.items()} == {
+        "convolution_1": 0.1,
+        "convolution_2": 0.1,
+        "convolution_3": 0.1,
+        "dense_1": 0.02,
+    }
+
+
+def test_starts_are_those_of_the_prior_or_of_the_same_variance(pipeline, trained):
+    find = trained(*ALL)
+    priors = pipeline.priors(find)
+    models = {arm: runs[0].problem.model.arguments for arm, runs in pipeline.final(find).items()}
+    for arm in ("none", "L2", "SK"):
+        assert "covariance_1" not in models[arm]
+    for number, fitted in enumerate(priors.values(), start=1):
+        covariance = fitted.prior.covariance
+        for arm in ("start", "SK and start"):
+            np.testing.assert_array_equal(models[arm][f"covariance_{number}"], covariance)
+        isotropic = np.array(models["isotropic start"][f"covariance_{number}"])
+        np.testing.assert_allclose(isotropic, np.eye(25) * np.trace(covariance) / 25)
+
+
 def test_l2_and_sk_are_the_same_penalty_where_the_covariance_is_the_identity(pipeline, trained):
     from regbench.engine.build import build_regularizer
 
     find = trained(*ALL)
-    (l2,), (sk,) = (pipeline.tuning(find)[method, 1.0][:1] for method in ("L2", "SK"))
+    (l2,), (sk,) = (pipeline.tuning(find)[arm, 0.05][:1] for arm in ("L2", "SK"))
     kernel = correlated(SHAPES["convolution_2"], 7).astype("float32")
     of_l2 = float(build_regularizer(l2.spec)["convolution_2"](kernel))
     # Float32 sums of 1,250 squares.
-    assert of_l2 == pytest.approx(LAMBDA * np.sum(kernel.astype(float) ** 2), rel=1e-5)
+    assert of_l2 == pytest.approx(0.05 * np.sum(kernel.astype(float) ** 2), rel=1e-5)
     arguments = sk.spec.regularizer.arguments["convolution_2"].arguments
-    assert (arguments["factor"], arguments["rank"]) == (LAMBDA, 2)
+    assert (arguments["factor"], arguments["rank"]) == (0.05, 2)
     prior = pipeline.priors(find)["convolution_2"].prior
     np.testing.assert_array_equal(arguments["covariance"], prior.covariance)
+
+
+def test_few_images_are_drawn_by_the_seed_in_the_figures():
+    for pipeline in (skreg._digits(Size.DEFAULT), skreg._mnist(Size.DEFAULT)):
+        for problem in (pipeline.second, pipeline.tuned_on or pipeline.second):
+            assert (problem.selection.draw, problem.selection.train_per_class) == ("seed", 8)
+        assert pipeline.second.selection.test_per_class is None
+        assert (len(pipeline.factors), pipeline.tuning_seeds, pipeline.seeds) == (8, 5, 40)
 
 
 def test_correlated_gaussian_explains_correlated_kernels_better_and_independent_ones_not(trained, pipeline):
@@ -160,16 +213,16 @@ def test_every_figure_is_drawn_from_its_runs(name, trained, pipeline):
     assert len(drawing.numbers)
     if name == "gain":
         means = drawing.numbers.groupby("comparison")["mean"].first()
-        # 0.7 - 0.05 * 0.1 for SK, 0.6 + 2 * 0.05 * 1.0 for L2 (our L2 has a half), 0.5 without.
+        # 0.7 - 0.005 for SK, 0.6 + 2 * 0.05 for L2 (our L2 has a half), 0.5 without.
         assert means["SK minus L2"] == pytest.approx(-0.5)
-        assert means["L2 minus none"] == pytest.approx(20.0)
+        assert means["SK minus none, last epoch"] == pytest.approx(19.5)
     if name == "likelihood":
         assert set(drawing.numbers["comparison"]) == set(RANKS)
 
 
 def test_published_log_likelihoods_are_drawn_for_the_images_of_the_source_only(trained, pipeline):
     find = trained("adam_sk_1")
-    for stem, published in (("digits", [np.nan]), ("silhouettes", [358.46 - 144.11, 413.26 - 289.35, 828.05 - 621.47])):
+    for stem, published in (("digits", [np.nan]), ("silhouettes", [358.46 - 144.11, 82.65 - 57.87, 82.81 - 62.15])):
         (figure,) = (one for one in skreg._of(stem, pipeline, []) if one.name == f"{stem}_likelihood")
         np.testing.assert_allclose(figure.draw(find).numbers["published"].unique(), published)
 
@@ -177,3 +230,10 @@ def test_published_log_likelihoods_are_drawn_for_the_images_of_the_source_only(t
 def test_silhouettes_are_planned_without_looking_at_the_images():
     runs = [run for figure in skreg.figures(Size.QUICK) for run in figure.runs(lambda run: None)]
     assert {run.problem.dataset for run in runs} == {"digits", "mnist", "silhouettes"}
+
+
+def test_accuracy_at_the_best_validation_loss_is_that_of_the_first_such_epoch(make_result, pipeline):
+    run = make_result(pipeline.phase_1()[0].spec, test_accuracies=0.3)
+    losses = run.losses_without_penalty | {"valid_losses": [3.0, 1.0, 1.0]}
+    curves = run.curves | {"test_accuracies": [0.1, 0.2, 0.3]}
+    assert best_accuracy(run.model_copy(update={"losses_without_penalty": losses, "curves": curves})) == 0.2

@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 from regbench import models
+from regbench.models import convex_quadratic
 
 EPSILON = float(np.finfo(np.float32).eps)
 # A loss is reached by at most 100 sums and some products in float32, relative to the largest term.
@@ -190,3 +191,35 @@ def test_convex_quadratic_is_determined_by_its_seed_and_starts_at_random() -> No
     assert not np.allclose(start, other_start)
     # Five standard errors of the standard deviation of 100 normal numbers.
     assert start.std() == pytest.approx(1, rel=5 / np.sqrt(200))
+
+
+def test_instance_of_the_source_gives_the_losses_that_it_prints() -> None:
+    """NSGD (l2 norm plus 1e-7, learning rate 0.1, Nesterov 0.9) in float64; the source computes in float32."""
+    matrix, offset, start = convex_quadratic.instance()
+
+    def loss(w: np.ndarray) -> float:
+        return float(w @ matrix @ w / 2 - offset @ w)
+
+    w, velocity, losses = start, np.zeros(100), []
+    for _ in range(1500):
+        losses.append(loss(w))
+        gradient = matrix @ w - offset
+        step = 0.1 * gradient / (np.linalg.norm(gradient) + 1e-7)
+        velocity = 0.9 * velocity - step
+        w = w + 0.9 * velocity - step
+    in_float64, printed = [94.4129, -186.5295, -248.3984, -429.9408], [94.4129, -186.5157, -248.3904, -429.9427]
+    ours = [losses[step] for step in (0, 99, 198, 1485)]
+    assert ours == pytest.approx(in_float64, abs=1e-3)
+    assert ours == pytest.approx(printed, abs=0.02)
+    assert convex_quadratic.minimum(100, 0, one_stream=True) == pytest.approx(-453.0813, abs=1e-3)
+
+
+def test_model_with_one_stream_is_that_instance_in_float32_and_starts_there_whatever_the_seed() -> None:
+    matrix, offset, start = convex_quadratic.instance()
+    for seed in (1, 2):
+        keras.utils.set_random_seed(seed)
+        model = models.build("convex_quadratic", {"one_stream": True}, (1,), 0)
+        layer = model.get_layer("convex_quadratic")
+        np.testing.assert_array_equal(layer.matrix, matrix.astype("float32"))
+        np.testing.assert_array_equal(layer.offset, offset.astype("float32"))
+        np.testing.assert_array_equal(model.get_weights()[0][0], start.astype("float32"))

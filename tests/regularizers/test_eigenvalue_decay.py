@@ -148,3 +148,87 @@ def test_iterations_that_are_no_positive_integer_are_refused(iterations):
 def test_vector_is_refused(value):
     with pytest.raises(ValueError, match=r"`kernel` must have at least two axes\. Received: shape=\(3,\)"):
         value(EigenvalueDecay(0.1), np.ones(3))
+
+
+def carry(penalty, kernel, block):
+    value, following = penalty.carried(keras.ops.convert_to_tensor(kernel), block)
+    return float(value), following
+
+
+def test_carried_block_follows_a_kernel_that_changes(gradient):
+    # Close singular values at the top, as where the penalty has pushed the largest one down to the next.
+    generator = np.random.default_rng(9)
+    kernel = kernel_with_singular_values((60, 40), np.array([1.0, *np.linspace(0.97, 0.01, 39)]))
+    penalty = EigenvalueDecay(1.0)
+    block = penalty.first_block(kernel)
+    for _ in range(100):
+        kernel = kernel + 1e-4 * generator.normal(size=kernel.shape)
+        _, block = carry(penalty, kernel, block)
+    left, values, right = np.linalg.svd(kernel)
+    slope = gradient(lambda tensor: penalty.carried(tensor, block)[0], kernel)
+    np.testing.assert_allclose(slope, np.outer(left[:, 0], right[0]), atol=1e-3)
+    assert carry(penalty, kernel, block)[0] == pytest.approx(values[0], rel=1e-4)
+    assert carry(penalty, kernel, block)[0] <= values[0] * (1 + 1e-6)
+
+
+@pytest.mark.parametrize("shape", [(60, 40), (40, 60), (300, 200), (3, 3, 4, 8), (6, 3)], ids=str)
+def test_first_block_is_orthonormal_and_holds_the_dominant_vector(shape):
+    kernel = np.random.default_rng(4).normal(size=shape)
+    block = np.asarray(EigenvalueDecay(1.0).first_block(kernel), "float64")
+    assert block.shape == (shape[-1], min(8, shape[-1]))
+    np.testing.assert_allclose(block.T @ block, np.eye(block.shape[1]), atol=1e-5)
+    value, _ = carry(EigenvalueDecay(1.0), kernel, block)
+    assert 0.99 * largest_singular_value(kernel) < value < 1.00001 * largest_singular_value(kernel)
+
+
+def test_block_is_not_lost_where_the_kernel_is_zero(gradient):
+    penalty, zeros = EigenvalueDecay(1.0), np.zeros((20, 12))
+    block = penalty.first_block(zeros)
+    value, following = carry(penalty, zeros, block)
+    assert value == 0
+    np.testing.assert_array_equal(gradient(lambda tensor: penalty.carried(tensor, block)[0], zeros), zeros)
+    kernel = kernel_with_singular_values((20, 12), 0.8 ** np.arange(12.0))
+    for _ in range(100):
+        value, following = carry(penalty, kernel, following)
+    assert value == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e30])
+def test_carried_norm_and_that_of_the_source_neither_overflow_nor_vanish(scale, value):
+    kernel = (scale * kernel_with_singular_values((9, 7), 0.5 ** np.arange(7.0))).astype("float32")
+    penalty = EigenvalueDecay(1.0)
+    assert carry(penalty, kernel, penalty.first_block(kernel))[0] == pytest.approx(scale, rel=1e-3)
+    of_source = EigenvalueDecay(1.0, differentiate_through=True)
+    assert value(of_source, kernel, "float32") == pytest.approx(scale, rel=1e-3)
+
+
+def test_carried_penalty_has_the_factor(gradient):
+    kernel = np.random.default_rng(4).normal(size=(9, 7))
+    block = EigenvalueDecay(1.0).first_block(kernel)
+    one, third = (EigenvalueDecay(factor) for factor in (1.0, 0.3))
+    assert carry(third, kernel, block)[0] == pytest.approx(0.3 * carry(one, kernel, block)[0])
+    slopes = [gradient(lambda tensor, one=one: one.carried(tensor, block)[0], kernel) for one in (one, third)]
+    np.testing.assert_allclose(slopes[1], 0.3 * slopes[0])
+
+
+def test_source_is_what_it_computes_and_its_gradient_passes_through_the_products(value, assert_gradient_agrees):
+    kernel = np.random.default_rng(4).uniform(-0.1, 0.1, size=(30, 20))
+    penalty = EigenvalueDecay(1.0, differentiate_through=True)
+    assert value(penalty, kernel) == pytest.approx(rayleigh_quotient_of_the_source(kernel))
+    assert_gradient_agrees(penalty, kernel)
+
+
+def test_gradient_of_the_source_points_elsewhere_at_a_glorot_start_and_alike_where_there_is_a_gap(gradient):
+    generator, through = np.random.default_rng(4), EigenvalueDecay(1.0, differentiate_through=True)
+    start = generator.uniform(-1, 1, size=(300, 200)) * np.sqrt(6 / 500)
+    gap = kernel_with_singular_values((30, 20), 0.3 ** np.arange(20.0))
+    cosines = [np.sum(gradient(through, one) * gradient(EigenvalueDecay(1.0), one)) for one in (start, gap)]
+    cosines[0] /= np.linalg.norm(gradient(through, start))
+    assert abs(cosines[0]) < 0.6
+    assert cosines[1] == pytest.approx(1, abs=1e-3)
+
+
+@pytest.mark.parametrize("name", ["warm_start", "differentiate_through"])
+def test_switches_must_be_true_or_false(name):
+    with pytest.raises(ValueError, match=rf"`{name}` must be true or false\. Received: {name}=1"):
+        EigenvalueDecay(0.1, **{name: 1})

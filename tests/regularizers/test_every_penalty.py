@@ -20,7 +20,7 @@ PENALTIES = {
     "smooth_kernel_rank_2": lambda factor: SmoothKernel(factor, CORRELATED, rank=2),
     "smooth_kernel_rank_3": lambda factor: SmoothKernel(factor, np.kron(CORRELATED, np.eye(2)), rank=3),
 }
-DENSE = [name for name in PENALTIES if not name.startswith("smooth")]
+DENSE = [name for name in PENALTIES if not name.startswith(("smooth", "brock"))]
 
 
 def kernels_for(name, kernel):

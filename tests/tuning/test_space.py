@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from regbench import catalog
 from regbench.errors import DefinitionError, UnknownNameError
 from regbench.records import Candidate, Choices, Coupling, Decay, Part, Problem, Range
 from regbench.tuning import space
@@ -235,3 +236,33 @@ def test_points_and_parts_need_no_heavy_package():
     environment = os.environ | {"PYTHONPATH": str(root)}
     printed = subprocess.run([sys.executable, "-c", code], env=environment, check=True, capture_output=True, text=True)
     assert not {"optuna", "keras", "tensorflow", "pandas", "scipy"} & set(printed.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("regularizer", "setting", "said"),
+    [
+        ({"name": "eigenvalue_decay", "arguments": {"factor": 0.1}}, {}, {"warm_start": True}),
+        ({"name": "eigenvalue_decay", "arguments": {"factor": 0.1, "warm_start": False}}, {}, {"warm_start": False}),
+        ({"name": "eigenvalue_decay", "arguments": {"factor": 0.1, "differentiate_through": True}}, {}, {}),
+        ({"name": "orthogonal", "arguments": {"factor": 0.1}}, {}, {}),
+        (
+            {"name": "orthogonal", "arguments": {"factor": 0.1, "form": "spectral_restricted_isometry_squared"}},
+            {},
+            {"gram": "smaller"},
+        ),
+        (
+            {
+                "name": "orthogonal",
+                "arguments": {"factor": 0.1, "form": Choices(choices=("norm", "spectral_restricted_isometry"))},
+            },
+            {"regularizer.form": "spectral_restricted_isometry"},
+            {"gram": "smaller"},
+        ),
+    ],
+)
+def test_run_says_what_its_regularizer_takes_for_granted_today_and_did_not_always(regularizer, setting, said):
+    candidate = CANDIDATE.model_dump() | {"regularizer": regularizer, "optimizer": Part(name="sgd")}
+    problem = catalog.problem("digits_mlp")
+    _, resolved, _ = space.resolve(Candidate.model_validate(candidate | {"decay": Decay()}), setting, problem)
+    later = {name: value for name, value in resolved.arguments.items() if name in ("warm_start", "gram")}
+    assert later == said
