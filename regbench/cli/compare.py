@@ -81,7 +81,7 @@ def compare(
 
     trials = None if budget is None else catalog.budget_trials(budget)
     with progress.Waiting("comparing"):
-        comparison = compare_results(problems, results=options.trees_of(results), budget=trials, **others)
+        comparison = compare_results(problems, results=values.trees_of(results), budget=trials, **others)
         _compute(comparison)
     if plots is not None:
         with progress.Waiting("drawing"):

@@ -1,7 +1,6 @@
 """The arguments and options that several commands share; `values` reads what is given to them."""
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import click
@@ -131,17 +130,6 @@ def results(what: str, *old_names: str) -> Decorator:
 def several_results(what: str) -> Decorator:
     """`--results` for several results trees, with what they are to the command."""
     return click.option("--results", multiple=True, callback=values.trees, metavar="DIR", help=f"Results tree{what}")
-
-
-DEFAULT_TREE = Path("results")
-
-
-def trees_of(results: Sequence[str]) -> list[str]:
-    """The trees that were named; else the default one, if there is more in it than what comes with regbench."""
-    if results or not DEFAULT_TREE.is_dir():
-        return list(results)
-    own = any(entry.name not in ("bundled", "surfaces") for entry in DEFAULT_TREE.iterdir())
-    return [str(DEFAULT_TREE)] if own else []
 
 
 baselines = click.option(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from regbench.cli import options, progress, terminal
+from regbench.cli import options, progress, terminal, values
 from regbench.cli.codes import DONE
 from regbench.errors import DefinitionError
 
@@ -46,7 +46,7 @@ def power(
     from regbench.comparison import power as power_of
 
     with progress.Waiting("reading"):
-        found = power_of(problem, one, other, results=options.trees_of(results), baselines=baselines)
+        found = power_of(problem, one, other, results=values.trees_of(results), baselines=baselines)
         rows = _seen(found) if difference is None else _needed(found, difference)
     if form == "json":
         terminal.show_json(rows)

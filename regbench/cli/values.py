@@ -11,6 +11,7 @@ from regbench import catalog
 from regbench.errors import DefinitionError
 from regbench.records import Scalar
 
+DEFAULT_TREE = Path("results")
 _BARE_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_.:-]*")
 
 
@@ -106,3 +107,11 @@ def _exists(path: str) -> bool:
         return Path(path).exists()
     except OSError:  # the name is too long, say
         return False
+
+
+def trees_of(results: Sequence[str]) -> list[str]:
+    """The trees that were named; else the default one, if there is more in it than what comes with regbench."""
+    if results or not DEFAULT_TREE.is_dir():
+        return list(results)
+    own = any(entry.name not in ("bundled", "surfaces") for entry in DEFAULT_TREE.iterdir())
+    return [str(DEFAULT_TREE)] if own else []
