@@ -84,7 +84,8 @@ def test_what_is_called_the_same_is_the_same(name):
 def test_format_is_one_of_those_that_the_command_has(name):
     (option,) = [option for option in COMMANDS[name].params if option.name == "form"]
     arguments = {"run": "digits_mlp sgd", "search": "digits_mlp sgd", "plan": "digits_mlp sgd"}.get(name, "")
-    arguments = {"show": "adam", "check": "module:Class", "lint": "tree"}.get(name, arguments)
+    others = {"show": "adam", "check": "module:Class", "lint": "tree", "power": "digits_mlp sgd adam"}
+    arguments = others.get(name, arguments)
     for form in option.metavar.split("|"):
         assert read(f"{name} {arguments} --format {form}")["form"] == form
     assert read(f"{name} {arguments}")["form"] == option.metavar.split("|")[0]
