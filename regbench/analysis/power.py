@@ -85,7 +85,7 @@ class Power:
             ValueError: it is not one of `counts`.
         """
         if count not in self.counts(what):
-            raise ValueError(f"`count` must be one that `counts` has. Received: {what}, count={count}")
+            raise ValueError(f"`count` must be one that `counts` has. Received: what={what!r}, count={count!r}")
         difference, freedom = {"searches": self._searches, "trials": self._trials, "seeds": self._seeds}[what](count)
         visible = difference.detectable(LEVEL)
         tails = stats.chi2.ppf([(1 + self._level) / 2, (1 - self._level) / 2], freedom)

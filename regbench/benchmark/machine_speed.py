@@ -59,6 +59,7 @@ class Measured(NamedTuple):
 
 
 MEASURED = {
+    ("conv_1d", (40,)): Measured(0.6, 0, 1.6e-5),
     ("conv_2c2d", (8, 8, 1)): Measured(0.6, 0, 1.1e-5),
     ("conv_2c2d", (28, 28, 1)): Measured(1.2, 0, 4.5e-4),
     ("conv_3c2d", (8, 8, 1)): Measured(0.7, 0, 3e-5),
@@ -68,10 +69,12 @@ MEASURED = {
     ("conv_4c2d", (32, 32, 3)): Measured(1.2, 0, 9e-4),
     ("convex_quadratic", (1,)): Measured(0.6, 5e-6, 0),
     ("dropout_mlp", (28, 28, 1)): Measured(2.0, 0, 4e-5),
+    ("gru", (40,)): Measured(2.7, 0, 2.6e-5),
     ("logreg", (28, 28, 1)): Measured(0.8, 0, 1.2e-6),
     ("mlp", (8, 8, 1)): Measured(1.4, 8e-5, 3.5e-7),
     ("mlp", (28, 28, 1)): Measured(1.1, 0, 4.5e-5),
     ("quadratic", (100,)): Measured(0.8, 1.1e-4, 5.5e-7),
+    ("residual_mlp", (40,)): Measured(1.4, 0, 7e-6),
     ("two_d", (2,)): Measured(0.5, 5e-6, 2e-8),
     ("vgg16", (32, 32, 3)): Measured(4.0, 0, 6e-1),
 }

@@ -43,7 +43,7 @@ def power(
         if not search.can_win or not search.spread_freedom:
             raise ResultsError(
                 f"{label} on {problem}: must have a winner with 2 fresh seeds or more. "
-                f"Received: {search.fresh_seeds} fresh seeds"
+                f"Received: fresh_seeds={search.fresh_seeds!r}"
             )
         found.append(search)
     entries = comparison.table.set_index("label")

@@ -27,6 +27,7 @@ from regbench.plots.learning_curves import CURVE_LABELS, learning_curves
 from regbench.plots.metric_grid import GridPanel, metric_grid
 from regbench.plots.sensitivity import sensitivity_map
 from regbench.records import METRICS, SPLITS, Problem
+from regbench.trees.irregularities import LEAK
 
 SOURCE = "Norridge 2022, arXiv 2207.12505, and its result files"
 POWERS = ("power_sgd", "power_momentum", "power_nesterov")
@@ -59,9 +60,17 @@ def figures(size: Size, trees: Sequence[Path] = ()) -> list[PaperFigure]:
     if entries.is_foreign(with_powers).any():
         paper_figures = []
         for problem in sorted(with_powers["problem"].unique()):
-            couplings = runs[(runs["problem"] == problem) & runs["candidate"].isin(wanted)]["coupling"]
-            shown = Entries(trees, [problem], wanted)
-            paper_figures += _of(problem, shown, couplings.nunique() > 1, ["Nothing was trained for this figure."])
+            there = runs[(runs["problem"] == problem) & runs["candidate"].isin(wanted)]
+            departures = ["Nothing was trained for this figure."]
+            names = wanted
+            if (leaks := there["irregular"].str.contains(LEAK)).any():
+                names = sorted(set(there.loc[leaks, "candidate"]))
+                departures.append(
+                    "The baselines are left out: the winners of the others were chosen by validation that overlaps "
+                    "training, and these two kinds do not compare."
+                )
+            couplings = there.loc[there["candidate"].isin(names), "coupling"]
+            paper_figures += _of(problem, Entries(trees, [problem], names), couplings.nunique() > 1, departures)
         return paper_figures
     return [figure for plan in _plans(size) for figure in _searched(plan, trees, wanted)]
 
@@ -180,7 +189,7 @@ def _left_out(comparison: Comparison) -> list[str]:
         sentences.append(f"No validation curves are in the files of {', '.join(without)}.")
     missing = [name for name in BASELINES if name not in set(comparison.table["candidate"])]
     if missing:
-        sentences.append(f"No results of {', '.join(missing)} are there.")
+        sentences.append(f"No results of {', '.join(missing)} are shown.")
     return sentences
 
 

@@ -44,10 +44,12 @@ class Schedule(Record):
         return self
 
     @model_serializer(mode="wrap")
-    def _without_version_1(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """As files had it before there were versions."""
+    def _as_before(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """As files had it before there were versions and restarts, where there is none of them."""
         table: dict[str, Any] = plain(self)
-        return table if self.version > 1 else {key: value for key, value in table.items() if key != "version"}
+        left_out = {"version"} if self.version == 1 else set()
+        left_out |= set() if self.restart else {"restart"}
+        return {key: value for key, value in table.items() if key not in left_out}
 
     @property
     def title(self) -> str:

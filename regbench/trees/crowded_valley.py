@@ -9,8 +9,6 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import numpy as np
-
 from regbench.records import TUNING_SEED
 
 _TRIALS = 50  # the first ones; what follows is drawn from ranges that differ by problem and schedule
@@ -45,6 +43,8 @@ def space_of(candidate: str, hyperparameters: Mapping[str, Any]) -> str:
 @functools.cache
 def _draws(with_lookahead: bool) -> list[tuple[float, float]]:
     """Of each trial the learning rate, and where the next draw lies between the ends of its range."""
+    import numpy as np  # most trees hold no run that asks for it
+
     stream = np.random.RandomState(TUNING_SEED)
     draws = []
     for _ in range(_TRIALS):
