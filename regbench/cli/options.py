@@ -133,11 +133,7 @@ def several_results(what: str) -> Decorator:
 
 
 baselines = click.option(
-    "--baselines",
-    default="bundled",
-    show_default=True,
-    metavar="bundled|none|DIR",
-    help="What comes with regbench, nothing, or a results tree.",
+    "--baselines", default="bundled", show_default=True, metavar="bundled|none|DIR", help="Bundled, none or a tree."
 )
 
 data_dir = click.option(
