@@ -1,6 +1,6 @@
 """Print how often claims err and what they find: searches of known truth through the code that compares real ones.
 
-    scripts/calibrate                       everything (an hour)
+    scripts/calibrate                       everything (hours on one core)
     scripts/calibrate same unlike gain      some tables
     scripts/calibrate --repetitions 50 --budgets 25 --surfaces FILE ... same
 

@@ -14,8 +14,8 @@ Holm's procedure judged the pair: they exclude 0 where a difference is claimed, 
 
 Nothing is claimed of losses that contain a penalty term: they measure another thing for every strength. Nor of fewer
 than five fresh seeds, of searches with unequal budgets or two samplers, of one candidate whose definition changed in
-between, given the budget of a single search whose last trials depend on its first (large), where winners are not chosen
-by what they ended with (all modes but `final`), or by validation that overlaps training: the row says why.
+between, given the budget of a single search whose trials depend on each other (tpe, large), where winners are not
+chosen by what they ended with (all modes but `final`), or by validation that overlaps training: the row says why.
 
 `docs/claims.md` has the procedure with its sources and how often it errs.
 """

@@ -37,7 +37,7 @@ LOADINGS = 3
 """How many numbers tell the draw error of a division."""
 
 _SEEN = 20
-"""Trials of each search, on average, that a division looks at: later ones win a search with a chance of 1e-9."""
+"""Trials of each search, on average, that a division looks at: later ones have no weight that could be seen."""
 
 _NEGLIGIBLE = 1e-9
 """Weights below this cannot be seen in any result."""
@@ -116,7 +116,7 @@ def draw_loadings(trials: int) -> np.ndarray:
     """The draw variance as a sum of squares: `(values @ loadings)**2`, with the values sorted, the best first.
 
     Returns:
-        Shape (trials, LOADINGS), the largest ones; they miss some 3 % of the variance.
+        Shape (trials, LOADINGS), the largest ones; they miss 2 to 4 % of its trace.
     """
     if trials < 2:
         return np.zeros((trials, LOADINGS))

@@ -32,7 +32,7 @@ SHOWN = {"searches": (1, 3, 5, 10), "trials": (10, 25, 50, 75), "seeds": (5, 9, 
 """What is told where no difference is asked for."""
 
 _SUBSETS = 100
-_QUESTIONS: dict[str, Question] = {"searches": "budget", "trials": "budget", "seeds": "settings"}
+QUESTIONS: dict[str, Question] = {"searches": "budget", "trials": "budget", "seeds": "settings"}
 
 
 class Sight(NamedTuple):
@@ -90,7 +90,7 @@ class Power:
         visible = difference.detectable(LEVEL)
         tails = stats.chi2.ppf([(1 + self._level) / 2, (1 - self._level) / 2], freedom)
         low, high = visible * np.sqrt(freedom / tails)
-        return Sight(_QUESTIONS[what], what, count, visible, float(low), float(high), self._runs(what, count))
+        return Sight(QUESTIONS[what], what, count, visible, float(low), float(high), self._runs(what, count))
 
     def counts(self, what: str) -> range | tuple[int, ...]:
         """How many of them can be thought of, the fewest first."""
@@ -120,7 +120,7 @@ class Power:
     def _searches(self, count: int) -> tuple[Difference, float]:
         if count == 1:
             seen = redrawing.difference(*self._pair)
-            return seen, FREEDOM
+            return seen, seen.freedom
         variance = sum(search.draw_variance + self._seed_variance(search, self._few) for search in self._pair)
         return Difference(0.0, float(np.sqrt(variance / count)), 2.0 * count - 2), FREEDOM
 

@@ -90,13 +90,13 @@ def _shares(tables: np.ndarray, values: np.ndarray, seen: np.ndarray) -> np.ndar
         seen: shape (pairs,).
     """
     as_large, divided = np.zeros(len(seen)), np.zeros(len(seen))
-    open_ = np.arange(len(seen))
+    undecided = np.arange(len(seen))
     for start in range(0, len(tables), _AT_ONCE):
         part = tables[start : start + _AT_ONCE]
-        as_large[open_] += (_relative(part, values[:, open_]) >= seen[open_] * (1 - _ROUNDING)).sum(axis=0)
-        divided[open_] += len(part)
-        open_ = open_[as_large[open_] <= _HOPELESS * divided[open_]]
-        if not len(open_):
+        as_large[undecided] += (_relative(part, values[:, undecided]) >= seen[undecided] * (1 - _ROUNDING)).sum(axis=0)
+        divided[undecided] += len(part)
+        undecided = undecided[as_large[undecided] <= _HOPELESS * divided[undecided]]
+        if not len(undecided):
             break
     return (1 + as_large) / (1 + divided)
 

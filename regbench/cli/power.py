@@ -56,12 +56,14 @@ def power(
 
 
 def _needed(found: "Power", difference: float) -> list[dict[str, Any]]:
+    from regbench.analysis.power import QUESTIONS
+
     rows = []
-    for what in NAMES:
+    for what in filter(found.counts, NAMES):  # of a candidate of which nothing is searched there is one trial
         needed, low, high = found.needed(what, difference)
         rows.append(
             {
-                "question": found.of(what, found.counts(what)[0]).question,
+                "question": QUESTIONS[what],
                 "what": what,
                 "needed": _count(needed),
                 "low": _count(low),

@@ -59,9 +59,8 @@ def read(dataset: Dataset, folder: Path) -> RawData:
     mean, deviation = curves.mean(), curves.std()
     inputs, validation = (((values - mean) / deviation).astype(np.float32) for values in (curves, others))
     split = dataset.train_size
-    return RawData(
-        *(inputs[:split], labels[:split]), *(inputs[split:], labels[split:]), *(validation, their_labels)
-    )  # fmt: skip
+    train, test = (inputs[:split], labels[:split]), (inputs[split:], labels[split:])
+    return RawData(*train, *test, validation, their_labels)
 
 
 def generate(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

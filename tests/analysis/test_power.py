@@ -78,3 +78,14 @@ def test_searches_without_spread_are_refused():
         Power(one, next(iter(silent.values())))
     with pytest.raises(ValueError, match="`count` must be one that `counts` has"):
         Power(one, other).of("searches", 2)
+
+
+def test_candidate_without_a_search_has_no_trials_to_add():
+    one, other = pair(flat(), budget=1)
+    both = Power(one, other)
+    assert not both.counts("trials")
+    assert both.needed("trials", 1.0) == (None, None, None)
+    seen = both.of("searches", 1)
+    # But for Welch's degrees of freedom, 15.7 in place of 16.
+    assert seen.visible == pytest.approx(both.of("seeds", 9).visible, rel=0.005)
+    assert seen.low < seen.visible < seen.high
