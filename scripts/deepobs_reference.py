@@ -120,22 +120,45 @@ def evaluate_graph(options: argparse.Namespace) -> None:
     with data_folder(genuine, options.data_dir):
         problem = build_problem(tf, genuine, options.problem, batch_size, options.weight_decay, options.seed)
     variables = tf.trainable_variables()
+    states = [variable for variable in tf.global_variables() if is_state(tf, variable)]
     inputs = dict(zip("xy", tf.nest.flatten(problem.dataset.batch), strict=False))
-    unknown = sorted(set(given) - set(inputs) - {f"weight_{index}" for index in range(len(variables))})
+    draws = random_draws(tf)
+    held = {f"weight_{index}": variable for index, variable in enumerate(variables)}
+    held |= {f"state_{index}": variable for index, variable in enumerate(states)}
+    unknown = sorted(set(given) - set(inputs) - set(draws) - set(held))
     if unknown:
-        raise SystemExit(f"`input` must hold {list(inputs)} and at most {len(variables)} weights. Received: {unknown}")
+        raise SystemExit(
+            f"`input` must hold {list(inputs)}, at most {len(variables)} weights, {len(states)} states and "
+            f"{len(draws)} draws. Received: {unknown}"
+        )
     fetches = collect_fetches(tf, problem, variables)
+    updates = tf.get_collection(tf.GraphKeys.UPDATE_OPS)
     # Grappler ties the constants it folds to the iterator, which is fed here and never started.
     configuration = tf.ConfigProto()
     configuration.graph_options.rewrite_options.disable_meta_optimizer = True
     with tf.Session(config=configuration) as session:
         session.run(tf.global_variables_initializer())
-        for index, variable in enumerate(variables):
-            if f"weight_{index}" in given:
-                session.run(variable.initializer, {variable.initializer.inputs[1]: given[f"weight_{index}"]})
+        for key, variable in held.items():
+            if key in given:
+                session.run(variable.initializer, {variable.initializer.inputs[1]: given[key]})
         session.run(problem.dataset.phase.assign(options.phase))
-        values = session.run(fetches, {tensor: given[key] for key, tensor in inputs.items()})
+        fed = {tensor: given[key] for key, tensor in (inputs | draws).items() if key in given}
+        values, _ = session.run([fetches, updates], fed)
+        values |= {f"state_{index}": value for index, value in enumerate(session.run(states))}
     np.savez(options.output, names=np.array([variable.name for variable in variables]), **values)
+
+
+def is_state(tf: Any, variable: Any) -> bool:
+    """Whether a variable is state of the network: moving statistics, or what a recurrent network carries over."""
+    return variable.dtype.base_dtype == tf.float32 and all(variable is not one for one in tf.trainable_variables())
+
+
+def random_draws(tf: Any) -> dict[str, Any]:
+    """Returns what the network draws, for dropout and for latent variables, each in the order in which it was built."""
+    operations = [op for op in tf.get_default_graph().get_operations() if "nitializer" not in op.name]
+    kinds = {"uniform": "RandomUniform", "normal": "RandomStandardNormal"}
+    drawn = {key: [op.outputs[0] for op in operations if op.type == kind] for key, kind in kinds.items()}
+    return {f"{key}_{index}": draw for key, draws in drawn.items() for index, draw in enumerate(draws)}
 
 
 def collect_fetches(tf: Any, problem: Any, variables: list[Any]) -> dict[str, Any]:
@@ -146,7 +169,8 @@ def collect_fetches(tf: Any, problem: Any, variables: list[Any]) -> dict[str, An
     fetches["regularizer"] = problem.regularizer
     if problem.accuracy is not None:
         fetches["accuracy"] = problem.accuracy
-    softmax = [op for op in tf.get_default_graph().get_operations() if op.type == "SoftmaxCrossEntropyWithLogits"]
+    kinds = ("SoftmaxCrossEntropyWithLogits", "SparseSoftmaxCrossEntropyWithLogits")
+    softmax = [op for op in tf.get_default_graph().get_operations() if op.type in kinds]
     if len(softmax) == 1:
         fetches["logits"] = softmax[0].inputs[0]
     for index, (variable, gradient) in enumerate(zip(variables, tf.gradients(objective, variables), strict=True)):
@@ -292,7 +316,7 @@ def parse_options() -> argparse.Namespace:
             command.add_argument("--output", type=Path, required=True)
     for command in (graph, run):
         command.add_argument("--weight-decay", type=float, help="default: the problem's own factor")
-    graph.add_argument("--input", type=Path, required=True, help="x, y (one-hot), and weight_0, weight_1, ... if given")
+    graph.add_argument("--input", type=Path, required=True, help="x, y (one-hot); weight_0, state_0, uniform_0, ...")
     graph.add_argument("--phase", choices=("train", "train_eval", "test"), default="test")
     initial.add_argument("--count", type=int, default=10)
     batches.add_argument("--epochs", type=int, default=2)

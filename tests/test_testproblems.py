@@ -11,9 +11,14 @@ from regbench.records import Problem
 
 CLASSIFICATIONS = [
     "cifar100_3c3d",
+    "cifar100_allcnnc",
+    "cifar100_vgg16",
+    "cifar100_vgg19",
+    "cifar100_wrn404",
     "cifar10_3c3d",
     "cifar10_cnn",
     "cifar10_vgg16",
+    "cifar10_vgg19",
     "digits_2c2d",
     "digits_cnn_sk",
     "digits_cnn_sk_few",
@@ -35,10 +40,14 @@ CLASSIFICATIONS = [
     "silhouettes_cnn",
     "silhouettes_cnn_few",
     "svhn_3c3d",
+    "svhn_wrn164",
 ]
+AUTOENCODERS = ["fmnist_vae", "mnist_vae"]
 LOSSES = ["convex_quadratic", "quadratic_deep", "two_d_beale", "two_d_branin", "two_d_rosenbrock"]
+LARGE = ("vgg16", "vgg19", "wide_resnet")
+ALL = CLASSIFICATIONS + AUTOENCODERS + LOSSES
 SOME_BUILDS = [
-    pytest.param(name, marks=pytest.mark.slow) if name == "cifar10_vgg16" else name for name in CLASSIFICATIONS + LOSSES
+    pytest.param(name, marks=pytest.mark.slow) if catalog.problem(name).model.name in LARGE else name for name in ALL
 ]
 
 
@@ -54,7 +63,7 @@ def build(problem: Problem) -> keras.Model:
 
 def test_bundled_problems_are_those_listed_here() -> None:
     bundled = [path.stem for path in catalog.data_folder("testproblems").glob("*.toml")]
-    assert sorted(bundled) == sorted(CLASSIFICATIONS + LOSSES)
+    assert sorted(bundled) == sorted(ALL)
 
 
 @pytest.mark.parametrize("name", SOME_BUILDS)
@@ -130,6 +139,14 @@ def test_deep_mlp_has_thirty_hidden_layers_and_the_others_are_those_of_their_sou
         ("svhn_3c3d", 100, 128, 0.002, None),
         ("cifar100_3c3d", 100, 128, 0.002, None),
         ("cifar10_vgg16", 100, 128, 0.0005, None),
+        ("cifar10_vgg19", 100, 128, 0.0005, None),
+        ("cifar100_vgg16", 100, 128, 0.0005, None),
+        ("cifar100_vgg19", 100, 128, 0.0005, None),
+        ("cifar100_allcnnc", 350, 256, 0.0005, 0.525604),
+        ("cifar100_wrn404", 100, 128, 0.0005, None),
+        ("svhn_wrn164", 160, 128, 0.0005, 0.950199),
+        ("mnist_vae", 50, 64, 0.0, 73.4982),
+        ("fmnist_vae", 100, 64, 0.0, 92.9776),
     ],
 )
 def test_defaults_are_those_of_deepobs(

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import keras
 
 _NAMES = (
+    "allcnnc",
     "conv_1d",
     "conv_2c2d",
     "conv_3c2d",
@@ -32,7 +33,10 @@ _NAMES = (
     "quadratic",
     "residual_mlp",
     "two_d",
+    "vae",
     "vgg16",
+    "vgg19",
+    "wide_resnet",
 )
 
 
