@@ -16,7 +16,7 @@ from pathlib import Path
 
 from regbench.catalog import own_sources
 from regbench.errors import DefinitionError
-from regbench.records import Candidate, Part
+from regbench.records import Candidate, Part, Problem
 
 UNKNOWN = "unknown"
 """In place of the digest of a module that has no file."""
@@ -30,6 +30,11 @@ _loading = threading.RLock()
 def names_in(*parts: Part | None) -> set[str]:
     """What of the user's own the parts name."""
     return {name for part in parts if part is not None for name in _names(part) if ":" in name}
+
+
+def parts_of(problem: Problem) -> list[Part]:
+    """The parts of a problem that may name what is the user's own."""
+    return [problem.model, *(Part(name=name) for name in (problem.loss, problem.metric, *problem.metrics))]
 
 
 def names_of(candidate: Candidate) -> set[str]:

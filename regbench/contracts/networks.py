@@ -51,7 +51,7 @@ class Network:
         if dataset.files:
             datasets.locate(problem.dataset, data_dir)
         environment.prepare()  # before own code loads Keras
-        own_code.load(own_code.names_in(problem.model))
+        own_code.load(own_code.names_in(*own_code.parts_of(problem)))
         classes = len((problem.selection or Selection()).classes or ()) or dataset.classes
         if classes:
             selection = problem.selection or Selection()
@@ -112,7 +112,7 @@ class Network:
 def small_run(problem: Problem, seed: int, data_dir: Path | None) -> RunResult:
     """A run of few steps, in this process or another."""
     environment.prepare()
-    own_code.load(own_code.names_in(problem.model))
+    own_code.load(own_code.names_in(*own_code.parts_of(problem)))
     spec = RunSpec(
         problem=problem,
         candidate="sgd",

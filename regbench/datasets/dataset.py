@@ -66,6 +66,7 @@ class Dataset:
         augmentation: what the engine does to training inputs, named after the data for which it was published.
         folder: of the files, below the data folder; empty where the data are generated or come with a library.
         files: the files in the order in which they are read.
+        target_shape: of one target: () for a class or a number, (k,) for several numbers, (length,) for tokens.
         train_files: over how many files of equal length the training samples are spread.
     """
 
@@ -82,15 +83,17 @@ class Dataset:
     folder: str = ""
     files: tuple[DataFile, ...] = ()
     train_files: int = 1
+    target_shape: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
 class RawData:
     """A data set in memory, as stored: nothing scaled, shuffled or split yet.
 
-    Inputs are uint8 images of shape (n, height, width, channels) or float32; targets are int32 of shape (n,), or empty
-    float32 of shape (n, 0) where there are none. The validation arrays are None where the split comes out of the
-    training samples.
+    Inputs are uint8 images of shape (n, height, width, channels) or float32; targets are int32 classes (n,) or tokens
+    (n, length), float32 numbers (n,) or (n, k), or empty float32 of shape (n, 0) where there are none. `train_weights`,
+    float32 (n,), say how much the loss of each training sample counts; None for all alike. The validation arrays are
+    None where the split comes out of the training samples.
     """
 
     train_inputs: np.ndarray
@@ -99,6 +102,7 @@ class RawData:
     test_targets: np.ndarray
     validation_inputs: np.ndarray | None = None
     validation_targets: np.ndarray | None = None
+    train_weights: np.ndarray | None = None
 
     @cached_property
     def digest(self) -> str:

@@ -15,11 +15,19 @@ from regbench.records import Problem, Protocol, Selection
 
 @dataclass(frozen=True, eq=False)
 class Samples:
-    """Inputs (n, ...) as stored and targets (n,), or (n, 0) where there are none; where in them each file begins."""
+    """Samples as stored.
+
+    Attributes:
+        inputs: (n, ...).
+        targets: (n,) or (n, k); (n, 0) where there are none.
+        file_starts: where each file begins.
+        weights: how much the loss of each counts in training, float32 (n,) with mean 1; None for all alike.
+    """
 
     inputs: np.ndarray
     targets: np.ndarray
     file_starts: tuple[int, ...] = (0,)
+    weights: np.ndarray | None = None
 
     def __len__(self) -> int:
         """The number of samples."""
@@ -27,7 +35,8 @@ class Samples:
 
     def take(self, indices: np.ndarray) -> "Samples":
         """The samples at these positions."""
-        return Samples(self.inputs[indices], self.targets[indices])
+        weights = None if self.weights is None else self.weights[indices]
+        return Samples(self.inputs[indices], self.targets[indices], weights=weights)
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,7 +148,8 @@ def _selected(samples: Samples, positions: np.ndarray, targets: np.ndarray, pass
     """The samples at these positions, with these targets, each as often as an epoch passes over it."""
     starts = np.searchsorted(positions, samples.file_starts) * passes
     positions = np.repeat(positions, passes)
-    return Samples(samples.inputs[positions], targets[positions], tuple(int(start) for start in starts))
+    weights = None if samples.weights is None else samples.weights[positions]
+    return Samples(samples.inputs[positions], targets[positions], tuple(int(start) for start in starts), weights)
 
 
 @lru_cache(maxsize=2)
@@ -147,7 +157,7 @@ def _load(name: str, validation: bool, data_dir: Path | None, stamp: object) -> 
     del stamp  # tells one state of the files from another
     dataset, raw = datasets.get(name), datasets.load(name, data_dir)
     starts = range(0, len(raw.train_inputs), len(raw.train_inputs) // dataset.train_files)
-    train = Samples(raw.train_inputs, raw.train_targets, tuple(starts))
+    train = Samples(raw.train_inputs, raw.train_targets, tuple(starts), raw.train_weights)
     test = Samples(raw.test_inputs, raw.test_targets)
     if not validation:
         return Splits(train, None, test, raw.digest)
@@ -161,7 +171,28 @@ def _split_off(samples: Samples, count: int) -> tuple[Samples, Samples]:
     """The first `count` samples in file order, as DeepOBS 1.2 holds them out for MNIST, and the others."""
     starts = (0, *(start - count for start in samples.file_starts if start > count))
     first = Samples(samples.inputs[:count], samples.targets[:count])
-    return first, Samples(samples.inputs[count:], samples.targets[count:], starts)
+    weights = None if samples.weights is None else samples.weights[count:]
+    return first, Samples(samples.inputs[count:], samples.targets[count:], starts, weights)
+
+
+def weighted(train: Samples, problem: Problem) -> Samples:
+    """The training samples with the weights that the problem gives them, with mean 1.
+
+    Raises:
+        DefinitionError: they are to be balanced, and have no classes.
+    """
+    weights = train.weights
+    if problem.class_weights == "balanced":
+        if train.targets.ndim != 1 or not np.issubdtype(train.targets.dtype, np.integer):
+            raise DefinitionError(
+                f"{problem.name}: `class_weights` must be none where targets are no classes by number. "
+                f"Received: class_weights={problem.class_weights!r}"
+            )
+        share = (1 / np.bincount(train.targets).clip(min=1))[train.targets]
+        weights = share if weights is None else weights * share
+    if weights is None:
+        return train
+    return replace(train, weights=(weights / weights.mean(dtype=float)).astype(np.float32))
 
 
 class Batches:

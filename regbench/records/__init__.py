@@ -6,7 +6,6 @@ told apart from every other run by a digest.
 
 from regbench.records.definitions import (
     ABSURD_LOSS_FACTOR,
-    METRICS,
     SPLITS,
     TUNING_SEED,
     Argument,
@@ -15,7 +14,6 @@ from regbench.records.definitions import (
     Choices,
     Coupling,
     Decay,
-    Metric,
     Part,
     Preprocessing,
     Problem,
@@ -25,6 +23,7 @@ from regbench.records.definitions import (
     Searched,
     settled,
 )
+from regbench.records.metrics import DEEPOBS_METRICS, LOSSES, METRICS, facts_of, goal_of, is_share
 from regbench.records.record import Record
 from regbench.records.runs import (
     BUNDLED,
@@ -45,6 +44,8 @@ from regbench.records.selection import Selection
 __all__ = [
     "ABSURD_LOSS_FACTOR",
     "BUNDLED",
+    "DEEPOBS_METRICS",
+    "LOSSES",
     "METRICS",
     "MINIBATCH",
     "OLD_RAMP",
@@ -60,7 +61,6 @@ __all__ = [
     "Kernel",
     "Manifest",
     "Measured",
-    "Metric",
     "Origin",
     "Outcome",
     "Part",
@@ -79,6 +79,9 @@ __all__ = [
     "Timings",
     "code_of",
     "digest_of",
+    "facts_of",
+    "goal_of",
+    "is_share",
     "learning_rate_factor",
     "problem_definition",
     "settled",
