@@ -69,8 +69,17 @@ def load_deepobs() -> tuple[Any, Any]:
         """As tf.contrib had it: scale/2 times the sum of squares, and no penalty at scale 0."""
         return lambda weights: scale * tf.nn.l2_loss(weights) if scale else None
 
+    def sequence_loss(logits: Any, targets: Any, weights: Any, **averages: bool) -> Any:
+        """As tf.contrib had it, where averages are over time steps only and all weights are 1."""
+        if averages != {"average_across_timesteps": True, "average_across_batch": False}:
+            raise NotImplementedError(f"`averages` must be over time steps. Received: {averages}")
+        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=targets, logits=logits)
+        return tf.reduce_sum(losses * weights, axis=1) / (tf.reduce_sum(weights, axis=1) + 1e-12)
+
     layers = types.SimpleNamespace(l2_regularizer=l2_regularizer, flatten=tf.layers.flatten)
-    tf.contrib = types.SimpleNamespace(layers=layers)
+    # tf.contrib.rnn had the classes of tf.nn.rnn_cell under its own name too.
+    sequences = types.SimpleNamespace(sequence_loss=sequence_loss)
+    tf.contrib = types.SimpleNamespace(layers=layers, rnn=tf.nn.rnn_cell, seq2seq=sequences)
     # deepobs's own __init__ imports its analyzer as well, with plotting packages that nothing here needs.
     package: Any = types.ModuleType("deepobs")
     package.__path__ = list(spec.submodule_search_locations or [])
@@ -85,7 +94,7 @@ def load_deepobs() -> tuple[Any, Any]:
 def data_folder(genuine: Any, data_dir: Path | None) -> Iterator[None]:
     """Points deepobs at a data folder, or at a passing one with what building a graph needs.
 
-    The MNIST readers open their files while the graph is built, the others when an iterator starts.
+    The readers of MNIST and tolstoi open their files while the graph is built, the others when an iterator starts.
     """
     with tempfile.TemporaryDirectory() as passing:
         image = np.array([2051, 1, 28, 28], ">u4").tobytes() + bytes(28 * 28)
@@ -95,6 +104,9 @@ def data_folder(genuine: Any, data_dir: Path | None) -> Iterator[None]:
             for split in ("train", "t10k"):
                 for kind, content in (("images-idx3", image), ("labels-idx1", label)):
                     (Path(passing) / name / f"{split}-{kind}-ubyte.gz").write_bytes(gzip.compress(content))
+        (Path(passing) / "tolstoi").mkdir()
+        for split in ("train", "test"):
+            np.save(Path(passing) / "tolstoi" / f"{split}.npy", np.zeros(128 * 50 + 1, int))
         genuine.config.set_data_dir(str(data_dir or passing))
         yield
 
@@ -117,6 +129,8 @@ def evaluate_graph(options: argparse.Namespace) -> None:
     with np.load(options.input) as archive:
         given = dict(archive)
     batch_size = options.batch_size or len(given["x"])
+    choose = tf.enable_resource_variables if options.resource_variables else tf.disable_resource_variables
+    choose()
     with data_folder(genuine, options.data_dir):
         problem = build_problem(tf, genuine, options.problem, batch_size, options.weight_decay, options.seed)
     variables = tf.trainable_variables()
@@ -174,7 +188,8 @@ def collect_fetches(tf: Any, problem: Any, variables: list[Any]) -> dict[str, An
     if len(softmax) == 1:
         fetches["logits"] = softmax[0].inputs[0]
     for index, (variable, gradient) in enumerate(zip(variables, tf.gradients(objective, variables), strict=True)):
-        fetches |= {f"weight_{index}": variable, f"gradient_{index}": gradient}
+        # That of an embedding is sparse.
+        fetches |= {f"weight_{index}": variable, f"gradient_{index}": tf.convert_to_tensor(gradient)}
     return fetches
 
 
@@ -318,6 +333,11 @@ def parse_options() -> argparse.Namespace:
         command.add_argument("--weight-decay", type=float, help="default: the problem's own factor")
     graph.add_argument("--input", type=Path, required=True, help="x, y (one-hot); weight_0, state_0, uniform_0, ...")
     graph.add_argument("--phase", choices=("train", "train_eval", "test"), default="test")
+    graph.add_argument(
+        "--resource-variables",
+        action="store_true",
+        help="gradients read a variable as it was in the forward pass, not as an update has left it",
+    )
     initial.add_argument("--count", type=int, default=10)
     batches.add_argument("--epochs", type=int, default=2)
     batches.add_argument("--batches", type=int, default=1)

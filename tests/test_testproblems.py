@@ -26,6 +26,9 @@ CLASSIFICATIONS = [
     "fmnist_2c2d",
     "fmnist_logreg",
     "fmnist_mlp",
+    "imagenet_inception_v3",
+    "imagenet_vgg16",
+    "imagenet_vgg19",
     "mnist1d_cnn",
     "mnist1d_gru",
     "mnist1d_logreg",
@@ -41,10 +44,11 @@ CLASSIFICATIONS = [
     "silhouettes_cnn_few",
     "svhn_3c3d",
     "svhn_wrn164",
+    "tolstoi_char_rnn",
 ]
 AUTOENCODERS = ["fmnist_vae", "mnist_vae"]
 LOSSES = ["convex_quadratic", "quadratic_deep", "two_d_beale", "two_d_branin", "two_d_rosenbrock"]
-LARGE = ("vgg16", "vgg19", "wide_resnet")
+LARGE = ("inception_v3", "vgg16", "vgg19", "wide_resnet")
 ALL = CLASSIFICATIONS + AUTOENCODERS + LOSSES
 SOME_BUILDS = [
     pytest.param(name, marks=pytest.mark.slow) if catalog.problem(name).model.name in LARGE else name for name in ALL
@@ -69,7 +73,8 @@ def test_bundled_problems_are_those_listed_here() -> None:
 @pytest.mark.parametrize("name", SOME_BUILDS)
 def test_model_of_the_problem_fits_its_data_set(name: str) -> None:
     problem = catalog.problem(name)
-    expected = (None, count_classes(problem)) if problem.has_accuracy else (None,)
+    of_place = datasets.get(problem.dataset).target_shape
+    expected = (None, *of_place, count_classes(problem)) if problem.has_accuracy else (None,)
     assert build(problem).output_shape == expected
 
 
@@ -145,6 +150,10 @@ def test_deep_mlp_has_thirty_hidden_layers_and_the_others_are_those_of_their_sou
         ("cifar100_allcnnc", 350, 256, 0.0005, 0.525604),
         ("cifar100_wrn404", 100, 128, 0.0005, None),
         ("svhn_wrn164", 160, 128, 0.0005, 0.950199),
+        ("imagenet_vgg16", 100, 128, 0.0005, None),
+        ("imagenet_vgg19", 100, 128, 0.0005, None),
+        ("imagenet_inception_v3", 100, 32, 0.0005, None),
+        ("tolstoi_char_rnn", 200, 50, 0.0, 0.604586),
         ("mnist_vae", 50, 64, 0.0, 73.4982),
         ("fmnist_vae", 100, 64, 0.0, 92.9776),
     ],

@@ -10,11 +10,13 @@ from regbench.datasets import (
     digits,
     fmnist,
     folders,
+    imagenet,
     mnist,
     mnist1d,
     quadratic,
     silhouettes,
     svhn,
+    tolstoi,
     two_d,
 )
 from regbench.datasets.dataset import Dataset, RawData
@@ -22,7 +24,21 @@ from regbench.errors import UnknownNameError
 
 _READERS: dict[str, tuple[Dataset, Callable[[Dataset, Path], RawData]]] = {
     module.DATASET.name: (module.DATASET, module.read)
-    for module in (blank, cifar10, cifar100, digits, fmnist, mnist, mnist1d, quadratic, silhouettes, svhn, two_d)
+    for module in (
+        blank,
+        cifar10,
+        cifar100,
+        digits,
+        fmnist,
+        imagenet,
+        mnist,
+        mnist1d,
+        quadratic,
+        silhouettes,
+        svhn,
+        tolstoi,
+        two_d,
+    )
 }
 
 

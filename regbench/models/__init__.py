@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _NAMES = (
     "allcnnc",
+    "char_rnn",
     "conv_1d",
     "conv_2c2d",
     "conv_3c2d",
@@ -28,6 +29,7 @@ _NAMES = (
     "convex_quadratic",
     "dropout_mlp",
     "gru",
+    "inception_v3",
     "logreg",
     "mlp",
     "quadratic",

@@ -42,6 +42,8 @@ SMALL: dict[str, tuple[dict[str, Any], tuple[int, ...], int]] = {
     "gru": ({"units": 2}, (5,), 3),
     "residual_mlp": ({"units": 5, "hidden": 3}, (4, 4, 1), 3),
     "allcnnc": ({"filters": [3, 4], "dropouts": [0.0, 0.0, 0.0]}, (12, 12, 3), 3),
+    "char_rnn": ({"units": 4, "dropout": 0.0}, (5,), 7),
+    "inception_v3": ({"narrowing": 64}, (8, 8, 3), 3),
     "vae": ({"latent": 2, "filters": 3, "units": 5, "dropout": 0.0}, (8, 8, 1), 0),
     "vgg16": ({"image_size": 32, "filters": [2, 2, 3, 3, 3], "units": 5, "dropout": 0.0}, (8, 8, 3), 3),
     "vgg19": ({"image_size": 32, "filters": [2, 2, 3, 3, 3], "units": 5, "dropout": 0.0}, (8, 8, 3), 3),
@@ -58,7 +60,10 @@ def build(name: str) -> keras.Model:
 
 
 def draw_inputs(name: str, size: int = 6) -> np.ndarray:
-    return np.random.default_rng(3).normal(size=(size, *SMALL[name][1])).astype(np.float32)
+    generator, shape = np.random.default_rng(3), (size, *SMALL[name][1])
+    if name == "char_rnn":
+        return generator.integers(SMALL[name][2], size=shape).astype(np.float32)
+    return generator.normal(size=shape).astype(np.float32)
 
 
 def test_listing_models_loads_neither_keras_nor_numpy() -> None:
@@ -134,8 +139,14 @@ def test_own_model_that_cannot_be_imported_is_told(name: str) -> None:
 
 @pytest.mark.parametrize("name", SMALL)
 def test_output_is_logits_or_one_loss_an_example(name: str) -> None:
-    classes = SMALL[name][2]
-    assert build(name)(draw_inputs(name)).shape == ((6, classes) if classes else (6,))
+    _, input_shape, classes = SMALL[name]
+    of_place = input_shape if name == "char_rnn" else ()
+    assert build(name)(draw_inputs(name)).shape == ((6, *of_place, classes) if classes else (6,))
+
+
+def test_inception_gives_the_logits_of_its_auxiliary_head_too_in_training() -> None:
+    model, images = build("inception_v3"), draw_inputs("inception_v3", size=2)
+    assert model(images, training=True).shape == (2, 2, 3)
 
 
 @pytest.mark.parametrize("name", SMALL)
@@ -156,11 +167,12 @@ def test_variables_are_kernel_then_bias_in_the_order_of_layers(name: str) -> Non
     else:
         parts = [path.rsplit("/", 1) for path in names]
         layers = list(dict.fromkeys(layer for layer, _ in parts))
-        has_bias = {layer: name != "wide_resnet" or layer == "logits" for layer in layers}
-        kinds = {"normalization": ["gamma", "beta"]}
+        kinds = {"normalization": ["gamma", "beta"], "embedding": ["embeddings"]}
         for layer in layers:
-            of_layer = kinds.get(layer.rsplit("/", 1)[-1].split("_")[0], ["kernel", "bias"][: 1 + has_bias[layer]])
-            assert [part for of, part in parts if of == layer] == of_layer
+            has_bias = name not in ("inception_v3", "wide_resnet") or layer.endswith("logits")
+            usual = ["kernel", "bias"] if has_bias else ["kernel"]
+            expected = kinds.get(layer.rsplit("/", 1)[-1].split("_")[0], usual)
+            assert [part for of, part in parts if of == layer] == expected
         # Layers inside of a layer come where that layer is.
         order = [layer.name for layer in model.layers if layer.trainable_weights]
         assert list(dict.fromkeys(layer.split("/")[0] for layer in layers)) == order
@@ -174,7 +186,9 @@ def test_same_seed_gives_the_same_weights_and_names(name: str) -> None:
         np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name == "inception_v3")) for name in SMALL]
+)
 def test_compiled_with_xla_it_gives_the_same_output_and_gradients(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     model = build(name)
     # XLA draws other numbers than TensorFlow alone, and each call others than the one before.
@@ -193,7 +207,8 @@ def test_compiled_with_xla_it_gives_the_same_output_and_gradients(name: str, mon
     inputs = tf.constant(draw_inputs(name))
     outputs, gradients = differentiate(inputs)
     compiled_outputs, compiled_gradients = tf.function(differentiate, jit_compile=True)(inputs)
-    for plain, compiled in zip([outputs, *gradients], [compiled_outputs, *compiled_gradients], strict=True):
+    pairs = zip([outputs, *gradients], [compiled_outputs, *compiled_gradients], strict=True)
+    for plain, compiled in (map(tf.convert_to_tensor, pair) for pair in pairs):  # that of an embedding is sparse
         # Sums of at most some hundred float32 products in another order, through 16 layers at most.
         magnitude = float(tf.reduce_max(tf.abs(plain)))
         assert magnitude > 0
@@ -209,6 +224,7 @@ def test_compiled_with_xla_it_gives_the_same_output_and_gradients(name: str, mon
         ("conv_3c3d", (32, 32, 3), 10, 76 * 64 + 577 * 96 + 865 * 128 + 1153 * 512 + 513 * 256 + 257 * 10),
         ("conv_3c2d", (200, 200, 3), 20, 76 * 5 + 126 * 10 + 251 * 8 + (14 * 14 * 8 + 1) * 128 + 129 * 20),
         ("allcnnc", (32, 32, 3), 100, 1_387_108),
+        ("char_rnn", (50,), 83, 83 * 128 + 2 * (256 + 1) * 512 + 129 * 83),
         ("wide_resnet", (32, 32, 3), 10, 2_752_506),
         ("conv_4c2d", (32, 32, 3), 10, 28 * 32 + 289 * 32 + 289 * 64 + 577 * 64 + (6 * 6 * 64 + 1) * 512 + 513 * 10),
         ("dropout_mlp", (28, 28, 1), 10, 785 * 515 + 516 * 515 + 516 * 10),

@@ -15,6 +15,8 @@ import pytest
 import tensorflow as tf
 
 from regbench import catalog, datasets, models
+from regbench.datasets import Dataset
+from regbench.engine.losses import loss_of
 from regbench.engine.weights import Weights, layers_of
 from regbench.records import Decay, Problem
 
@@ -36,13 +38,17 @@ SAMPLES = {
     "cifar100_allcnnc": 4,
     "svhn_wrn164": 4,
     "cifar100_wrn404": 4,
+    "tolstoi_char_rnn": 4,
     "cifar10_vgg16": 2,
     "cifar10_vgg19": 2,
     "cifar100_vgg16": 2,
     "cifar100_vgg19": 2,
+    "imagenet_vgg16": 2,
+    "imagenet_vgg19": 2,
+    "imagenet_inception_v3": 4,
 }
-"""Images in the batch. All but the first are slow."""
-DEEP = ("vgg16", "vgg19", "wide_resnet")
+"""Samples in the batch. All but the first are slow."""
+DEEP = ("vgg16", "vgg19", "wide_resnet", "inception_v3")
 
 Ask = Callable[..., str]
 
@@ -117,10 +123,7 @@ def case(ask: Ask, request: pytest.FixtureRequest, phase: str, tmp_path_factory:
     keras.utils.set_random_seed(0)
     model = models.build(problem.model.name, problem.model.arguments, dataset.input_shape, dataset.classes)
     draw_weights(model, generator)
-    size = SAMPLES[problem.name]
-    inputs = generator.normal(0, 1, (size, *dataset.input_shape)).astype(np.float32)
-    labels = generator.integers(dataset.classes, size=size)
-    given = {"x": inputs, "y": np.eye(dataset.classes, dtype=np.float32)[labels]}
+    inputs, targets, given = draw_batch(problem, dataset, generator)
     given |= {f"weight_{index}": variable.numpy() for index, variable in enumerate(model.trainable_variables)}
     before = [variable.numpy() for variable in moving(model)]
     given |= {f"state_{index}": statistic for index, statistic in enumerate(before)}
@@ -129,40 +132,63 @@ def case(ask: Ask, request: pytest.FixtureRequest, phase: str, tmp_path_factory:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(keras.src.backend.random, "dropout", draws.drop)
         patch.setattr(keras.src.backend.random, "normal", draws.draw_normal)
-        ours = compute_ours(problem, model, inputs, labels, training=phase == "train")
-    given |= {f"uniform_{index}": drawn for index, drawn in enumerate(draws.uniform)}
+        ours = compute_ours(problem, model, inputs, targets, training=phase == "train")
+    uniform = draws.uniform
+    if problem.name == "tolstoi_char_rnn":  # theirs draws for one character after the other
+        uniform = [drawn[:, place] for place in range(dataset.input_shape[0]) for drawn in draws.uniform]
+    given |= {f"uniform_{index}": drawn for index, drawn in enumerate(uniform)}
     given |= {f"normal_{index}": drawn for index, drawn in enumerate(draws.normal)}
-    theirs = compute_theirs(ask, problem.name, phase, given, tmp_path_factory.mktemp("graph"))
+    theirs = compute_theirs(ask, problem.name, phase, given, len(before), tmp_path_factory.mktemp("graph"))
     layers = [layer for _, layer in layers_of(model) if isinstance(layer, keras.layers.BatchNormalization)]
     momenta = [layer.momentum for layer in layers for _ in range(2)]
     return Case(problem, ours, theirs, phase == "train", before, momenta)
 
 
+def draw_batch(
+    problem: Problem, dataset: Dataset, generator: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
+    """Inputs and targets, as ours takes them, and as theirs does."""
+    size = SAMPLES[problem.name]
+    targets = generator.integers(dataset.classes, size=(size, *dataset.target_shape))
+    if problem.task == "tokens":
+        inputs = generator.integers(dataset.classes, size=(size, *dataset.input_shape))
+        return inputs.astype(np.float32), targets, {"x": inputs, "y": targets}
+    inputs = generator.normal(0, 1, (size, *dataset.input_shape)).astype(np.float32)
+    return inputs, targets, {"x": inputs, "y": np.eye(dataset.classes, dtype=np.float32)[targets]}
+
+
 def compute_ours(
-    problem: Problem, model: keras.Model, inputs: np.ndarray, labels: np.ndarray, training: bool
+    problem: Problem, model: keras.Model, inputs: np.ndarray, targets: np.ndarray, training: bool
 ) -> Values:
     variables = [variable.value for variable in model.trainable_variables]
     decayed = Weights(model).decayed(problem, Decay()) if problem.l2 else []
     with tf.GradientTape() as tape:
         outputs = model(inputs, training=training)
-        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, outputs) if problem.has_accuracy else outputs
+        losses = loss_of(problem)(tf.constant(targets, tf.int32), outputs)
         penalty = problem.l2 / 2 * sum(tf.reduce_sum(tf.square(kernel.value)) for kernel in decayed)
         objective = tf.reduce_mean(losses) + penalty
-    gradients = [gradient.numpy() for gradient in tape.gradient(objective, variables)]
+    # Without training Inception does not use its auxiliary head.
+    found = tape.gradient(objective, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+    gradients = [tf.convert_to_tensor(gradient).numpy() for gradient in found]
     shapes = [tuple(variable.shape) for variable in variables]
     statistics = [variable.numpy() for variable in moving(model)]
     return Values(shapes, losses.numpy(), float(penalty), gradients, statistics)
 
 
-def compute_theirs(ask: Ask, name: str, phase: str, given: dict[str, np.ndarray], folder: Path) -> Values:
+def compute_theirs(
+    ask: Ask, name: str, phase: str, given: dict[str, np.ndarray], statistics: int, folder: Path
+) -> Values:
     np.savez(folder / "input.npz", **given)
-    ask("graph", name, "--phase", phase, "--input", folder / "input.npz", "--output", folder / "output.npz")
+    # Its gradients read the state that is carried over, after the batch has changed it (docs/errata.md).
+    options = ["--resource-variables"] if name == "tolstoi_char_rnn" else []
+    files = "--input", folder / "input.npz", "--output", folder / "output.npz"
+    ask("graph", name, "--phase", phase, *files, *options)
     with np.load(folder / "output.npz") as output:
         count = len(output["names"])
         shapes = [output[f"weight_{index}"].shape for index in range(count)]
         gradients = [output[f"gradient_{index}"] for index in range(count)]
-        statistics = [output[key] for key in output.files if key.startswith("state_")]
-        found = Values(shapes, output["losses"], float(output["regularizer"]), gradients, statistics)
+        moved = [output[f"state_{index}"] for index in range(statistics)]
+        found = Values(shapes, output["losses"], float(output["regularizer"]), gradients, moved)
     for file in folder.iterdir():
         file.unlink()  # a gigabyte for the largest
     return found
@@ -192,7 +218,8 @@ def test_same_weights_give_the_same_l2_term(case: Case) -> None:
 def test_same_weights_draws_and_batch_give_the_same_gradients(case: Case) -> None:
     tolerance = FLIPPED_CHOICES if case.problem.model.name in DEEP else TOLERANCE
     for ours, theirs in pairs(case.ours.gradients, case.theirs.gradients):
-        assert_same(ours, theirs, np.abs(theirs).max(), tolerance)
+        is_used = case.problem.model.name != "inception_v3" or theirs.any()
+        assert_same(ours, theirs, np.abs(theirs).max() if is_used else EPSILON, tolerance)
 
 
 def test_moving_statistics_are_the_same_but_for_the_divisor_of_the_variance(case: Case) -> None:
