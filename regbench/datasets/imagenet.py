@@ -64,7 +64,7 @@ def read(dataset: Dataset, folder: Path) -> RawData:
             f"{root}: the memory must hold its {sum(counts):,} images, and once more while they are laid out: "
             f"{2 * needed / 1e9:,.1f} GB. Received: {free / 1e9:,.1f} GB that are free"
         )
-    arrays = []
+    arrays: list[np.ndarray] = []
     for split, count in zip(_SPLITS, counts, strict=True):
         images, labels = np.empty((count, SIDE, SIDE, 3), np.uint8), np.empty(count, np.int32)
         for place, encoded in enumerate(_encoded(root, split)):
@@ -114,10 +114,10 @@ def _encoded(root: Path, split: str) -> Iterator[Encoded]:
         return
     for path in records:
         for number, example in enumerate(tfrecord.examples(path)):
-            content, label = example.get("image/encoded", b""), example.get("image/class/label", -1)
-            if not isinstance(content, bytes) or not isinstance(label, int):
+            content, number_of_class = example.get("image/encoded", b""), example.get("image/class/label", -1)
+            if not isinstance(content, bytes) or not isinstance(number_of_class, int):
                 raise DataError(f"{path}: record {number} must have image/encoded and image/class/label")
-            yield Encoded(content, label, f"{path}: record {number}")
+            yield Encoded(content, number_of_class, f"{path}: record {number}")
 
 
 def _decode(encoded: Encoded) -> np.ndarray:

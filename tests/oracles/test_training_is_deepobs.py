@@ -29,8 +29,8 @@ EPSILON = float(np.finfo(np.float32).eps)
 # As in test_networks_are_deepobs.py: sums of up to N float32 products, in another order, relative to the summands.
 TOLERANCE = 500 * EPSILON
 # In a deep network an activation is the last digit away from 0 now and then; where another kernel of the same
-# convolution rounds it otherwise, ReLU turns a gradient on or off (seen: 4 % of the largest of a layer in WRN 40-4, 11
-# epsilon where none turned). A wrong padding, order or factor would show in the losses.
+# convolution rounds it otherwise, ReLU turns a gradient on or off. So there the norm of the difference is looked at
+# (seen: PLACEHOLDER of the gradient's). A wrong padding, order or factor would show in the losses.
 FLIPPED_CHOICES = 0.1
 SAMPLES = {
     "mnist_vae": 4,
@@ -48,6 +48,14 @@ SAMPLES = {
     "imagenet_inception_v3": 4,
 }
 """Samples in the batch. All but the first are slow."""
+SAME_NETWORK = ("cifar100_vgg16", "cifar100_vgg19", "imagenet_vgg16", "imagenet_vgg19")
+"""With another number of classes that of cifar10_*: its evaluation is not looked at again."""
+CASES = [
+    pytest.param((name, phase), marks=[pytest.mark.slow] * (name != "mnist_vae"))
+    for name in SAMPLES
+    for phase in ("train", "test")
+    if phase == "train" or name not in SAME_NETWORK
+]
 DEEP = ("vgg16", "vgg19", "wide_resnet", "inception_v3")
 
 Ask = Callable[..., str]
@@ -108,17 +116,10 @@ def draw_weights(model: keras.Model, generator: np.random.Generator) -> None:
         variable.assign(drawn if variable.name == "moving_variance" else drawn - 1)
 
 
-@pytest.fixture(scope="module", params=["test", "train"])
-def phase(request: pytest.FixtureRequest) -> str:
-    return request.param
-
-
-@pytest.fixture(
-    scope="module",
-    params=[pytest.param(name, marks=[pytest.mark.slow] * (number > 0)) for number, name in enumerate(SAMPLES)],
-)
-def case(ask: Ask, request: pytest.FixtureRequest, phase: str, tmp_path_factory: pytest.TempPathFactory) -> Case:
-    problem, generator = catalog.problem(request.param), np.random.default_rng(1)
+@pytest.fixture(scope="module", params=CASES, ids="-".join)
+def case(ask: Ask, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Case:
+    name, phase = request.param
+    problem, generator = catalog.problem(name), np.random.default_rng(1)
     dataset = datasets.get(problem.dataset)
     keras.utils.set_random_seed(0)
     model = models.build(problem.model.name, problem.model.arguments, dataset.input_shape, dataset.classes)
@@ -216,10 +217,21 @@ def test_same_weights_give_the_same_l2_term(case: Case) -> None:
 
 
 def test_same_weights_draws_and_batch_give_the_same_gradients(case: Case) -> None:
-    tolerance = FLIPPED_CHOICES if case.problem.model.name in DEEP else TOLERANCE
+    is_deep = case.problem.model.name in DEEP
     for ours, theirs in pairs(case.ours.gradients, case.theirs.gradients):
-        is_used = case.problem.model.name != "inception_v3" or theirs.any()
-        assert_same(ours, theirs, np.abs(theirs).max() if is_used else EPSILON, tolerance)
+        if is_deep:
+            # That of Inception's auxiliary head is 0 in evaluation.
+            assert np.linalg.norm(ours - theirs) <= FLIPPED_CHOICES * np.linalg.norm(theirs)
+        else:
+            assert_same(ours, theirs, np.abs(theirs).max())
+    if is_deep:
+        print(
+            case.problem.name,
+            max(
+                np.linalg.norm(o - t) / max(1e-30, np.linalg.norm(t))
+                for o, t in pairs(case.ours.gradients, case.theirs.gradients)
+            ),
+        )
 
 
 def test_moving_statistics_are_the_same_but_for_the_divisor_of_the_variance(case: Case) -> None:
