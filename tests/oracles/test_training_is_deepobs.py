@@ -30,8 +30,9 @@ EPSILON = float(np.finfo(np.float32).eps)
 TOLERANCE = 500 * EPSILON
 # In a deep network an activation is the last digit away from 0 now and then; where another kernel of the same
 # convolution rounds it otherwise, ReLU turns a gradient on or off. So there the norm of the difference is looked at
-# (seen: PLACEHOLDER of the gradient's). A wrong padding, order or factor would show in the losses.
-FLIPPED_CHOICES = 0.1
+# (seen: 8 % of the gradient's in Inception, below 1 % elsewhere). A wrong padding, order or factor would show in the
+# losses.
+FLIPPED_CHOICES = 0.2
 SAMPLES = {
     "mnist_vae": 4,
     "fmnist_vae": 4,
@@ -224,14 +225,6 @@ def test_same_weights_draws_and_batch_give_the_same_gradients(case: Case) -> Non
             assert np.linalg.norm(ours - theirs) <= FLIPPED_CHOICES * np.linalg.norm(theirs)
         else:
             assert_same(ours, theirs, np.abs(theirs).max())
-    if is_deep:
-        print(
-            case.problem.name,
-            max(
-                np.linalg.norm(o - t) / max(1e-30, np.linalg.norm(t))
-                for o, t in pairs(case.ours.gradients, case.theirs.gradients)
-            ),
-        )
 
 
 def test_moving_statistics_are_the_same_but_for_the_divisor_of_the_variance(case: Case) -> None:
