@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from regbench import catalog, datasets, models
+from regbench.benchmark.tasks import Task
+from regbench.engine.run import run
 from regbench.records import LOSSES as LOSSES_OF_PROBLEMS
 from regbench.records import METRICS, Problem
 
@@ -41,14 +43,18 @@ CLASSIFICATIONS = [
     "mnist_logreg",
     "mnist_mlp",
     "mnist_mlp_515",
+    "modular_addition",
     "silhouettes_cnn",
     "silhouettes_cnn_few",
+    "sparse_parity",
     "svhn_3c3d",
     "svhn_wrn164",
     "tolstoi_char_rnn",
 ]
 AUTOENCODERS = ["fmnist_vae", "mnist_vae"]
+BESIDE = ["char_gru", "char_transformer", "deep_linear", "diabetes_mlp", "heavy_tailed_softmax"]
 LOSSES = ["convex_quadratic", "quadratic_deep", "two_d_beale", "two_d_branin", "two_d_rosenbrock"]
+ADAM = {"optimizer.learning_rate": 0.003, "optimizer.beta_1": 0.9, "optimizer.beta_2": 0.999, "optimizer.epsilon": 1e-7}
 LARGE = ("inception_v3", "vgg16", "vgg19", "wide_resnet")
 ALL = CLASSIFICATIONS + AUTOENCODERS + LOSSES
 SOME_BUILDS = [
@@ -68,7 +74,7 @@ def build(problem: Problem) -> keras.Model:
 
 def test_bundled_problems_are_those_listed_here() -> None:
     bundled = [path.stem for path in catalog.data_folder("testproblems").glob("*.toml")]
-    assert sorted(bundled) == sorted(ALL)
+    assert sorted(bundled) == sorted(ALL + BESIDE)
 
 
 @pytest.mark.parametrize("name", SOME_BUILDS)
@@ -77,6 +83,20 @@ def test_model_of_the_problem_fits_its_data_set(name: str) -> None:
     of_place = datasets.get(problem.dataset).target_shape
     expected = (None, *of_place, count_classes(problem)) if problem.has_accuracy else (None,)
     assert build(problem).output_shape == expected
+
+
+@pytest.mark.parametrize("name", BESIDE)
+def test_other_problems_train_and_tell_their_metrics(name: str) -> None:
+    problem = catalog.problem(name)
+    # Few samples of a small network; the loss goes down from its value before training.
+    made = run(Task.of(problem, "adam", epochs=1, batch_size=problem.batch_size).spec(ADAM, seed=42))
+    curve = made.metric_curve("valid")
+    assert made.outcome == "completed"
+    assert curve[1] < curve[0]
+    assert (problem.metric, problem.goal) == ("loss", "minimize")
+    assert {key.partition("_")[2] for key in made.metrics} == set(problem.further_metrics) == set(problem.metrics)
+    if problem.chance is not None:
+        assert problem.chance == pytest.approx(curve[0], rel=1e-6)
 
 
 @pytest.mark.parametrize("name", CLASSIFICATIONS)

@@ -99,7 +99,7 @@ def _judge(name: str, found: Iterable[str]) -> None:
         from regbench.benchmark.problems import check_problem
 
         problem = catalog.problem(name)
-        check_problem(problem, catalog.protocol("strict"), problem.batch_size)
+        check_problem(problem, problem.batch_size)
     if "problem" in found and not catalog.is_bundled(catalog.problem(name)):
         from regbench.benchmark.trying import check_network
 

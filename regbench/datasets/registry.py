@@ -7,14 +7,20 @@ from regbench.datasets import (
     blank,
     cifar10,
     cifar100,
+    deep_linear,
+    diabetes,
     digits,
     fmnist,
     folders,
+    heavy_tailed,
     imagenet,
+    markov_text,
     mnist,
     mnist1d,
+    modular_addition,
     quadratic,
     silhouettes,
+    sparse_parity,
     svhn,
     tolstoi,
     two_d,
@@ -25,19 +31,8 @@ from regbench.errors import UnknownNameError
 _READERS: dict[str, tuple[Dataset, Callable[[Dataset, Path], RawData]]] = {
     module.DATASET.name: (module.DATASET, module.read)
     for module in (
-        blank,
-        cifar10,
-        cifar100,
-        digits,
-        fmnist,
-        imagenet,
-        mnist,
-        mnist1d,
-        quadratic,
-        silhouettes,
-        svhn,
-        tolstoi,
-        two_d,
+        *(blank, cifar10, cifar100, deep_linear, diabetes, digits, fmnist, heavy_tailed, imagenet, markov_text, mnist),
+        *(mnist1d, modular_addition, quadratic, silhouettes, sparse_parity, svhn, tolstoi, two_d),
     )
 }
 

@@ -20,14 +20,18 @@ if TYPE_CHECKING:
 
 _NAMES = (
     "allcnnc",
+    "char_gru",
     "char_rnn",
+    "char_transformer",
     "conv_1d",
     "conv_2c2d",
     "conv_3c2d",
     "conv_3c3d",
     "conv_4c2d",
     "convex_quadratic",
+    "deep_linear",
     "dropout_mlp",
+    "embedded_mlp",
     "gru",
     "inception_v3",
     "logreg",
