@@ -55,6 +55,8 @@ SMALL: dict[str, tuple[dict[str, Any], tuple[int, ...], int]] = {
     "quadratic": ({"counts": [4, 1]}, (5,), 0),
     "two_d": ({"function": "branin"}, (2,), 0),
 }
+# Inception has 94 convolutions however small it is, and takes seconds to build.
+MOSTLY_QUICK = [pytest.param(name, marks=[pytest.mark.slow] * (name == "inception_v3")) for name in SMALL]
 
 
 def build(name: str) -> keras.Model:
@@ -145,7 +147,7 @@ def test_own_model_that_cannot_be_imported_is_told(name: str) -> None:
         models.build(name, {}, (3,), 2)
 
 
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("name", MOSTLY_QUICK)
 def test_output_is_logits_or_one_loss_an_example(name: str) -> None:
     _, shape, classes = SMALL[name]
     expected = (6, *shape, classes) if name in OF_TOKENS else (6, classes) if classes else (6,)
@@ -169,6 +171,7 @@ def test_places_of_a_transformer_are_told_apart() -> None:
     assert np.unique(model(same).numpy().round(6)[0], axis=0).shape[0] == 5
 
 
+@pytest.mark.slow
 def test_inception_gives_the_logits_of_its_auxiliary_head_too_in_training() -> None:
     model, images = build("inception_v3"), draw_inputs("inception_v3", size=2)
     assert model(images, training=True).shape == (2, 2, 3)
@@ -213,7 +216,7 @@ def test_variables_are_kernel_then_bias_in_the_order_of_layers(name: str) -> Non
         assert list(dict.fromkeys(layer.split("/")[0] for layer in layers)) == order
 
 
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("name", MOSTLY_QUICK)
 def test_same_seed_gives_the_same_weights_and_names(name: str) -> None:
     first, second = build(name), build(name)
     assert [variable.path for variable in first.weights] == [variable.path for variable in second.weights]
@@ -221,9 +224,7 @@ def test_same_seed_gives_the_same_weights_and_names(name: str) -> None:
         np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name == "inception_v3")) for name in SMALL]
-)
+@pytest.mark.parametrize("name", MOSTLY_QUICK)
 def test_compiled_with_xla_it_gives_the_same_output_and_gradients(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     model = build(name)
     # XLA draws other numbers than TensorFlow alone, and each call others than the one before.
