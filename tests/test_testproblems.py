@@ -77,6 +77,24 @@ def test_bundled_problems_are_those_listed_here() -> None:
     assert sorted(bundled) == sorted(ALL + BESIDE)
 
 
+def test_all_problems_of_deepobs_are_there() -> None:
+    # Modules of deepobs.tensorflow.testproblems in version 1.1.2.
+    by_data = {
+        "cifar10": "3c3d vgg16 vgg19",
+        "cifar100": "3c3d allcnnc vgg16 vgg19 wrn404",
+        "fmnist": "2c2d logreg mlp vae",
+        "imagenet": "inception_v3 vgg16 vgg19",
+        "mnist": "2c2d logreg mlp vae",
+        "quadratic": "deep",
+        "svhn": "3c3d wrn164",
+        "tolstoi": "char_rnn",
+        "two_d": "beale branin rosenbrock",
+    }
+    names = {f"{data}_{network}" for data, networks in by_data.items() for network in networks.split()}
+    assert len(names) == 26
+    assert names <= set(catalog.problem_names())
+
+
 @pytest.mark.parametrize("name", SOME_BUILDS)
 def test_model_of_the_problem_fits_its_data_set(name: str) -> None:
     problem = catalog.problem(name)
