@@ -29,7 +29,7 @@ import pandas as pd
 from scipy import stats
 
 from regbench.analysis import failures, redrawing
-from regbench.analysis.intervals import probability_of_improvement
+from regbench.analysis.intervals import bounds, probability_of_improvement
 from regbench.analysis.resolution import Resolution, resolution
 from regbench.analysis.searched import AnySearched, Key, Searched
 from regbench.analysis.sentences import QUESTIONS, Pair, Question, Spoken
@@ -79,9 +79,11 @@ def claims(
         products = holm([pair.p for pair in tested])
         tests, split = int(np.isfinite(products).sum()), str(entries["split"].iloc[0])
         spoken = Spoken(question, str(problem), tests, _budgets(entries), _resolution(entries), split)
+        least, most = bounds(str(entries["metric"].iloc[0]), str(problem))
+        widest = most - least  # no difference of two values is larger
         for pair, product in zip(tested, products, strict=True):
             if against != "best" or pair.better == best:
-                rows.append(_row(pair, float(product), tests, level, spoken))
+                rows.append(_row(pair, float(product), tests, level, spoken, widest))
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -243,12 +245,13 @@ def _failed(one: tuple[str, AnySearched], other: tuple[str, AnySearched]) -> str
     )
 
 
-def _row(pair: Pair, product: float, tests: int, level: float, spoken: Spoken) -> tuple[object, ...]:
+def _row(pair: Pair, product: float, tests: int, level: float, spoken: Spoken, widest: float) -> tuple[object, ...]:
     difference, p = pair.difference, min(product, 1.0)
     claimed = p < level
     # Holm compares p with a part of the level; the interval is that of the same part.
     part = level / (product / pair.p if pair.p > 0 else max(tests, 1))
     low, high = difference.interval(part)
+    low, high = max(low, -widest), min(high, widest)
     if not claimed and low > 0:  # the second test does not agree
         low = 0.0
     visible = difference.detectable(level / tests) if tests else np.nan

@@ -381,3 +381,10 @@ def test_trials_that_depend_on_the_first_claim_nothing_given_the_budget(
     (reason,) = claims_from(make_runs(rows), question=question)["reason"]
     assert reason.endswith("depend on the first, so one search does not tell its luck") == is_silent
     assert bool(reason) == is_silent
+
+
+@pytest.mark.parametrize("question", ["budget", "settings"])
+def test_difference_of_two_accuracies_is_within_1(claims_of, question):
+    values = two([1.0, 0.7, 1.0, 0.9, 1.0, 1.0], [0.0, 0.3, 0.0, 0.1, 0.0, 0.0])
+    row = claims_of(values, question=question, level=1e-6).iloc[0]
+    assert row["low"] < row["difference"] < row["high"] == 1.0
