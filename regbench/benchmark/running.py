@@ -15,6 +15,7 @@ from regbench.records import (
     TUNING_SEED,
     Candidate,
     Origin,
+    OwnData,
     Problem,
     Protocol,
     Role,
@@ -129,13 +130,13 @@ def run_all(
     return made
 
 
-def check_data(dataset: str, data_dir: str | Path | None) -> None:
+def check_data(dataset: str | OwnData, data_dir: str | Path | None) -> None:
     """Make sure early that the files of a data set are there.
 
     Raises:
         DataError: one is missing.
     """
-    if datasets.get(dataset).files:
+    if isinstance(dataset, str) and datasets.get(dataset).files:
         datasets.locate(dataset, _path(data_dir))
 
 

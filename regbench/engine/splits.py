@@ -10,16 +10,20 @@ import numpy as np
 from regbench import datasets
 from regbench.datasets import Dataset
 from regbench.errors import DataError, DefinitionError
-from regbench.records import Problem, Protocol, Selection
+from regbench.records import OwnData, Problem, Protocol, Selection
 
 
 @dataclass(frozen=True, eq=False)
 class Samples:
-    """Inputs (n, ...) as stored and targets (n,), or (n, 0) where there are none; where in them each file begins."""
+    """Inputs (n, ...) as stored and targets (n, ...), or (n, 0) where there are none; where in them each file begins.
+
+    Weights are (n,), and None where each sample counts the same.
+    """
 
     inputs: np.ndarray
     targets: np.ndarray
     file_starts: tuple[int, ...] = (0,)
+    weights: np.ndarray | None = None
 
     def __len__(self) -> int:
         """The number of samples."""
@@ -27,7 +31,8 @@ class Samples:
 
     def take(self, indices: np.ndarray) -> "Samples":
         """The samples at these positions."""
-        return Samples(self.inputs[indices], self.targets[indices])
+        weights = None if self.weights is None else self.weights[indices]
+        return Samples(self.inputs[indices], self.targets[indices], weights=weights)
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +71,7 @@ def dataset_of(problem: Problem) -> Dataset:
 
 
 def load_splits(
-    dataset: str, protocol: Protocol, data_dir: Path | None, selection: Selection | None = None, seed: int = 0
+    dataset: str | OwnData, protocol: Protocol, data_dir: Path | None, selection: Selection | None = None, seed: int = 0
 ) -> Splits:
     """Read a data set, split it by the rules of the protocol, and keep the selected samples.
 
@@ -139,20 +144,22 @@ def _selected(samples: Samples, positions: np.ndarray, targets: np.ndarray, pass
     """The samples at these positions, with these targets, each as often as an epoch passes over it."""
     starts = np.searchsorted(positions, samples.file_starts) * passes
     positions = np.repeat(positions, passes)
-    return Samples(samples.inputs[positions], targets[positions], tuple(int(start) for start in starts))
+    weights = None if samples.weights is None else samples.weights[positions]
+    return Samples(samples.inputs[positions], targets[positions], tuple(int(start) for start in starts), weights)
 
 
 @lru_cache(maxsize=2)
-def _load(name: str, validation: bool, data_dir: Path | None, stamp: object) -> Splits:
+def _load(name: str | OwnData, validation: bool, data_dir: Path | None, stamp: object) -> Splits:
     del stamp  # tells one state of the files from another
     dataset, raw = datasets.get(name), datasets.load(name, data_dir)
     starts = range(0, len(raw.train_inputs), len(raw.train_inputs) // dataset.train_files)
-    train = Samples(raw.train_inputs, raw.train_targets, tuple(starts))
-    test = Samples(raw.test_inputs, raw.test_targets)
+    train = Samples(raw.train_inputs, raw.train_targets, tuple(starts), raw.train_weights)
+    test = Samples(raw.test_inputs, raw.test_targets, weights=raw.test_weights)
     if not validation:
         return Splits(train, None, test, raw.digest)
     if raw.validation_inputs is not None and raw.validation_targets is not None:
-        return Splits(train, Samples(raw.validation_inputs, raw.validation_targets), test, raw.digest)
+        valid = Samples(raw.validation_inputs, raw.validation_targets, weights=raw.validation_weights)
+        return Splits(train, valid, test, raw.digest)
     valid, train = _split_off(train, dataset.validation_size)
     return Splits(train, valid, test, raw.digest)
 
