@@ -6,6 +6,7 @@ from typing import Any
 
 from regbench import catalog, datasets, execution
 from regbench.benchmark import completion, estimate
+from regbench.benchmark.data import tell_memory
 from regbench.benchmark.events import Progress, Warn, numbered
 from regbench.benchmark.finding import Baselines, bundle_of
 from regbench.benchmark.tasks import Task, checked_seed
@@ -76,6 +77,7 @@ def run(
     origin = Origin(role=Role.BY_HAND, sources=task.sources)
     check_run(task, spec)
     check_data(task.problem.dataset, data_dir)
+    tell_memory(task.problem.dataset, warn)
     folder = Folder(results, warn)
     folder.check_writable()
     with execution.machine(
