@@ -98,7 +98,7 @@ def _judge(name: str, found: Iterable[str]) -> tuple[str, ...]:
     told: tuple[str, ...] = ()
     if "problem" in found:
         from regbench.benchmark.problems import check_problem, with_data
-        from regbench.datasets.own.findings import described
+        from regbench.datasets.own_findings import described
 
         with contextlib.redirect_stdout(sys.stderr):
             problem = with_data(catalog.problem(name))
