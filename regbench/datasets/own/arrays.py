@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from regbench.datasets.own import division
-from regbench.datasets.own.parts import Part, Reading, are_numbers, gathered
+from regbench.datasets.own.parts import Part, Reading, are_numbers, check_finite, gathered
 from regbench.errors import DataError
 from regbench.records import Arrays, OwnData, Preprocessing
 
@@ -51,6 +51,7 @@ def from_arrays(own: OwnData, arrays: dict[str, np.ndarray], where: str) -> Read
     for name, array in arrays.items():
         if array.ndim == 0:
             raise DataError(f"{where}: {name}: must have an axis for samples. Received: a number")
+        check_finite(array, f"{where}: {name}")
     preprocessing: Preprocessing = "none"
     if arrays["x_train"].dtype == np.uint8 and arrays["x_train"].ndim in (3, 4):
         preprocessing = "unit"  # images, of one channel where they have no axis for channels

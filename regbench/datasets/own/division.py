@@ -45,6 +45,12 @@ def divide(
     strata = [np.arange(len(units))]
     if classes is not None and groups is None:
         strata = [np.flatnonzero(classes == one) for one in np.unique(classes)]
+        least = min(strata, key=len)
+        needed = 1 + sum(share > 0 for share in shares.values())
+        if len(least) < needed:
+            must = f"must hold at least {needed} samples of every class, one for each split"
+            came = classes[least].tolist()[0]
+            raise DataError(f"{where}: {must}. Received: {len(least)} of {came!r}")
     side = np.zeros(len(units), np.int8)  # 0 trains
     for stratum in strata:
         start, order = 0, generator.permutation(stratum)

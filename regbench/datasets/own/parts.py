@@ -115,7 +115,11 @@ def check_finite(array: np.ndarray, what: str) -> None:
     Raises:
         DataError: so it is.
     """
-    if array.dtype.kind != "f" or np.isfinite(array.sum(dtype=np.float64)):  # a sum tells at the least cost
+    if array.dtype.kind != "f":
+        return
+    with np.errstate(over="ignore", invalid="ignore"):
+        total = array.sum(dtype=np.float64)  # which tells at the least cost
+    if np.isfinite(total):
         return
     wrong = np.argwhere(~np.isfinite(array))
     if len(wrong):
@@ -125,13 +129,29 @@ def check_finite(array: np.ndarray, what: str) -> None:
         )
 
 
+def check_classes(array: np.ndarray, what: str) -> None:
+    """Refuse targets that are no classes.
+
+    Raises:
+        DataError: so they are.
+    """
+    if array.dtype.kind == "f":
+        check_finite(array, what)
+        odd = array[array % 1 != 0]
+        if len(odd):
+            raise DataError(f"{what}: must hold classes, text or whole numbers. Received: {odd[0].item()!r}")
+    elif array.dtype.kind not in "biuOUST":
+        raise DataError(f"{what}: must hold classes, text or whole numbers. Received: {array.dtype}")
+
+
 def _inputs(array: np.ndarray, what: str) -> np.ndarray:
     if array.dtype.kind not in "biuf":
         raise DataError(f"{what}: must hold numbers. Received: {array.dtype}")
     if array.ndim < 2:
         raise DataError(f"{what}: must have an axis for samples and one for their values. Received: {array.shape}")
     check_finite(array, what)
-    kept = array if array.dtype in (np.uint8, np.int32) else array.astype(np.float32, copy=False)
+    with np.errstate(over="ignore"):
+        kept = array if array.dtype in (np.uint8, np.int32) else array.astype(np.float32, copy=False)
     check_finite(kept, f"{what} as float32")
     return kept
 
@@ -154,13 +174,7 @@ def _classes(named: Mapping[str, np.ndarray]) -> tuple[list[np.ndarray], list[st
     """Number the classes in the order of their names; every split must have all, and training comes first."""
     found = []
     for what, array in named.items():
-        if array.dtype.kind == "f":
-            check_finite(array, what)
-            odd = array[array % 1 != 0]
-            if len(odd):
-                raise DataError(f"{what}: must hold classes, text or whole numbers. Received: {odd[0].item()!r}")
-        elif array.dtype.kind not in "biuOUST":
-            raise DataError(f"{what}: must hold classes, text or whole numbers. Received: {array.dtype}")
+        check_classes(array, what)
         found.append(np.unique(array, return_inverse=True))
     known = found[0][0].tolist()
     if len(known) < 2:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from regbench.datasets.own import division
-from regbench.datasets.own.parts import Part, Reading, are_numbers, gathered
+from regbench.datasets.own.parts import Part, Reading, are_numbers, check_classes, gathered
 from regbench.errors import DataError, UnknownNameError
 from regbench.records import Table
 
@@ -42,6 +42,8 @@ def read(own: Table) -> Reading:
     if frame.shape[1] == 0:
         raise DataError(f"{where}: must have a column besides {', '.join(str(one) for one in roles.values() if one)}")
     is_class = not are_numbers(targets, own)
+    if is_class:
+        check_classes(targets, f"{where}: target `{own.target}`")
     parts = division.divide(
         len(frame),
         own,

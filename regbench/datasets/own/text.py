@@ -41,7 +41,7 @@ def read(own: Book) -> Reading:
     number = np.array([names.index(chr(point)) for point in known], np.int32)
     tokens = number[places]
     test = int(np.ceil((1 - own.test_fraction) * len(tokens)))
-    train = int(np.ceil((1 - own.test_fraction - own.valid_fraction) * len(tokens)))
+    train = test - round(own.valid_fraction * len(tokens))
     pieces = {"train": tokens[:train], "valid": tokens[train:test], "test": tokens[test:]}
     parts = {split: _cut(piece, own, split) for split, piece in pieces.items()}
     reading = gathered(own.model_copy(update={"targets": "classes"}), parts, own.path)
