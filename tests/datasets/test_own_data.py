@@ -307,7 +307,13 @@ RETURNED: dict[str, Callable[[], Any]] = {
 }
 
 
-@pytest.mark.parametrize("returned", RETURNED.values(), ids=RETURNED)
+@pytest.mark.parametrize(
+    "returned",
+    [
+        pytest.param(make, id=name, marks=pytest.mark.slow if "TensorFlow" in name else ())
+        for name, make in RETURNED.items()
+    ],
+)
 def test_function_may_return_arrays_of_any_library(returned: Any, tmp_path: Path, monkeypatch: Any) -> None:
     np.savez(tmp_path / "one.npz", **GIVEN)
     monkeypatch.setitem(sys.modules, "mine", SimpleNamespace(load=lambda: returned()))

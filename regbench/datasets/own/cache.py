@@ -12,6 +12,7 @@ import json
 import os
 import tempfile
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, fields
 from importlib.metadata import version
 from pathlib import Path
@@ -46,21 +47,29 @@ def read_through(own: OwnData, files: Sequence[Path], read: Callable[[], Reading
     """
     if sum(file.stat().st_size for file in files) < LEAST_BYTES:
         return read()
-    path = _path(own, files)
-    copy = _copy(path)
-    if copy is not None:
-        return copy
-    reading = read()
-    _keep(reading, path)
+    begins = _beginning(own, files)
+    with ThreadPoolExecutor(1) as pool:  # what is read is hashed meanwhile
+        content = pool.submit(_content, own, files)
+        if any(folder().glob(f"{begins}-*.npz")):
+            copy = _copy(folder() / f"{begins}-{content.result()}.npz")
+            if copy is not None:
+                return copy
+        reading = read()
+        _keep(reading, folder() / f"{begins}-{content.result()}.npz")
     return reading
 
 
-def _path(own: OwnData, files: Sequence[Path]) -> Path:
-    root = Path(own.path)
-    names = {str(file.relative_to(root)) if file != root else file.suffix: file_sha256(file) for file in files}
+def _beginning(own: OwnData, files: Sequence[Path]) -> str:
+    """What can be said of a copy before the files are read: their size, and how they are read."""
     how = own.model_copy(update={"content": ""}).model_dump_json()
-    key = json.dumps([_VERSION, how, sorted(names.items()), {name: version(name) for name in _LIBRARIES}])
-    return folder() / f"{hashlib.sha256(key.encode()).hexdigest()}.npz"
+    key = json.dumps([_VERSION, how, {name: version(name) for name in _LIBRARIES}])
+    return f"{sum(file.stat().st_size for file in files)}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
+
+
+def _content(own: OwnData, files: Sequence[Path]) -> str:
+    root = Path(own.path)
+    named = [(str(file.relative_to(root)) if file != root else file.suffix, file_sha256(file)) for file in files]
+    return hashlib.sha256(json.dumps(sorted(named)).encode()).hexdigest()
 
 
 def folder() -> Path:

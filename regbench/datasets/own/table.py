@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -157,7 +159,7 @@ def _times(column: pd.Series[Any], where: str) -> np.ndarray:
 
 
 def _inputs(frame: pd.DataFrame, parts: dict[str, np.ndarray], own: Table, where: str) -> dict[str, np.ndarray]:
-    """The inputs of each split, float32; what is transformed at a time is small."""
+    """The inputs of each split, float32; few rows at a time are transformed, on all cores."""
     from sklearn.compose import ColumnTransformer
     from sklearn.impute import SimpleImputer
     from sklearn.pipeline import make_pipeline
@@ -165,53 +167,71 @@ def _inputs(frame: pd.DataFrame, parts: dict[str, np.ndarray], own: Table, where
 
     text = [name for name in frame.columns if is_text(frame[name])]
     numeric = [name for name in frame.columns if name not in text]
-    _check_columns(frame, text, numeric, own, where)
-    if text:
-        # Missing text is a category of its own; of numbers a column of text may only hold their writing.
-        frame = frame.assign(**{name: frame[name].astype(object).fillna("").astype(str) for name in text})
+    _check_present_inputs(frame, own, where)
+    for name in numeric:
+        _check_finite(frame[name], f"{where}: `{name}`")
+    frame = frame.assign(**{name: _numbered(frame[name], f"{where}: `{name}`") for name in text})
     scale = [SimpleImputer(strategy="median")] if own.missing == "median" else []
-    transform = ColumnTransformer(
+    transformer = ColumnTransformer(
         [
             ("numeric", make_pipeline(*scale, StandardScaler()), numeric),
             ("text", OneHotEncoder(drop="if_binary", handle_unknown="ignore", sparse_output=False), text),
         ]
     )
-    transform.fit(frame.iloc[parts["train"]])
-    width = transform.transform(frame.iloc[:1]).shape[1]
-    inputs = {}
-    for split, rows in parts.items():
-        inputs[split] = np.empty((len(rows), width), np.float32)
-        for start in range(0, len(rows), _ROWS):
-            inputs[split][start : start + _ROWS] = transform.transform(frame.iloc[rows[start : start + _ROWS]])
+    transformer.fit(frame.iloc[parts["train"]])
+    width = transformer.transform(frame.iloc[:1]).shape[1]
+    inputs = {split: np.empty((len(rows), width), np.float32) for split, rows in parts.items()}
+
+    def transform(split: str, start: int) -> None:
+        rows = parts[split][start : start + _ROWS]
+        inputs[split][start : start + _ROWS] = transformer.transform(frame.iloc[rows])
+
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        jobs = [(split, start) for split, rows in parts.items() for start in range(0, len(rows), _ROWS)]
+        list(pool.map(transform, *zip(*jobs, strict=True)))
     return inputs
 
 
-def _check_columns(frame: pd.DataFrame, text: list[str], numeric: list[str], own: Table, where: str) -> None:
-    import pandas as pd
-
+def _check_present_inputs(frame: pd.DataFrame, own: Table, where: str) -> None:
     missing = frame.isna().sum()
     if missing.any() and own.missing == "error":
         counts = ", ".join(f"`{name}` {count}" for name, count in missing[missing > 0].items())
         raise DataError(f'{where}: must have no missing values, or `missing = "median"`. Received: {counts}')
-    for name in numeric:
-        values = frame[name].to_numpy(np.float64)
-        if np.isinf(values.sum(where=~np.isnan(values))):
-            first = int(np.isinf(values).argmax())
-            count = int(np.isinf(values).sum())
-            raise DataError(f"{where}: `{name}`: must be finite. Received: {count} infinite, the first in row {first}")
-    for name in text:
-        column = frame[name]
-        if pd.api.types.is_datetime64_any_dtype(column.dtype):
-            raise DataError(f"{where}: `{name}`: must hold numbers or text, or be `time`, or dropped. Received: dates")
-        values = column.dropna().astype(str)
-        are_numbers = pd.to_numeric(values, errors="coerce").notna()
-        if column.dtype != bool and 0.5 < are_numbers.mean() < 1:
-            row = int(are_numbers.to_numpy().argmin())
-            came = f"{values.iloc[row]!r} in row {values.index[row]}"
-            raise DataError(f"{where}: `{name}`: must hold numbers, or text that is none. Received: {came}")
-        if values.nunique() > MOST_VALUES:
-            must = f"must hold at most {MOST_VALUES} different texts, or be dropped"
-            raise DataError(f"{where}: `{name}`: {must}. Received: {values.nunique()}")
+
+
+def _check_finite(column: pd.Series[Any], what: str) -> None:
+    values = column.to_numpy(np.float64)
+    if np.isinf(np.nansum(values)):
+        infinite = np.isinf(values)
+        came = f"{int(infinite.sum())} infinite, the first in row {int(infinite.argmax())}"
+        raise DataError(f"{what}: must be finite. Received: {came}")
+
+
+def _numbered(column: pd.Series[Any], what: str) -> np.ndarray:
+    """Texts as the numbers of their sorted order; a missing one is a text of its own.
+
+    Raises:
+        DataError: there are too many, or they are dates, or mostly numbers.
+    """
+    import pandas as pd
+
+    if pd.api.types.is_datetime64_any_dtype(column.dtype):
+        raise DataError(f"{what}: must hold numbers or text, or be `time`, or dropped. Received: dates")
+    places, found = pd.factorize(column, use_na_sentinel=True)
+    texts = pd.Series([str(one) for one in found])
+    are_numbers = pd.to_numeric(texts, errors="coerce").notna().to_numpy()
+    if column.dtype != bool and are_numbers.any() and not are_numbers.all():
+        of_rows = np.append(are_numbers, True)[places]
+        if of_rows.mean() > 0.5:
+            row = int(of_rows.argmin())
+            came = f"{texts[places[row]]!r} in row {row}"
+            raise DataError(f"{what}: must hold numbers, or text that is none. Received: {came}")
+    if len(texts) > MOST_VALUES:
+        raise DataError(
+            f"{what}: must hold at most {MOST_VALUES} different texts, or be dropped. Received: {len(texts)}"
+        )
+    rank = np.append(texts.rank().to_numpy(), 0).astype(np.int16)  # the last is what is missing
+    return rank[places]
 
 
 def _line(error: BaseException) -> str:
