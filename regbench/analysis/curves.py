@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from regbench.analysis.labels import ENTRY
-from regbench.records import METRICS
+from regbench.records import DEEPOBS_METRICS
 
 KEYS = [*ENTRY, "label", "setting", "metric", "epoch"]
 COLUMNS = [*KEYS, "n", "mean", "sd", "q25", "q50", "q75"]
@@ -19,10 +19,12 @@ def summaries(curves: pd.DataFrame, reported: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         `COLUMNS`: a row an entry, metric ("train_loss", ...) and epoch (0 is before training); `n` runs have a value
-        there, `sd` has ddof 1 and is NaN for one run.
+        there, `sd` has ddof 1 and is NaN for one run. Metrics are the loss, the accuracy and that which decides.
     """
-    known = reported[["run", *ENTRY, "label", "setting"]]
+    known = reported[["run", *ENTRY, "label", "setting"]].assign(decides=reported["metric"].astype(str))
     values = curves.assign(metric=curves["metric"].astype(str)).merge(known, on="run")
+    names = values["metric"].str.partition("_")[2] if len(values) else values["metric"]
+    values = values[names.isin(DEEPOBS_METRICS) | (names == values["decides"])]
     if values.empty:
         return pd.DataFrame(columns=COLUMNS)
     groups = values.groupby(KEYS, observed=True, dropna=False, sort=True)["value"]
@@ -53,11 +55,12 @@ def before_training(summarized: pd.DataFrame, problems: pd.Series) -> dict[str, 
         problems: names.
 
     Returns:
-        `untrained_accuracy` and `untrained_loss`, beside the names; NaN where no curve tells.
+        `untrained_accuracy`, `untrained_loss` and so on, beside the names; NaN where no curve tells.
     """
     first = summarized[(summarized["epoch"] == 0) & np.isfinite(summarized["mean"].astype(float))]
     columns = {}
-    for metric in METRICS:
+    of_test = summarized.loc[summarized["metric"].str.startswith("test_"), "metric"].str.removeprefix("test_")
+    for metric in dict.fromkeys([*DEEPOBS_METRICS, *of_test]):
         values = first[first["metric"] == f"test_{metric}"].groupby("problem")["mean"].median()
         columns[f"untrained_{metric}"] = problems.map(values.astype(float)).astype(float)
     return columns

@@ -15,7 +15,7 @@ import pandas as pd
 
 from regbench import catalog
 from regbench.analysis.labels import ENTRY, SEARCH, with_labels
-from regbench.records import METRICS, SPLITS, TUNING_SEED, Role
+from regbench.records import METRICS, SPLITS, TUNING_SEED, Role, goal_of
 from regbench.trees.searches import BY_HAND, INFERRED
 
 Mode = Literal["final", "best", "most", "test", "train"]
@@ -56,8 +56,25 @@ def judged_by(frame: pd.DataFrame, metric: str | None) -> pd.DataFrame:
     """The same rows with this metric and its goal in `metric` and `goal`; None keeps what decides on each problem."""
     if metric is None:
         return frame
-    usual = "maximize" if metric == "accuracy" else "minimize"
-    return frame.assign(goal=frame["goal"].where(frame["metric"] == metric, usual), metric=metric)
+    return frame.assign(goal=frame["goal"].where(frame["metric"] == metric, goal_of(metric)), metric=metric)
+
+
+def values_of(runs: pd.DataFrame, when: str, split: str, metric: pd.Series | None = None) -> pd.Series:
+    """The values of a metric of each run.
+
+    Args:
+        runs: as `trees.frames.RUNS`.
+        when: "final" or "best".
+        split: "train", "valid" or "test".
+        metric: its name by row; that which decides on the problem unless given.
+
+    Returns:
+        NaN where a run does not have it. Metrics other than loss and accuracy are at hand only where they decide.
+    """
+    asked = runs["metric"] if metric is None else metric
+    own = runs[f"{when}_{split}_metric"].where(asked == runs["metric"])
+    known = own.mask(asked == "loss", runs[f"{when}_{split}_loss"])
+    return known.mask(asked == "accuracy", runs[f"{when}_{split}_accuracy"])
 
 
 def trials(runs: pd.DataFrame, mode: Mode = "final") -> pd.DataFrame:
@@ -152,9 +169,7 @@ def tried_runs(live: pd.DataFrame, mode: Mode = "final") -> pd.DataFrame:
 def value_of(runs: pd.DataFrame, mode: Mode, metric: str | None, split: str) -> dict[str, pd.Series]:
     """Columns by which runs are reported: `value`, and `value_metric` and `value_goal`; arguments as for `reported`."""
     judged = judged_by(runs[["metric", "goal"]], metric)
-    prefix = f"{'best' if mode == 'best' else 'final'}_{split}"
-    accuracy, loss = runs[f"{prefix}_accuracy"], runs[f"{prefix}_loss"]
-    value = accuracy.where(judged["metric"] == "accuracy", loss)
+    value = values_of(runs, "best" if mode == "best" else "final", split, judged["metric"])
     return {"value": value, "value_metric": judged["metric"], "value_goal": judged["goal"]}
 
 
@@ -175,24 +190,20 @@ def _with_score(chosen: pd.DataFrame, mode: Mode) -> pd.DataFrame:
     if mode not in MODES:
         raise ValueError(f"`mode` must be one of {', '.join(MODES)}. Received: mode={mode!r}")
     when = "best" if mode == "best" else "final"
-    is_accuracy = chosen["metric"] == "accuracy"
-
-    def values(split: str, of_problem: bool) -> pd.Series:
-        loss = chosen[f"{when}_{split}_loss"]
-        return chosen[f"{when}_{split}_accuracy"].where(is_accuracy, loss) if of_problem else loss
+    is_another = chosen["metric"] != "loss"
 
     score = pd.Series(np.nan, index=chosen.index)
     name = pd.Series("", index=chosen.index, dtype=object)
     goal = chosen["goal"].astype(object)
     splits = (mode,) if mode in ("test", "train") else ("valid", "test")
     for split, of_problem in product(splits, (True, False)):
-        value = values(split, of_problem)
+        value = values_of(chosen, when, split) if of_problem else chosen[f"{when}_{split}_loss"]
         there = value.notna() & (chosen["outcome"] == "completed")
         new = (name == "") & there.groupby(chosen["entry"]).transform("any")
         score = score.mask(new, value)
         name = name.mask(new, f"{split}_" + chosen["metric"].astype(str) if of_problem else f"{split}_loss")
         if not of_problem:
-            goal = goal.mask(new & is_accuracy, "minimize")
+            goal = goal.mask(new & is_another, "minimize")
     return chosen.assign(score=score, decided_by=name, score_goal=goal)
 
 
@@ -257,8 +268,8 @@ def _reasons(winning: pd.DataFrame) -> pd.Series:
 
 
 def _reported(live: pd.DataFrame, chosen: pd.DataFrame, mode: Mode, metric: str | None, split: str) -> pd.DataFrame:
-    if metric not in (None, *METRICS):
-        raise ValueError(f"`metric` must be accuracy or loss. Received: metric={metric!r}")
+    if not (metric is None or metric in METRICS or ":" in metric):
+        raise ValueError(f"`metric` must be one of {', '.join(METRICS)}. Received: metric={metric!r}")
     if split not in SPLITS:
         raise ValueError(f"`split` must be train, valid or test. Received: split={split!r}")
     won = chosen.loc[chosen["setting"].notna(), ["entry", "setting", "tuning_seed", "budget"]]

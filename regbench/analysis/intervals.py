@@ -13,6 +13,7 @@ from scipy import optimize, stats
 
 from regbench import catalog
 from regbench.errors import RegbenchError
+from regbench.records import LOSSES, METRICS, facts_of
 
 BOOTSTRAP_SEEDS = 5
 """With fewer values the bootstrap is not to be trusted."""
@@ -32,7 +33,7 @@ UNBOUNDED = Interval(-np.inf, np.inf)
 
 
 def bounds(metric: str, problem: str = "") -> Interval:
-    """The values that a metric can have: an accuracy from 0 to 1, a cross-entropy from 0 on.
+    """The values that a metric can have: an accuracy from 0 to 1, a cross-entropy or a squared error from 0 on.
 
     Other losses may be negative, and so may those of problems of which there is no file.
 
@@ -40,10 +41,11 @@ def bounds(metric: str, problem: str = "") -> Interval:
         metric: its name, with or without its split ("loss", "valid_accuracy").
         problem: the name of the problem whose loss it is.
     """
-    if metric.endswith("accuracy"):
-        return Interval(0.0, 1.0)
+    facts = facts_of(metric)
+    if facts is not None and facts is not METRICS["loss"]:
+        return Interval(facts.low, facts.high)
     try:
-        is_positive = catalog.problem(problem).loss == "sparse_categorical_crossentropy"
+        is_positive = facts is not None and catalog.problem(problem).loss in LOSSES.keys() - {"model_output"}
     except RegbenchError:
         is_positive = False
     return Interval(0.0, np.inf) if is_positive else UNBOUNDED

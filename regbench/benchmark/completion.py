@@ -70,7 +70,7 @@ def tell_different_data(results: Sequence[RunResult], folder: Folder) -> None:
 
 def sources_of(spec: RunSpec) -> dict[str, str]:
     """The digests of the user's own code that takes part in a run."""
-    return own_code.source_digests(spec.problem.dataset, spec.problem.model, spec.optimizer, spec.regularizer)
+    return own_code.source_digests(*own_code.parts_of(spec.problem), spec.optimizer, spec.regularizer)
 
 
 class _Completion:

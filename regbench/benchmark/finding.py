@@ -100,5 +100,7 @@ class Finder:
     def _if_it_suffices(self, found: RunResult | None, spec: RunSpec) -> RunResult | None:
         if found is None or self._conditions.must_repeat(found):
             return None
+        if any(f"test_{metric}" not in found.metrics for metric in spec.problem.further_metrics):
+            return None  # what is recorded of a run is no part of its identity
         # What cannot change a curve may have changed since: the metric by which a run is scored, say.
         return found.model_copy(update={"spec": spec})

@@ -4,7 +4,7 @@ from regbench import datasets, models
 from regbench.catalog import own_code
 from regbench.datasets import own
 from regbench.errors import DefinitionError, UnknownNameError
-from regbench.records import OwnData, Problem, Protocol, Selection
+from regbench.records import OwnData, Part, Problem, Protocol, Selection
 
 
 def with_data(problem: Problem) -> Problem:
@@ -16,7 +16,7 @@ def with_data(problem: Problem) -> Problem:
     """
     if not isinstance(problem.dataset, OwnData):
         return problem
-    own_code.load(own_code.names_in(problem.dataset))
+    own_code.load(own_code.names_in(Part(name=problem.dataset.name)))
     return problem.model_copy(update={"dataset": own.settled(problem.dataset)})
 
 

@@ -27,8 +27,8 @@ class Task:
     @cached_property
     def sources(self) -> dict[str, str]:
         """The digests of the user's own code that takes part."""
-        problem, candidate = self.problem, self.candidate
-        return own_code.source_digests(problem.dataset, problem.model, candidate.optimizer, candidate.regularizer)
+        of_candidate = self.candidate.optimizer, self.candidate.regularizer
+        return own_code.source_digests(*own_code.parts_of(self.problem), *of_candidate)
 
     def spec(self, setting: Mapping[str, Scalar], seed: int) -> RunSpec:
         """The run of a setting with a seed."""

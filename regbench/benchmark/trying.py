@@ -123,7 +123,7 @@ def _build_all(tried: _Tried) -> None:
     model: Any = None
     if tried.problem is not None:
         try:
-            own_code.load(own_code.names_in(tried.problem.dataset, tried.problem.model), tried.sources)
+            own_code.load(own_code.names_in(*own_code.parts_of(tried.problem)), tried.sources)
             model = network.checked_model(tried.problem)
         except DefinitionError as error:
             raise DefinitionError(f"{tried.problem.name}: {error}") from error

@@ -4,11 +4,12 @@ Keras takes a learning rate of -1 or a beta of 1.5 as it comes. A class of one's
 another meaning: it is judged by what it raises when it is built.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeGuard
 
-from regbench.records import Argument, Candidate, Choices, Part, Problem, Range, Scalar
+from regbench.records import Argument, Candidate, Choices, Part, Problem, Range, Scalar, facts_of
 
 
 @dataclass(frozen=True)
@@ -57,13 +58,16 @@ def violations(candidate: Candidate) -> list[str]:
 
 def contradictions(problem: Problem) -> list[str]:
     """What of a problem does not go together: a sentence each."""
-    better = "maximize" if problem.metric == "accuracy" else "minimize"
+    facts = facts_of(problem.metric)
+    if facts is None:  # a function of the user's own
+        return []
     found = []
-    if problem.goal != better:
-        found.append(f"goal: must be {better} where the metric is {problem.metric}. Received: {problem.goal!r}")
+    if problem.goal != facts.goal:
+        found.append(f"goal: must be {facts.goal} where the metric is {problem.metric}. Received: {problem.goal!r}")
     for name, score in (("chance", problem.chance), ("convergence", problem.convergence)):
-        if problem.metric == "accuracy" and score is not None and not 0 <= score <= 1:
-            found.append(f"{name}: must be in [0, 1] where the metric is accuracy. Received: {score!r}")
+        if score is not None and not facts.low <= score <= facts.high:
+            must = f"in [{facts.low:g}, {facts.high:g}]" if facts.high < math.inf else f"at least {facts.low:g}"
+            found.append(f"{name}: must be {must} where the metric is {problem.metric}. Received: {score!r}")
     return found
 
 

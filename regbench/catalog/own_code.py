@@ -16,7 +16,7 @@ from pathlib import Path
 
 from regbench.catalog import own_sources
 from regbench.errors import DefinitionError
-from regbench.records import Candidate, OwnData, Part
+from regbench.records import Candidate, OwnData, Part, Problem
 
 UNKNOWN = "unknown"
 """In place of the digest of a module that has no file."""
@@ -27,10 +27,15 @@ _loaded: dict[str, str] = {}
 _loading = threading.RLock()
 
 
-def names_in(*parts: Part | OwnData | str | None) -> set[str]:
-    """What of the user's own the parts name; a data set by its name is none."""
-    named = (part for part in parts if part is not None and not isinstance(part, str))
-    return {name for part in named for name in _names(part) if ":" in name}
+def names_in(*parts: Part | None) -> set[str]:
+    """What of the user's own the parts name."""
+    return {name for part in parts if part is not None for name in _names(part) if ":" in name}
+
+
+def parts_of(problem: Problem) -> list[Part]:
+    """The parts of a problem that may name what is the user's own."""
+    data = [problem.dataset.name] if isinstance(problem.dataset, OwnData) else []
+    return [problem.model, *(Part(name=name) for name in (*data, problem.loss, problem.metric, *problem.metrics))]
 
 
 def names_of(candidate: Candidate) -> set[str]:
@@ -55,7 +60,7 @@ def findable() -> Iterator[None]:
             del sys.path[len(sys.path) - 1 - sys.path[::-1].index(directory)]
 
 
-def source_digests(*parts: Part | OwnData | str | None) -> dict[str, str]:
+def source_digests(*parts: Part | None) -> dict[str, str]:
     """The digest of the source of each `module:attribute` that parts name, by that name; `own_sources` says of what.
 
     `UNKNOWN` stands for a module that has no file or cannot be found.
@@ -139,10 +144,8 @@ def _module(name: str) -> str:
     return name.partition(":")[0]
 
 
-def _names(part: Part | OwnData) -> Iterator[str]:
+def _names(part: Part) -> Iterator[str]:
     yield part.name
-    if isinstance(part, OwnData):
-        return
     for argument in part.arguments.values():
         if isinstance(argument, Part):
             yield from _names(argument)

@@ -47,7 +47,7 @@ def read_problem(path: Path) -> Problem:
 
 def _with_targets(own: OwnData, problem: Problem) -> OwnData:
     """Own data whose targets are what the loss learns, unless the file says it."""
-    learnt = {"sparse_categorical_crossentropy": "classes"}.get(problem.loss, "auto")
+    learnt = {"classes": "classes", "tokens": "classes", "numbers": "numbers"}.get(problem.task, "auto")
     return own if own.targets != "auto" else own.model_copy(update={"targets": learnt})
 
 

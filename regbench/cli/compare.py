@@ -25,7 +25,7 @@ SHOWN_CLAIMS = 10
 @options.baselines
 @options.only_candidates
 @click.option(
-    "--metric", metavar="accuracy|loss", help="Test metric to compare.  [default: what decides on the problem]"
+    "--metric", metavar="accuracy|loss|...", help="Test metric to compare.  [default: what decides on the problem]"
 )
 @click.option(
     "--mode", default="final", show_default=True, metavar="final|best|most|test|train", help="How winners are chosen."

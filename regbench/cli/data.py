@@ -12,7 +12,7 @@ from regbench.catalog import own_code
 from regbench.cli import options, progress, summaries
 from regbench.cli.codes import DONE, SOME_FAILED
 from regbench.datasets import Finding, State, own_findings
-from regbench.records import OwnData
+from regbench.records import OwnData, Part
 
 
 @click.group(cls=options.Commands, no_args_is_help=False)
@@ -79,7 +79,7 @@ def _check(names: Sequence[str], data_dir: Path | None, *, whole: bool) -> list[
     for name in asked:
         if name in own:
             if whole:
-                own_code.load(own_code.names_in(own[name]))
+                own_code.load(own_code.names_in(Part(name=own[name].name)))
             found.append((own_findings.verify if whole else own_findings.status)(name, own[name]))
         elif names or name in known:
             found += (datasets.verify if whole else datasets.status)([name], data_dir)

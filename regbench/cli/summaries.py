@@ -64,11 +64,11 @@ def show_run(result: RunResult, path: Path | None, was_found: bool, form: str) -
         lines.append(f"Diverged; its curves {'are filled with the values before training' if filled else 'go on'}:")
     terminal.show_text("\n".join(lines))
     if result.curves:
-        columns = ["split", "loss", "without penalty", "accuracy"]
-        rows = [
-            (split, *(terminal.number(values.get(name)) for name in ("loss", "loss_without_penalty", "accuracy")))
-            for split, values in _final_values(result).items()
-        ]
+        final = _final_values(result)
+        usual = "loss", "loss_without_penalty", "accuracy"
+        names = list(dict.fromkeys([*usual, *(name for values in final.values() for name in values)]))
+        columns = ["split", *("without penalty" if name == "loss_without_penalty" else name for name in names)]
+        rows = [(split, *(terminal.number(values.get(name)) for name in names)) for split, values in final.items()]
         terminal.show_table(columns, rows, right=columns[1:])
     timings = result.timings
     found = ", found in the results and not run again" if was_found else ""
@@ -112,6 +112,9 @@ def _final_values(result: RunResult) -> dict[str, dict[str, float]]:
             curve = curves.get(f"{split}_{'accuracies' if name == 'accuracy' else 'losses'}")
             if curve:
                 final.setdefault(split, {})[name] = curve[-1]
+        for name, curve in result.metrics.items():
+            if name.startswith(f"{split}_"):
+                final.setdefault(split, {})[name.removeprefix(f"{split}_")] = curve[-1]
     return final
 
 

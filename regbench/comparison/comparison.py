@@ -267,7 +267,7 @@ def _check(metric: str | None, mode: str, question: str, together: Sequence[str]
     for protocol in together:
         if protocol not in catalog.PROTOCOLS:
             raise UnknownNameError("protocol", protocol, sorted(catalog.PROTOCOLS))
-    if metric not in (None, *METRICS):
+    if not (metric is None or metric in METRICS or ":" in metric):
         raise UnknownNameError("metric", str(metric), METRICS)
     if mode not in MODES:
         raise UnknownNameError("mode", mode, MODES)

@@ -48,7 +48,7 @@ class Network:
             DataError: the data are not there.
         """
         environment.prepare()  # before own code loads Keras
-        own_code.load(own_code.names_in(problem.dataset, problem.model))
+        own_code.load(own_code.names_in(*own_code.parts_of(problem)))
         dataset = datasets.get(problem.dataset)
         if isinstance(problem.dataset, str) and dataset.files:
             datasets.locate(problem.dataset, data_dir)
@@ -112,7 +112,7 @@ class Network:
 def small_run(problem: Problem, seed: int, data_dir: Path | None) -> RunResult:
     """A run of few steps, in this process or another."""
     environment.prepare()
-    own_code.load(own_code.names_in(problem.dataset, problem.model))
+    own_code.load(own_code.names_in(*own_code.parts_of(problem)))
     spec = RunSpec(
         problem=problem,
         candidate="sgd",

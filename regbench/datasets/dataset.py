@@ -66,8 +66,8 @@ class Dataset:
         augmentation: what the engine does to training inputs, named after the data for which it was published.
         folder: of the files, below the data folder; empty where the data are generated or come with a library.
         files: the files in the order in which they are read.
+        target_shape: of one target: () for a class or a number, (k,) for several numbers, (length,) for tokens.
         train_files: over how many files of equal length the training samples are spread.
-        target_shape: of one target: () for a class or a number, (k,) for k numbers, (length,) for so many tokens.
         class_names: what the classes of the user's own data are called there; empty where they are not named.
     """
 
@@ -93,9 +93,9 @@ class RawData:
     """A data set in memory, as stored: nothing scaled, shuffled or split yet.
 
     Inputs are uint8 images of shape (n, height, width, channels), float32, or int32 tokens of shape (n, length).
-    Targets are int32 classes of shape (n,) or tokens of shape (n, length), float32 numbers of shape (n,) or (n, k), or
-    empty float32 of shape (n, 0) where there are none. The validation arrays are None where the split comes out of the
-    training samples; the weights, float32 of shape (n,), where each sample counts the same.
+    Targets are int32 classes (n,) or tokens (n, length), float32 numbers (n,) or (n, k), or empty float32 of shape
+    (n, 0) where there are none. `train_weights`, float32 (n,), say how much the loss of each training sample counts;
+    None for all alike. The validation arrays are None where the split comes out of the training samples.
     """
 
     train_inputs: np.ndarray
@@ -105,8 +105,6 @@ class RawData:
     validation_inputs: np.ndarray | None = None
     validation_targets: np.ndarray | None = None
     train_weights: np.ndarray | None = None
-    test_weights: np.ndarray | None = None
-    validation_weights: np.ndarray | None = None
 
     @cached_property
     def digest(self) -> str:

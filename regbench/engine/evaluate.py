@@ -1,11 +1,12 @@
-"""The compiled evaluation: mean loss, penalty and accuracy of a network on many samples."""
+"""The compiled evaluation: mean loss, penalty, accuracy and further metrics of a network on many samples."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import tensorflow as tf
 
+from regbench.engine import metrics
 from regbench.engine.objective import Objective
 from regbench.engine.splits import Samples
 
@@ -19,11 +20,15 @@ Elsewhere it stays the batch size, since the last digits of older curves depend 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Mean loss over the samples without the penalty term, the penalty, and the accuracy (None where there is none)."""
+    """Mean loss over the samples without the penalty term, the penalty, and the metrics.
+
+    `accuracy` is None where there is none; `metrics` has the problem's further ones by name.
+    """
 
     loss: float
     penalty: float
     accuracy: float | None
+    metrics: Mapping[str, float] = field(default_factory=dict)
 
 
 class Chunks:
@@ -32,6 +37,7 @@ class Chunks:
     def __init__(self, splits: dict[str, Samples], longest: int) -> None:
         """Cut into as few pieces of at most `longest` samples as possible."""
         self.lengths = {split: len(samples) for split, samples in splits.items()}
+        self.targets_of = {split: samples.targets for split, samples in splits.items()}
         total = sum(self.lengths.values())
         count = -(-total // longest)
         length = -(-total // count)
@@ -41,12 +47,13 @@ class Chunks:
 
     def means(self, values: np.ndarray) -> dict[str, float]:
         """The mean over the samples of each split, from the value of each sample in each piece."""
+        return {split: float(of_split.mean(dtype=np.float64)) for split, of_split in self.divided(values).items()}
+
+    def divided(self, values: np.ndarray) -> dict[str, np.ndarray]:
+        """What each split has of values (pieces, length, ...) of each sample in each piece."""
         ends = np.cumsum(list(self.lengths.values()))
-        of_splits = np.split(values.reshape(-1), ends)  # what is left at the end is padding
-        return {
-            split: float(of_split.mean(dtype=np.float64))
-            for split, of_split in zip(self.lengths, of_splits, strict=False)
-        }
+        of_splits = np.split(values.reshape(-1, *values.shape[2:]), ends)  # what is left at the end is padding
+        return dict(zip(self.lengths, of_splits, strict=False))
 
 
 def _pieces(arrays: list[np.ndarray], count: int, length: int) -> tf.Tensor:
@@ -61,11 +68,12 @@ class Evaluator:
     def __init__(self, objective: Objective, batch_size: int, draws_images: bool = False) -> None:
         """Choose the size of the chunks; nothing is compiled before the first call."""
         self._objective = objective
+        self._needs_outputs = bool(metrics.of_outputs(objective.problem))
         of_convolutions = max(batch_size, FEW_IMAGES_CHUNK) if draws_images else batch_size
         self._longest = of_convolutions if objective.has_convolutions() else DENSE_CHUNK
         self._functions = {augmented: objective.compile(self._evaluating(augmented)) for augmented in (False, True)}
         self._margins: Callable[..., tf.Tensor] | None = None
-        self._values: dict[bool, Callable[..., tuple[tf.Tensor, tf.Tensor, tf.Tensor]]] = {}
+        self._values: dict[bool, Callable[..., tuple[tf.Tensor, ...]]] = {}
 
     def chunks(self, splits: dict[str, Samples]) -> Chunks:
         """Lay splits out for `evaluate`."""
@@ -84,16 +92,30 @@ class Evaluator:
 
     def evaluate(self, chunks: Chunks, augmented: bool, seed: tf.Tensor) -> dict[str, Evaluation]:
         """Evaluate all samples of each split, once compiled; `seed` is that of the augmentation, where `augmented`."""
-        losses, hits, penalty = self._values[augmented](chunks.inputs, chunks.targets, chunks.count, seed)
+        values = self._values[augmented](chunks.inputs, chunks.targets, chunks.count, seed)
+        losses, hits, penalty = values[:3]
         accuracies = chunks.means(hits.numpy()) if self._objective.has_accuracy else {}
+        outputs = chunks.divided(values[3].numpy()) if self._needs_outputs else {}
         return {
-            split: Evaluation(loss, float(penalty), accuracies.get(split))
+            split: Evaluation(
+                loss, float(penalty), accuracies.get(split), self._metrics(chunks, split, loss, outputs.get(split))
+            )
             for split, loss in chunks.means(losses.numpy()).items()
         }
 
+    def _metrics(self, chunks: Chunks, split: str, loss: float, outputs: np.ndarray | None) -> dict[str, float]:
+        """The problem's further metrics on a split."""
+        problem = self._objective.problem
+        return {
+            name: metrics.OF_LOSS[name](loss)
+            if outputs is None or name in metrics.OF_LOSS
+            else metrics.computed(problem, name, chunks.targets_of[split], outputs)
+            for name in problem.further_metrics
+        }
+
     def margins(self, chunks: Chunks, seed: tf.Tensor) -> dict[str, float]:
-        """The mean margin over the samples of each split; empty where there are no classes."""
-        if not self._objective.has_accuracy:
+        """The mean margin over the samples of each split; empty where there are no classes by number."""
+        if self._objective.problem.loss != "sparse_categorical_crossentropy":
             return {}
         if self._margins is None:
             self._margins = tf.function(self._margins_of)
@@ -108,27 +130,30 @@ class Evaluator:
         others = tf.reduce_max(tf.where(right, outputs.dtype.min, outputs), axis=1)
         return tf.reduce_max(tf.where(right, outputs, outputs.dtype.min), axis=1) - others
 
-    def _evaluating(self, augmented: bool) -> Callable[..., tuple[tf.Tensor, tf.Tensor, tf.Tensor]]:
-        objective = self._objective
+    def _evaluating(self, augmented: bool) -> Callable[..., tuple[tf.Tensor, ...]]:
+        objective, needs_outputs = self._objective, self._needs_outputs
 
-        def values(
-            inputs: tf.Tensor, targets: tf.Tensor, count: tf.Tensor, seed: tf.Tensor
-        ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-            """Losses and hits of all samples, float32 (chunks, length), and the penalty."""
+        def values(inputs: tf.Tensor, targets: tf.Tensor, count: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, ...]:
+            """Losses and hits of all samples, float32 (chunks, length), the penalty, and the outputs if needed."""
             if inputs.shape[0] == 1:  # a loop would copy all samples before its first turn
                 x = objective.prepare(inputs[0], augmented, seed, 0)
-                loss, hit = objective.losses(x, targets[0], training=False)
-                return loss[tf.newaxis], hit[tf.newaxis], objective.penalty()
+                loss, hit, output = objective.values(x, targets[0], training=False)
+                further = (output[tf.newaxis],) if needs_outputs else ()
+                return loss[tf.newaxis], hit[tf.newaxis], objective.penalty(), *further
             losses = tf.TensorArray(tf.float32, size=inputs.shape[0], element_shape=inputs.shape[1:2])
             hits = tf.TensorArray(tf.float32, size=inputs.shape[0], element_shape=inputs.shape[1:2])
+            outputs = tf.TensorArray(tf.float32, size=inputs.shape[0] if needs_outputs else 0)
             chunk = tf.constant(0)
             # Not `for chunk in tf.range(count)`: XLA would take `count` for a constant and compile anew for each.
             while chunk < count:
                 x = objective.prepare(inputs[chunk], augmented, seed, chunk)
-                loss, hit = objective.losses(x, targets[chunk], training=False)
+                loss, hit, output = objective.values(x, targets[chunk], training=False)
                 losses = losses.write(chunk, loss)
                 hits = hits.write(chunk, hit)
+                if needs_outputs:
+                    outputs = outputs.write(chunk, output)
                 chunk += 1
-            return losses.stack(), hits.stack(), objective.penalty()
+            further = (outputs.stack(),) if needs_outputs else ()
+            return losses.stack(), hits.stack(), objective.penalty(), *further
 
         return values

@@ -13,6 +13,7 @@ from regbench import models
 from regbench.datasets import Dataset
 from regbench.engine import environment
 from regbench.engine.captures import check_arrays, check_captures, check_same
+from regbench.engine.losses import output_shapes, outputs_of
 from regbench.engine.splits import dataset_of
 from regbench.engine.weights import Weights, decays, layers_of
 from regbench.errors import DefinitionError
@@ -26,7 +27,8 @@ def build_model(problem: Problem, dataset: Dataset) -> keras.Model:
         DefinitionError: there is no such model, or it cannot be built.
     """
     with environment.fresh_names():
-        model = models.build(problem.model.name, problem.model.arguments, dataset.input_shape, dataset.classes)
+        outputs = outputs_of(problem, dataset)
+        model = models.build(problem.model.name, problem.model.arguments, dataset.input_shape, outputs)
         if not isinstance(model, keras.Model):
             raise DefinitionError(f"model `{problem.model.name}`: must be a Keras model. Received: {model!r}")
         if not _is_built(model):
@@ -49,13 +51,14 @@ def check_outputs(problem: Problem, dataset: Dataset, model: keras.Model) -> Non
     """Refuse a network whose outputs the loss cannot take; errors as for `check_model`."""
     name = f"model `{problem.model.name}`"
     outputs = call(problem, dataset, model)
-    expected = (None, dataset.classes) if problem.has_accuracy else (None,)
+    expected = [(None, *shape) for shape in output_shapes(problem, dataset)]
     if not tf.is_tensor(outputs):
         raise DefinitionError(f"{name}: must give one tensor. Received: {_described(outputs)}")
     came = (None if outputs.shape[:1] == (_SAMPLES,) else outputs.shape[0], *outputs.shape[1:]) if outputs.shape else ()
-    if came != expected:
+    if (came not in expected) if expected else not came:
+        wanted = " or ".join(map(str, expected)) or "(None, ...)"
         raise DefinitionError(
-            f"{name}: must be a Keras model with outputs of shape {expected}, which the loss {problem.loss} needs. "
+            f"{name}: must be a Keras model with outputs of shape {wanted}, which the loss {problem.loss} needs. "
             f"Received: {came!r}"
         )
 

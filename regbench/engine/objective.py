@@ -11,6 +11,7 @@ from regbench.datasets import Dataset
 from regbench.engine import environment
 from regbench.engine.captures import check_captures
 from regbench.engine.inputs import DRAWS, augment, preprocess
+from regbench.engine.losses import hits, loss_of
 from regbench.engine.network import check_penalties
 from regbench.engine.reading import Reading
 from regbench.engine.traced import Trace
@@ -51,7 +52,8 @@ class Objective:
         # XLA also where it does not compile the rest: penalty and update pass over all weights, and many times if each
         # of their operations does so by itself.
         self._is_update_of_xla, self.compile_update = True, tf.function(jit_compile=True)
-        self._problem = spec.problem
+        self.problem = spec.problem
+        self._loss = loss_of(spec.problem)
         self._dataset = dataset
         self._regularized = regularized(regularizer, self.weights)
         # What a penalty carries from step to step, such as the block of a power method; None where it carries nothing.
@@ -98,8 +100,8 @@ class Objective:
         """
         carried = [block for block in self._carried if block is not None]
         known = [*self.model.variables, self._l2, self.regularizer_trace.variable, *carried, *others]
-        check_captures(function, known, self.model, f"model `{self._problem.model.name}`")
-        check_penalties(self._problem, self.model)
+        check_captures(function, known, self.model, f"model `{self.problem.model.name}`")
+        check_penalties(self.problem, self.model)
 
     def prepare(self, inputs: tf.Tensor, augmented: bool, seed: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
         """From stored inputs (n, ...) to what the network takes; augmented with draws that depend on seed and step."""
@@ -119,12 +121,14 @@ class Objective:
 
     def losses(self, inputs: tf.Tensor, targets: tf.Tensor, training: bool) -> tuple[tf.Tensor, tf.Tensor]:
         """Loss and hit (1.0 right, 0.0 wrong) of each sample, without the penalty; both float32 (n,)."""
+        return self.values(inputs, targets, training)[:2]
+
+    def values(self, inputs: tf.Tensor, targets: tf.Tensor, training: bool) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Loss and hit of each sample, and the outputs of the network for them."""
         outputs = self.model(inputs, training=training)
-        if not self.has_accuracy:
-            return outputs, tf.zeros_like(outputs)
-        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(targets, outputs)
-        hits = tf.equal(tf.argmax(outputs, axis=1, output_type=targets.dtype), targets)
-        return losses, tf.cast(hits, tf.float32)
+        losses = self._loss(targets, outputs)
+        right = hits(self.problem, targets, outputs) if self.has_accuracy else tf.zeros_like(losses)
+        return losses, right, outputs
 
     def penalty(self) -> tf.Tensor:
         """L2 term and regularizer over the kernels, a scalar; it depends on the kernels alone."""

@@ -18,7 +18,7 @@ from regbench.engine.evaluate import Evaluation, Evaluator
 from regbench.engine.network import build_model, check_model
 from regbench.engine.objective import Objective, Regularizer, has_l2
 from regbench.engine.reading import Reading, read
-from regbench.engine.splits import Batches, Samples, Splits, dataset_of, evaluated
+from regbench.engine.splits import Batches, Samples, Splits, dataset_of, evaluated, weighted
 from regbench.engine.train import Training
 from regbench.errors import DefinitionError
 from regbench.records import Kernel, RunSpec
@@ -90,6 +90,7 @@ class Program:
             model = build_model(spec.problem, dataset)
         check_model(spec.problem, dataset, model)
         self.objective = Objective(spec, dataset, model, regularizer)
+        self._problem = spec.problem
         self._batch_size, self._draws_images = spec.batch_size, bool(splits.drawn)
         self.evaluator = Evaluator(self.objective, spec.batch_size, self._draws_images)
         self.trainings: Kept[Training] = Kept()
@@ -97,7 +98,9 @@ class Program:
 
     def _lay_out(self, splits: Splits) -> None:
         self._drawn = splits.drawn
-        self.train = Samples(tf.constant(splits.train.inputs), tf.constant(splits.train.targets))
+        train = weighted(splits.train, self._problem)
+        weights = None if train.weights is None else tf.constant(train.weights)
+        self.train = Samples(tf.constant(train.inputs), tf.constant(train.targets), weights=weights)
 
     def take_samples(self, splits: Splits) -> None:
         """Train on these samples from now on; they have the shape of the ones before."""
@@ -257,7 +260,7 @@ class PreparedRun:
 
 
 def _own_code(spec: RunSpec) -> str:
-    names = own_code.names_in(spec.problem.model, spec.optimizer, spec.regularizer)
+    names = own_code.names_in(*own_code.parts_of(spec.problem), spec.optimizer, spec.regularizer)
     return f"own code {', '.join(f'`{name}`' for name in sorted(names))}" if names else ""
 
 
@@ -268,10 +271,11 @@ def program_key(spec: RunSpec, splits: Splits, regularizer: Regularizer) -> str:
     """
     identity = {name: value for name, value in spec.identity().items() if name not in HELD}
     # The user's own code may change while this process runs.
-    code = own_code.loaded_sources(spec.problem.model, spec.regularizer)
+    code = own_code.loaded_sources(*own_code.parts_of(spec.problem), spec.regularizer)
     return _canonical(
         identity
         | ({"code": code} if code else {})
+        | ({"metrics": spec.problem.further_metrics} if spec.problem.further_metrics else {})
         | {
             "data": splits.digest,
             "regularizer": spec.regularizer and constants(spec.regularizer, regularizer),

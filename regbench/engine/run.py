@@ -3,8 +3,9 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -12,6 +13,9 @@ from regbench.engine import environment
 from regbench.engine.curves import Curves
 from regbench.engine.splits import load_splits
 from regbench.records import MINIBATCH, Coupling, Outcome, RunResult, RunSpec, Timings, learning_rate_factor
+
+if TYPE_CHECKING:
+    from regbench.engine.evaluate import Evaluation
 
 
 def run(
@@ -69,6 +73,7 @@ def run(
         reason=reason,
         diverged_epoch=curves.diverged_epoch,
         curves=_curves(spec, curves),
+        metrics=_metrics(spec, curves),
         losses_without_penalty=curves.values("losses", lambda split: split.loss, spec.epochs, filled=filled),
         shrinkage=_shrinkage(spec, prepared.steps, prepared.learning_rate),
         final_weight_norm=_finite(prepared.weight_norm()),
@@ -124,6 +129,18 @@ def _curves(spec: RunSpec, curves: Curves) -> dict[str, list[float]]:
     if spec.problem.has_accuracy:
         by_name |= curves.values("accuracies", lambda split: cast(float, split.accuracy), spec.epochs, filled=filled)
     return by_name | {MINIBATCH: curves.minibatch_losses}
+
+
+def _metrics(spec: RunSpec, curves: Curves) -> dict[str, list[float]]:
+    by_name: dict[str, list[float]] = {}
+    for name in spec.problem.further_metrics:
+        of = partial(_metric, name)
+        by_name |= curves.values(name, of, spec.epochs, filled=spec.protocol.fills_diverged)
+    return by_name
+
+
+def _metric(name: str, evaluation: "Evaluation") -> float:
+    return evaluation.metrics[name]
 
 
 def _shrinkage(spec: RunSpec, steps: int, learning_rate: float) -> float | None:

@@ -15,9 +15,13 @@ from regbench.records import OwnData, Problem, Protocol, Selection
 
 @dataclass(frozen=True, eq=False)
 class Samples:
-    """Inputs (n, ...) as stored and targets (n, ...), or (n, 0) where there are none; where in them each file begins.
+    """Samples as stored.
 
-    Weights are (n,), and None where each sample counts the same.
+    Attributes:
+        inputs: (n, ...).
+        targets: (n,) or (n, k); (n, 0) where there are none.
+        file_starts: where each file begins.
+        weights: how much the loss of each counts in training, float32 (n,) with mean 1; None for all alike.
     """
 
     inputs: np.ndarray
@@ -154,12 +158,11 @@ def _load(name: str | OwnData, validation: bool, data_dir: Path | None, stamp: o
     dataset, raw = datasets.get(name), datasets.load(name, data_dir)
     starts = range(0, len(raw.train_inputs), len(raw.train_inputs) // dataset.train_files)
     train = Samples(raw.train_inputs, raw.train_targets, tuple(starts), raw.train_weights)
-    test = Samples(raw.test_inputs, raw.test_targets, weights=raw.test_weights)
+    test = Samples(raw.test_inputs, raw.test_targets)
     if not validation:
         return Splits(train, None, test, raw.digest)
     if raw.validation_inputs is not None and raw.validation_targets is not None:
-        valid = Samples(raw.validation_inputs, raw.validation_targets, weights=raw.validation_weights)
-        return Splits(train, valid, test, raw.digest)
+        return Splits(train, Samples(raw.validation_inputs, raw.validation_targets), test, raw.digest)
     valid, train = _split_off(train, dataset.validation_size)
     return Splits(train, valid, test, raw.digest)
 
@@ -168,7 +171,28 @@ def _split_off(samples: Samples, count: int) -> tuple[Samples, Samples]:
     """The first `count` samples in file order, as DeepOBS 1.2 holds them out for MNIST, and the others."""
     starts = (0, *(start - count for start in samples.file_starts if start > count))
     first = Samples(samples.inputs[:count], samples.targets[:count])
-    return first, Samples(samples.inputs[count:], samples.targets[count:], starts)
+    weights = None if samples.weights is None else samples.weights[count:]
+    return first, Samples(samples.inputs[count:], samples.targets[count:], starts, weights)
+
+
+def weighted(train: Samples, problem: Problem) -> Samples:
+    """The training samples with the weights that the problem gives them, with mean 1.
+
+    Raises:
+        DefinitionError: they are to be balanced, and have no classes.
+    """
+    weights = train.weights
+    if problem.class_weights == "balanced":
+        if train.targets.ndim != 1 or not np.issubdtype(train.targets.dtype, np.integer):
+            raise DefinitionError(
+                f"{problem.name}: `class_weights` must be none where targets are no classes by number. "
+                f"Received: class_weights={problem.class_weights!r}"
+            )
+        share = (1 / np.bincount(train.targets).clip(min=1))[train.targets]
+        weights = share if weights is None else weights * share
+    if weights is None:
+        return train
+    return replace(train, weights=(weights / weights.mean(dtype=float)).astype(np.float32))
 
 
 class Batches:

@@ -47,7 +47,7 @@ class Training:
     def compile(self, train: Samples, batches: tf.Tensor, seed: tf.Tensor, last: tf.Tensor | None = None) -> None:
         """Compile for arguments of these shapes, of the last, incomplete batch too if given; trains nothing."""
         self._steps = tf.constant(len(batches))
-        nothing = train.inputs, train.targets, batches, tf.constant(0), seed
+        nothing = train.inputs, train.targets, train.weights, batches, tf.constant(0), seed
         # Called without the search for the trace that fits, which takes as long as an epoch of a small problem.
         with self._objective.regularizer_trace.symbols(), self.trace.symbols():
             epoch = self._function.get_concrete_function(*nothing)
@@ -60,9 +60,9 @@ class Training:
         if last is not None:
             with self._objective.regularizer_trace.symbols(), self.trace.symbols():
                 self._last = self._function.get_concrete_function(
-                    train.inputs, train.targets, last, tf.constant(0), seed
+                    train.inputs, train.targets, train.weights, last, tf.constant(0), seed
                 )
-            self._last(train.inputs, train.targets, last, tf.constant(0), seed)
+            self._last(train.inputs, train.targets, train.weights, last, tf.constant(0), seed)
 
     def _traced_again(self, arguments: tuple[Any, ...]) -> Any:
         update, self._update = self._update, self._objective.compile_update(self._add_penalty_and_apply)
@@ -88,15 +88,22 @@ class Training:
         if learning_rate != self._learning_rate_now:
             self._optimizer.learning_rate.assign(learning_rate)
             self._learning_rate_now = learning_rate
-        return self._epoch(train.inputs, train.targets, batches, self._steps, seed).numpy()
+        return self._epoch(train.inputs, train.targets, train.weights, batches, self._steps, seed).numpy()
 
     def last_step(self, train: Samples, batch: tf.Tensor, seed: tf.Tensor) -> np.ndarray:
         """Take the step on the last, incomplete batch of an epoch, int32 (1, rest); the loss before it, (1,)."""
         # One step, which is counted from 0 again: with another seed its augmentation is not that of the first batch.
-        return self._last(train.inputs, train.targets, batch, tf.constant(1), seed + 1).numpy()
+        one = tf.constant(1)
+        return self._last(train.inputs, train.targets, train.weights, batch, one, seed + 1).numpy()
 
     def _take_steps(
-        self, inputs: tf.Tensor, targets: tf.Tensor, batches: tf.Tensor, steps: tf.Tensor, seed: tf.Tensor
+        self,
+        inputs: tf.Tensor,
+        targets: tf.Tensor,
+        weights: tf.Tensor | None,
+        batches: tf.Tensor,
+        steps: tf.Tensor,
+        seed: tf.Tensor,
     ) -> tf.Tensor:
         objective = self._objective
         variables = objective.model.trainable_variables
@@ -107,7 +114,10 @@ class Training:
             x, y = tf.gather(inputs, batches[step]), tf.gather(targets, batches[step])
             x = objective.prepare(x, objective.is_augmented, seed, step)
             with tf.GradientTape() as tape:
-                loss = tf.reduce_mean(objective.losses(x, y, training=True)[0])
+                losses_of_batch = objective.losses(x, y, training=True)[0]
+                if weights is not None:
+                    losses_of_batch *= tf.gather(weights, batches[step])
+                loss = tf.reduce_mean(losses_of_batch)
             penalty = self._update(tape.gradient(loss, variables))
             losses = losses.write(step, loss + penalty)
             step += 1

@@ -53,7 +53,7 @@ def compute(spec: RunSpec, conditions: Conditions) -> RunResult:
 
     try:
         prepare()  # before own code loads Keras
-        names = own_code.names_in(spec.problem.dataset, spec.problem.model, spec.optimizer, spec.regularizer)
+        names = own_code.names_in(*own_code.parts_of(spec.problem), spec.optimizer, spec.regularizer)
         own_code.load(names, conditions.sources)
         return run(
             spec,

@@ -66,7 +66,7 @@ def _events(run: Mapping[str, Any], curves: pd.DataFrame) -> Iterator[Event]:
 
 def _tag(metric: str) -> str:
     """What TensorBoard shows in one group begins alike: `accuracy/valid`."""
-    split, name = metric.split("_")
+    split, _, name = metric.partition("_")
     return f"{name}/{split}"
 
 

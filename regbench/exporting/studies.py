@@ -136,7 +136,7 @@ def _read_file(row: Row, path: str) -> _Trial:
         curves=curves,
         setting={name: _scalar(value) for name, value in fields.read_table(spec, "setting").items()},
         seconds=math.nan if seconds is None else seconds,
-        chance=fields.read_number(fields.read_table(spec, "problem"), "chance"),
+        chance=fields.read_number_if_any(fields.read_table(spec, "problem"), "chance"),
         reason=str(ours.get("reason", "")),
     )
 

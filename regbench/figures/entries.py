@@ -12,7 +12,7 @@ from regbench.analysis.labels import ENTRY, with_labels
 from regbench.comparison import Comparison
 from regbench.figures.plan import Drawing, Find, Run
 from regbench.figures.searches import FigureSearch
-from regbench.records import METRICS, SPLITS
+from regbench.records import DEEPOBS_METRICS, SPLITS
 from regbench.trees import frames
 from regbench.trees.dialects import DIALECTS
 from regbench.trees.searches import BY_HAND, runs_of
@@ -138,7 +138,7 @@ def result_table(comparison: Comparison) -> pd.DataFrame:
     ]
     table.insert(columns.index("source"), "setting", values)
     for split in SPLITS:
-        for metric in METRICS:
+        for metric in DEEPOBS_METRICS:
             shown = entries.reported(comparison.runs, "final", metric, split)
             moments = shown.groupby(["problem", "label"])["value"].agg(["mean", "std"])
             names = {"mean": f"{split}_{metric}_mean", "std": f"{split}_{metric}_sd"}

@@ -23,10 +23,10 @@ from regbench.figures.plan import Drawing, PaperFigure, Size, reduced
 from regbench.figures.published import agreement
 from regbench.figures.searches import FigureSearch
 from regbench.plots.dots import ranked_dots
-from regbench.plots.learning_curves import CURVE_LABELS, learning_curves
+from regbench.plots.learning_curves import is_drawn, learning_curves
 from regbench.plots.metric_grid import GridPanel, metric_grid
 from regbench.plots.sensitivity import sensitivity_map
-from regbench.records import METRICS, SPLITS, Problem
+from regbench.records import DEEPOBS_METRICS, SPLITS, Problem
 from regbench.trees.irregularities import LEAK
 
 SOURCE = "Norridge 2022, arXiv 2207.12505, and its result files"
@@ -165,7 +165,7 @@ def _of(problem: str, shown: Entries, has_couplings: bool, departures: Sequence[
 def _draw_curves(comparison: Comparison, problem: str) -> Drawing:
     curves = entries.learning_curves(comparison)
     there = set(curves["metric"].astype(str))
-    names = [[f"{split}_{metric}" for split in SPLITS] for metric in METRICS]
+    names = [[f"{split}_{metric}" for split in SPLITS] for metric in DEEPOBS_METRICS]
     rows = [[GridPanel(problem, name) for name in row if name in there] for row in names]
     figure = metric_grid(curves, [row for row in rows if row], best=comparison.best_first, spread=SPREAD)
     return Drawing(figure, entries.curve_numbers(curves), [*_cautions(comparison), *_published_numbers(comparison)])
@@ -210,7 +210,7 @@ def _draw_map(comparison: Comparison) -> Drawing:
 def _draw_couplings(comparison: Comparison) -> Drawing:
     curves = entries.learning_curves(comparison)
     figure = learning_curves(curves, best=comparison.best_first, by_coupling=True, spread=SPREAD)
-    drawn = curves[curves["metric"].isin(CURVE_LABELS)]
+    drawn = curves[is_drawn(curves["metric"].astype(str))]
     return Drawing(figure, entries.curve_numbers(drawn), [*_cautions(comparison), *_decoupled_beside_l2(comparison)])
 
 

@@ -15,6 +15,7 @@ from regbench.plots.panels import coupled, extent, in_order, legend_below, place
 from regbench.plots.scales import LARGEST, Scale, number, scale_of_better, within_unit
 from regbench.plots.style import NothingToDrawError, style
 from regbench.plots.text import inches, shown
+from regbench.records import is_share
 
 INK = COLOURS[0]
 ROW_INCHES = 0.19
@@ -46,7 +47,7 @@ def panels_of(table: pd.DataFrame) -> list[CouplingPanels]:
         rows = rows[(rows["metric"] == metric) & (rows["goal"] == goal)]
         maximize = goal == "maximize"
         scale = scale_of_better(rows["score"], maximize, [rows["score_low"], rows["score_high"]])
-        scale = within_unit(scale) if metric == "accuracy" else scale
+        scale = within_unit(scale) if is_share(metric) else scale
         beyond = rows["score"] < scale.low if maximize else rows["score"] > scale.high
         place = np.where(rows["score"].abs() < LARGEST, np.where(beyond, "beyond", "inside"), "nowhere")
         worth = rows["score"] * (1 if maximize else -1)

@@ -12,10 +12,11 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from regbench.plots.looks import Look, best_first, looks, ordered
-from regbench.plots.panels import extent, handles, legend_below, places, title
+from regbench.plots.panels import extent, handles, legend_below, places, spoken, title
 from regbench.plots.scales import LARGEST, Scale, number, scale_of_better, within_unit
 from regbench.plots.style import NothingToDrawError, style
 from regbench.plots.text import shown
+from regbench.records import is_share
 
 GAP = {"color": "0.8", "linewidth": 0.7, "linestyle": (0, (4, 2)), "zorder": 1.5}
 NO_GAP = {**GAP, "color": "0.3", "linewidth": 1.4}
@@ -61,7 +62,7 @@ def ranking_of(panels: Sequence[GeneralisationPanel]) -> list[str]:
 def scales_for(panel: GeneralisationPanel) -> tuple[Scale, Scale]:
     """The axes of training and of test values, limited to runs that are not far worse than the others."""
     scales = [scale_of_better(panel.ended[split], panel.maximize) for split in ("train", "test")]
-    if panel.metric == "accuracy":
+    if is_share(panel.metric):
         scales = [within_unit(scale) for scale in scales]
     return scales[0], scales[1]
 
@@ -109,8 +110,8 @@ def _draw(axes: Axes, panel: GeneralisationPanel, look: Mapping[str, Look]) -> N
     scales[1].apply(axes, "y", ticks=4)
     axes.grid(False)
     axes.set_title(title(panel.problem), pad=14)
-    axes.set_xlabel(f"training {panel.metric}")
-    axes.set_ylabel(f"test {panel.metric}")
+    axes.set_xlabel(spoken(f"train_{panel.metric}"))
+    axes.set_ylabel(spoken(f"test_{panel.metric}"))
     _draw_gaps(axes, *scales)
     for label, one in reversed(list(look.items())):
         runs = panel.runs[panel.runs["label"] == label]

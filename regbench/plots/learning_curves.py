@@ -11,13 +11,18 @@ from matplotlib.lines import Line2D
 
 from regbench.plots import lines
 from regbench.plots.looks import Look, best_first, looks, ordered
-from regbench.plots.panels import coupled, extent, handles, in_order, legend_below, places, title
+from regbench.plots.panels import coupled, extent, handles, in_order, legend_below, places, spoken, title
 from regbench.plots.scales import LARGEST, Scale, finite, scale_of, within_unit
 from regbench.plots.style import NothingToDrawError, style
 from regbench.plots.text import shown
+from regbench.records import goal_of, is_share
 
 TRAINING = "train_loss"
-CURVE_LABELS = {TRAINING: "training loss", "test_accuracy": "test accuracy", "test_loss": "test loss"}
+
+
+def is_drawn(metrics: pd.Series) -> pd.Series:
+    """Which metrics may be drawn: the training loss, and all of the test split."""
+    return (metrics == TRAINING) | metrics.str.startswith("test_")
 
 
 class Column(NamedTuple):
@@ -29,14 +34,21 @@ class Column(NamedTuple):
 
     @property
     def metrics(self) -> list[str]:
-        """The metrics that are drawn, top to bottom: training loss, and test accuracy or else test loss."""
-        there = [metric for metric in CURVE_LABELS if metric in set(self.curves["metric"])]
-        return [metric for metric in there if metric != "test_loss" or "test_accuracy" not in there]
+        """The metrics that are drawn, top to bottom: training loss, and test accuracy or else test loss.
+
+        Another metric of the test split is there only where it decides, and then comes before them.
+        """
+        there = sorted(set(self.curves["metric"]) - {TRAINING}, key=_by_precedence)
+        return [TRAINING, *there[:1]] if (self.curves["metric"] == TRAINING).any() else there[:1]
+
+
+def _by_precedence(metric: str) -> int:
+    return {"test_accuracy": 1, "test_loss": 2}.get(metric, 0)
 
 
 def columns_of(summaries: pd.DataFrame, by_coupling: bool = False) -> list[list[Column]]:
     """The columns of the figure, a list for each problem. Curves without any finite mean are left out."""
-    known = summaries[summaries["metric"].isin(CURVE_LABELS)]
+    known = summaries[is_drawn(summaries["metric"].astype(str))]
     usable = (known["mean"].abs() < LARGEST).groupby([known[key] for key in ("problem", "label", "metric")], sort=False)
     known = known[usable.transform("any")]
     groups = []
@@ -55,7 +67,7 @@ def ranking_of(columns: Sequence[Column]) -> list[str]:
     for column in columns:
         curves = column.curves[column.curves["metric"] == column.metrics[-1]].sort_values("epoch")
         last = curves.groupby("label", sort=False, observed=True).tail(1)
-        sign = 1 if column.metrics[-1] == "test_accuracy" else -1
+        sign = 1 if goal_of(column.metrics[-1]) == "maximize" else -1
         rows.append(pd.DataFrame({"problem": column.problem, "label": last["label"], "value": sign * last["mean"]}))
     return best_first(pd.concat(rows, ignore_index=True))
 
@@ -70,7 +82,7 @@ def scale_for(curves: pd.DataFrame, metric: str, names: Sequence[str]) -> Scale:
     curves = curves[curves["metric"] == metric]
     named = curves[curves["label"].isin(names)]
     curves = curves if named.empty else named
-    is_loss = metric.endswith("loss")
+    is_loss = goal_of(metric) == "minimize"
     ceiling = np.inf
     if is_loss:
         start = finite(curves.loc[curves["epoch"] == curves["epoch"].min(), "mean"])
@@ -86,7 +98,7 @@ def scale_for(curves: pd.DataFrame, metric: str, names: Sequence[str]) -> Scale:
     last = late.sort_values("epoch").groupby("label", observed=True).tail(1)
     best = finite(late["low"]).min(initial=np.inf) if is_loss else finite(late["high"]).max(initial=-np.inf)
     scale = scale_of([worst, *last["mean"], best], ratio=np.inf)
-    return scale if is_loss else within_unit(scale)
+    return within_unit(scale) if is_share(metric) else scale
 
 
 def learning_curves(
@@ -140,7 +152,7 @@ def _draw(panels: Sequence[Axes], column: Column, shared: pd.DataFrame, look: Ma
         scale = scale_for(shared, metric, [label for label, one in look.items() if one.stands_out])
         scale.apply(axes, "y")
         Scale(False, -0.02 * epochs, 1.02 * epochs).apply(axes, "x", ticks=4, counts=True)
-        axes.set_ylabel(CURVE_LABELS[metric])
+        axes.set_ylabel(spoken(metric))
         axes.tick_params(labelbottom=axes is panels[-1])
         for place, (label, one) in enumerate(look.items()):
             rows = column.curves[(column.curves["metric"] == metric) & (column.curves["label"] == label)]

@@ -6,7 +6,6 @@ told apart from every other run by a digest.
 
 from regbench.records.definitions import (
     ABSURD_LOSS_FACTOR,
-    METRICS,
     SPLITS,
     TUNING_SEED,
     Argument,
@@ -15,7 +14,6 @@ from regbench.records.definitions import (
     Choices,
     Coupling,
     Decay,
-    Metric,
     Part,
     Preprocessing,
     Problem,
@@ -25,6 +23,7 @@ from regbench.records.definitions import (
     Searched,
     settled,
 )
+from regbench.records.metrics import DEEPOBS_METRICS, LOSSES, METRICS, facts_of, goal_of, is_share
 from regbench.records.own_data import FORMS, Arrays, Book, Function, Images, OwnData, Table
 from regbench.records.record import Record
 from regbench.records.runs import (
@@ -46,7 +45,9 @@ from regbench.records.selection import Selection
 __all__ = [
     "ABSURD_LOSS_FACTOR",
     "BUNDLED",
+    "DEEPOBS_METRICS",
     "FORMS",
+    "LOSSES",
     "METRICS",
     "MINIBATCH",
     "OLD_RAMP",
@@ -66,7 +67,6 @@ __all__ = [
     "Kernel",
     "Manifest",
     "Measured",
-    "Metric",
     "Origin",
     "Outcome",
     "OwnData",
@@ -87,6 +87,9 @@ __all__ = [
     "Timings",
     "code_of",
     "digest_of",
+    "facts_of",
+    "goal_of",
+    "is_share",
     "learning_rate_factor",
     "problem_definition",
     "settled",

@@ -3,10 +3,11 @@
 import math
 from collections.abc import Iterator
 from enum import StrEnum
-from typing import Annotated, Literal, Self, cast, get_args
+from typing import Annotated, Any, Literal, Self, cast
 
 from pydantic import Field, field_validator, model_validator
 
+from regbench.records.metrics import DEEPOBS_METRICS, LOSSES, METRICS, USUAL_METRIC, Goal, Task, goal_of, task_of
 from regbench.records.own_data import AnyOwnData
 from regbench.records.record import Record
 from regbench.records.selection import Selection
@@ -14,9 +15,7 @@ from regbench.records.selection import Selection
 Scalar = bool | int | float | str
 Preprocessing = Literal["none", "unit", "standardize"]
 Augmentation = Literal["none", "cifar", "svhn", "silhouettes"]
-Metric = Literal["loss", "accuracy"]
 
-METRICS: tuple[Metric, ...] = get_args(Metric)
 SPLITS = ("train", "valid", "test")
 
 TUNING_SEED = 42
@@ -174,9 +173,16 @@ class Problem(Record):
         selection: the samples of the data set that are used; all unless given.
         preprocessing: what is done to every input, instead of what the data set's record says.
         augmentation: what is done to training inputs, instead of what the data set's record says.
-        metric: what the search looks at, on the validation split: "accuracy" or "loss".
-        goal: the direction of `metric`.
-        chance: the score of guessing, for an accuracy from 0 to 1; what the search is told when a run diverges.
+        loss: one of `LOSSES`, or `module:function` for one of the user's own: (targets, outputs) -> the loss of each
+            sample, (n,).
+        metric: what the search looks at, on the validation split: one of `METRICS`, or `module:function`: (targets,
+            outputs) of all samples as arrays -> a number. Unless given the accuracy where there are classes, else the
+            loss.
+        metrics: what is recorded besides the loss, the accuracy and `metric`.
+        goal: the direction of `metric`; that of any but the user's own is known.
+        chance: the score of guessing; what the search is told when a run diverges. Unless given, the value before
+            training.
+        class_weights: "balanced": the loss of a training sample counts by n / (classes * n of its class).
         l2: the problem's own L2 factor (DeepOBS's convention), applied only when a candidate asks for it.
         l2_on: the kernels that decay and L2 act on: all, or those of convolutions only (VGG in DeepOBS).
         convergence: the test metric that counts as converged (DeepOBS's convergence performance), if known.
@@ -190,26 +196,61 @@ class Problem(Record):
     preprocessing: Preprocessing | None = None
     augmentation: Augmentation | None = None
     model: Part
-    loss: Literal["sparse_categorical_crossentropy", "model_output"]
-    metric: Metric
-    goal: Literal["maximize", "minimize"]
-    chance: float
+    loss: str
+    metric: str = ""
+    metrics: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    goal: Goal
+    chance: float | None = None
+    class_weights: Literal["none", "balanced"] = "none"
     batch_size: int = Field(gt=0)
     epochs: int = Field(gt=0)
     l2: float = Field(default=0.0, ge=0)
     l2_on: Literal["kernels", "convolution_kernels"] = "kernels"
     convergence: float | None = None
 
+    @model_validator(mode="before")
+    @classmethod
+    def _usual_metric(cls, table: Any) -> Any:
+        """Say what a file may leave out, so that a record always has it."""
+        if not isinstance(table, dict) or not isinstance(loss := table.get("loss"), str):
+            return table
+        metric = table.get("metric", USUAL_METRIC[task_of(loss)])
+        if not isinstance(metric, str):
+            return table
+        goal = {} if ":" in metric else {"goal": goal_of(metric)}
+        return {"metric": metric} | goal | table
+
     @model_validator(mode="after")
-    def _metric_exists(self) -> Self:
-        if self.metric == "accuracy" and not self.has_accuracy:
-            raise ValueError(f"`metric` must be loss where the loss is {self.loss}. Received: metric={self.metric!r}")
+    def _metrics_exist(self) -> Self:
+        if ":" not in self.loss and self.loss not in LOSSES:
+            raise ValueError(
+                f"`loss` must be one of {', '.join(LOSSES)}, or module:function. Received: loss={self.loss!r}"
+            )
+        for key, name in (("metric", self.metric), *(("metrics", name) for name in self.metrics)):
+            can = [metric for metric, facts in METRICS.items() if self.task in facts.tasks]
+            if name not in can and (":" not in name or self.task == "none"):
+                own = "" if self.task == "none" else ", or module:function,"
+                raise ValueError(
+                    f"`{key}` must be {' or '.join(can)}{own} where the loss is {self.loss}. Received: {key}={name!r}"
+                )
         return self
+
+    @property
+    def task(self) -> Task:
+        """What is learnt."""
+        return task_of(self.loss)
 
     @property
     def has_accuracy(self) -> bool:
         """Whether predictions can be right or wrong, so that there are accuracies."""
-        return self.loss != "model_output"
+        if self.task == "own":
+            return "accuracy" in (self.metric, *self.metrics)
+        return self.task in ("classes", "tokens")
+
+    @property
+    def further_metrics(self) -> tuple[str, ...]:
+        """What is recorded besides loss and accuracy, each once."""
+        return tuple(name for name in dict.fromkeys((self.metric, *self.metrics)) if name not in DEEPOBS_METRICS)
 
 
 def settled(part: Part) -> Part:

@@ -9,8 +9,8 @@ from pydantic import Discriminator, Field, SerializerFunctionWrapHandler, Tag, m
 
 from regbench.records.record import Record
 
-Fraction = Annotated[float, Field(ge=0, lt=1)]
 Text = Annotated[str, Field(min_length=1)]
+Side = Annotated[int, Field(ge=1, le=4096)]
 
 
 class OwnData(Record):
@@ -81,7 +81,7 @@ class Table(OwnData):
         time: a column: validation comes after training, and test after both.
         missing: "median" puts the median of the training samples where a number is missing, and a category of its own
             where text is; else a missing value is an error.
-        weights: a column: how much each sample counts.
+        weights: a column: how much the loss of each sample counts in training; evaluation counts all alike.
         separator: of the columns of a CSV file.
         scale_target: numbers that are learnt are standardised as inputs are; losses and metrics are then in standard
             deviations of the target in the training samples.
@@ -89,8 +89,8 @@ class Table(OwnData):
 
     name: Literal["table"] = Field(default=...)
     target: Text
-    columns: tuple[Text, ...] | None = Field(default=None, min_length=1)
-    drop: tuple[Text, ...] = ()
+    columns: Annotated[tuple[Text, ...], Field(strict=False, min_length=1)] | None = None
+    drop: Annotated[tuple[Text, ...], Field(strict=False)] = ()
     test_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.15
     group: Text | None = None
     time: Text | None = None
@@ -120,7 +120,7 @@ class Images(OwnData):
     """
 
     name: Literal["images"] = Field(default=...)
-    size: tuple[Annotated[int, Field(ge=1, le=4096)], Annotated[int, Field(ge=1, le=4096)]] = (64, 64)
+    size: Annotated[tuple[Side, Side], Field(strict=False)] = (64, 64)
     color: bool = True
     test_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.15
 

@@ -93,6 +93,7 @@ class RunSpec(Record):
                     "convergence",
                     "chance",
                     "metric",
+                    "metrics",
                     "goal",
                 },
                 "protocol": {"summary", "reruns", "tuning_seed_counts", "fills_diverged"},
@@ -182,6 +183,7 @@ class RunResult(Record):
             before training and one after each epoch; losses with the penalty term. `minibatch_train_losses`: one value
             a step.
         losses_without_penalty: `train_losses`, `valid_losses`, `test_losses` without the penalty term.
+        metrics: the curves of the problem's further metrics, by split and name (`valid_f1`), over the same evaluations.
         diverged_epoch: the epoch (counting from 1) in which the run diverged. From there on the curves hold the values
             before training, as DeepOBS 1.2 fills them, unless the protocol says otherwise (`Protocol.fills_diverged`).
         reason: one line on why the outcome is not `completed`.
@@ -200,6 +202,7 @@ class RunResult(Record):
     outcome: Annotated[Outcome, Field(strict=False)]
     curves: dict[str, list[Measured]]
     losses_without_penalty: dict[str, list[Measured]]
+    metrics: dict[str, list[Measured]] = Field(default={})
     diverged_epoch: int | None = None
     reason: str = ""
     shrinkage: float | None = None
@@ -219,11 +222,12 @@ class RunResult(Record):
         return self.environment.get(BUNDLED) is True
 
     def brief(self) -> Self:
-        """The run with the last value of each curve only: enough to rank it, and small enough for thousands."""
+        """The run with the ends of each curve only: enough to rank it, and small enough for thousands."""
         return self.model_copy(
             update={
-                "curves": {name: curve[-1:] for name, curve in self.curves.items() if name != MINIBATCH},
-                "losses_without_penalty": {name: curve[-1:] for name, curve in self.losses_without_penalty.items()},
+                "curves": _ends({name: curve for name, curve in self.curves.items() if name != MINIBATCH}),
+                "losses_without_penalty": _ends(self.losses_without_penalty),
+                "metrics": _ends(self.metrics),
                 "kernels": {},
             }
         )
@@ -231,11 +235,13 @@ class RunResult(Record):
     def score(self) -> float:
         """The final value of the problem's metric on the split by which the protocol chooses.
 
-        A run that diverged has the problem's `chance`.
+        A run that diverged has the problem's `chance`, or where that is not told the value before training.
         """
+        curve = self.metric_curve("valid" if self.spec.protocol.validation else "test")
         if self.outcome == Outcome.DIVERGED:
-            return self.spec.problem.chance
-        return self.metric_curve("valid" if self.spec.protocol.validation else "test")[-1]
+            chance = self.spec.problem.chance
+            return curve[0] if chance is None else chance
+        return curve[-1]
 
     def metric_curve(self, split: str) -> list[float]:
         """The curve of the problem's metric on "train", "valid" or "test"; a loss is that without the penalty term.
@@ -245,6 +251,14 @@ class RunResult(Record):
         Raises:
             KeyError: the run has no such split.
         """
-        if self.spec.problem.metric == "accuracy":
-            return self.curves[f"{split}_accuracies"]
-        return self.losses_without_penalty[f"{split}_losses"]
+        match self.spec.problem.metric:
+            case "accuracy":
+                return self.curves[f"{split}_accuracies"]
+            case "loss":
+                return self.losses_without_penalty[f"{split}_losses"]
+            case metric:
+                return self.metrics[f"{split}_{metric}"]
+
+
+def _ends(curves: Mapping[str, list[float]]) -> dict[str, list[float]]:
+    return {name: [*curve[:1], *curve[-1:]] for name, curve in curves.items()}

@@ -20,7 +20,7 @@ class Selection(Record):
         passes: how often an epoch passes over the training samples, so that it is not over after a few steps.
     """
 
-    classes: tuple[Annotated[int, Field(ge=0)], ...] | None = Field(default=None, min_length=2)
+    classes: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(strict=False, min_length=2)] | None = None
     train_per_class: int | None = Field(default=None, gt=0)
     test_per_class: int | None = Field(default=None, gt=0)
     valid_per_class: int | None = Field(default=None, gt=0)

@@ -9,7 +9,17 @@ import numpy as np
 import pyarrow as pa
 
 from regbench.errors import ResultsError
-from regbench.records import METRICS, SPLITS, Origin, Role, RunResult, RunSpec, Timings, digest_of, problem_definition
+from regbench.records import (
+    DEEPOBS_METRICS,
+    SPLITS,
+    Origin,
+    Role,
+    RunResult,
+    RunSpec,
+    Timings,
+    digest_of,
+    problem_definition,
+)
 
 _PLURALS = {"loss": "losses", "accuracy": "accuracies"}
 CURVE_COLUMNS = {f"{split}_{metric}": f"{split}_{plural}" for metric, plural in _PLURALS.items() for split in SPLITS}
@@ -18,7 +28,9 @@ CURVE_COLUMNS = {f"{split}_{metric}": f"{split}_{plural}" for metric, plural in 
 _PENALIZED = {f"{split}_loss_with_penalty": f"{split}_losses" for split in SPLITS}
 LISTS = (*CURVE_COLUMNS, *_PENALIZED)
 
-_VALUES = tuple(f"{when}_{split}_{metric}" for when in ("final", "best") for split in SPLITS for metric in METRICS)
+_VALUES = tuple(
+    f"{when}_{split}_{metric}" for when in ("final", "best") for split in SPLITS for metric in DEEPOBS_METRICS
+)
 SUMMARY_COLUMNS: dict[str, pa.DataType] = {
     **dict.fromkeys(("dialect", "problem", "optimizer", "candidate", "coupling"), pa.string()),
     "decay": pa.float64(),

@@ -166,9 +166,12 @@ def read(data: bytes, *, minibatch: bool = True) -> RunResult:
 def _check_curves(result: RunResult) -> None:
     """Make sure that a run that counts has what searches look at and what is reported."""
     splits = ("valid", "test") if result.spec.protocol.validation else ("test",)
-    curves = result.curves if result.spec.problem.metric == "accuracy" else result.losses_without_penalty
-    ends = {"accuracy": "accuracies", "loss": "losses"}
-    names = [f"{split}_{ends[result.spec.problem.metric]}" for split in splits]
+    metric = result.spec.problem.metric
+    curves, end = {
+        "accuracy": (result.curves, "accuracies"),
+        "loss": (result.losses_without_penalty, "losses"),
+    }.get(metric, (result.metrics, metric))
+    names = [f"{split}_{end}" for split in splits]
     missing = [name for name in names if not curves.get(name)]
     if missing and result.outcome in (Outcome.COMPLETED, Outcome.DIVERGED):
         raise ResultsError(f"{', '.join(f'`{name}`' for name in names)} must hold values. Received: no {missing[0]}")

@@ -14,9 +14,10 @@ import numpy as np
 import pandas as pd
 
 from regbench.errors import ResultsError, printable
+from regbench.records import SPLITS
 from regbench.trees.content import parse, read_bytes
 from regbench.trees.irregularities import NoRunError
-from regbench.trees.run_curves import CURVE_KEYS
+from regbench.trees.run_curves import CURVE_KEYS, FURTHER
 from regbench.trees.run_record import read_metric_curves
 from regbench.trees.searches import SEARCH_COLUMNS, with_searches
 from regbench.trees.tree import Tree, TreeRun, read_tree
@@ -24,8 +25,9 @@ from regbench.trees.tree import Tree, TreeRun, read_tree
 VALUES = {
     f"{when}_{metric}": f"{meaning} {metric.replace('_', ' ')}"
     for when, meaning in (("final", "the last"), ("best", "at the best validation epoch, the"))
-    for metric in CURVE_KEYS.values()
+    for metric in (*CURVE_KEYS.values(), *(f"{split}_{FURTHER}" for split in SPLITS))
 }
+"""`..._metric`: what decides on the problem, where it is neither loss nor accuracy."""
 
 RUNS = {
     "run": ("int64", "number of the run, unique here; joins `curves`"),
@@ -52,7 +54,7 @@ RUNS = {
     "outcome": ("str", "completed, diverged, cut_short or timed_out"),
     "outcome_inferred": ("bool", "the file does not say how the run ended; see `run_curves.infer_ending`"),
     "diverged_epoch": ("float64", "first evaluation after the divergence (0 = before training), NaN where not known"),
-    "metric": ("str", "what decides on the problem: accuracy or loss"),
+    "metric": ("str", "what decides on the problem: one of `records.METRICS`, or module:function"),
     "goal": ("str", "its direction: maximize or minimize"),
     **{name: ("float64", f"{meaning}; NaN where there is none") for name, meaning in VALUES.items()},
     "loss_has_penalty": ("bool", "the losses contain a penalty term that cannot be taken out; else they have none"),
@@ -79,7 +81,7 @@ Losses are those without the penalty term where the file has them.
 
 CURVES = {
     "run": ("int64", "as in `runs`"),
-    "metric": ("category", "train_loss, valid_loss, test_loss, train_accuracy, valid_accuracy, test_accuracy"),
+    "metric": ("category", "split and metric: train_loss, valid_loss, test_loss, train_accuracy, valid_f1, ..."),
     "epoch": ("int64", "evaluation: 0 = before training"),
     "value": ("float64", "losses as in `runs`"),
 }
@@ -224,11 +226,12 @@ def _read_curves(path: str) -> dict[str, list[float]]:
 
 def _curve_frame(read: Sequence[tuple[int, Mapping[str, Curve]]]) -> pd.DataFrame:
     pieces = [(run, metric, values) for run, curves in read for metric, values in curves.items()]
+    known = dict.fromkeys([*CURVE_KEYS.values(), *(metric for _, metric, _ in pieces)])
     lengths = [len(values) for _, _, values in pieces]
     metrics = np.repeat([metric for _, metric, _ in pieces], lengths)
     columns = {
         "run": np.repeat(np.array([run for run, _, _ in pieces], dtype=np.int64), lengths),
-        "metric": pd.Categorical(metrics, categories=list(CURVE_KEYS.values())),
+        "metric": pd.Categorical(metrics, categories=list(known)),
         "epoch": np.concatenate([np.arange(length) for length in lengths]) if lengths else [],
         "value": np.concatenate([np.array(values) for _, _, values in pieces]) if pieces else [],
     }

@@ -2,9 +2,10 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import product
 from typing import Any, NamedTuple
 
-from regbench.records import ABSURD_LOSS_FACTOR, SPLITS
+from regbench.records import ABSURD_LOSS_FACTOR, DEEPOBS_METRICS, SPLITS, goal_of
 from regbench.trees.irregularities import Irregularity, NoRunError
 
 CURVE_KEYS = {
@@ -13,6 +14,9 @@ CURVE_KEYS = {
     for split in SPLITS
 }
 """Key of a curve in a result file -> name of its metric in a data frame: `train_losses` -> `train_loss`."""
+
+FURTHER = "metric"
+"""In the place of a metric in the columns of a data frame: the problem's own, where it is neither loss nor accuracy."""
 
 Curve = list[float]
 
@@ -35,13 +39,19 @@ class Ending(NamedTuple):
     why: Irregularity | None = None
 
 
-def read_curves(table: Mapping[str, Any], epochs: int, without_penalty: Mapping[str, Any]) -> RunCurves:
+def read_curves(
+    table: Mapping[str, Any],
+    epochs: int,
+    without_penalty: Mapping[str, Any],
+    further: Mapping[str, Any],
+) -> RunCurves:
     """The curves in a result file.
 
     Args:
         table: the object in it.
         epochs: how many were promised.
         without_penalty: losses that stand in place of those in `table`.
+        further: curves of other metrics, by split and name.
 
     Raises:
         NoRunError: there is no curve, one is no list of numbers, or an accuracy is impossible.
@@ -51,6 +61,9 @@ def read_curves(table: Mapping[str, Any], epochs: int, without_penalty: Mapping[
         values = without_penalty.get(key, table.get(key))
         if values is not None and values != []:
             curves[metric] = _numbers(key, values)
+    for metric, values in further.items():
+        if metric.partition("_")[0] in SPLITS and values != []:
+            curves[metric] = _numbers(metric, values)
     if not curves:
         raise NoRunError("not_a_result", f"one of {', '.join(CURVE_KEYS)} must be there")
     _check_accuracies(curves)
@@ -113,20 +126,24 @@ def final_and_best(curves: RunCurves, metric: str | None = None, goal: str | Non
     for name, curve in curves.values.items():
         values[f"final_{name}"] = curve[-1]
         values[f"best_{name}"] = _extreme(name, curve) if epoch is None else curve[epoch]
+    if metric not in (None, *DEEPOBS_METRICS):
+        for when, split in product(("final", "best"), SPLITS):
+            if f"{when}_{split}_{metric}" in values:
+                values[f"{when}_{split}_{FURTHER}"] = values[f"{when}_{split}_{metric}"]
     return values
 
 
 def _best_epoch(curves: RunCurves, metric: str | None, goal: str | None) -> int | None:
     if metric is None:
         metric = "accuracy" if "valid_accuracy" in curves.values else "loss"
-    sign = 1 if (goal or ("minimize" if metric == "loss" else "maximize")) == "maximize" else -1
+    sign = 1 if (goal or goal_of(metric)) == "maximize" else -1
     curve = curves.values.get(f"valid_{metric}", ())
     numbers = [(sign * value, -epoch) for epoch, value in enumerate(curve) if not math.isnan(value)]
     return -max(numbers)[1] if numbers else None
 
 
 def _extreme(metric: str, curve: Curve) -> float:
-    best = min if metric.endswith("loss") else max
+    best = max if goal_of(metric) == "maximize" else min
     return best((value for value in curve if not math.isnan(value)), default=math.nan)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from regbench.errors import printable
-from regbench.records import METRICS, OLD_RAMP, Coupling, Role, code_of, digest_of, problem_definition
+from regbench.records import OLD_RAMP, Coupling, Role, code_of, digest_of, problem_definition
 from regbench.store import deepobs
 from regbench.trees import dialects, fields, run_curves
 from regbench.trees.content import Content
@@ -168,7 +168,8 @@ def _read_run(content: Content, known: KnownProblems) -> ReadRun:
 def _curves(table: Mapping[str, Any]) -> RunCurves:
     ours = fields.read_table_if_any(table, "regbench")
     without_penalty = fields.read_table_if_any(ours, "losses_without_penalty")
-    return run_curves.read_curves(table, fields.read_integer(table, "num_epochs", 0), without_penalty)
+    further = fields.read_table_if_any(ours, "metrics")
+    return run_curves.read_curves(table, fields.read_integer(table, "num_epochs", 0), without_penalty, further)
 
 
 def _problem_digest(ours: Mapping[str, Any]) -> str:
@@ -229,7 +230,7 @@ def _target(facts: ProblemFacts | None, ours: Mapping[str, Any]) -> _Target:
         return _Target(None, None, None)
     problem = fields.read_table(fields.read_table(ours, "spec"), "problem")
     return _Target(
-        fields.read_word(problem, "metric", METRICS),
+        fields.read_name(problem, "metric"),
         fields.read_word(problem, "goal", ("maximize", "minimize")),
         fields.read_number_if_any(problem, "convergence"),
     )

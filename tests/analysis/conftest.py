@@ -32,7 +32,7 @@ PLAIN = {
     "diverged_epoch": np.nan,
     "metric": "accuracy",
     "goal": "maximize",
-    **{f"{when}_{s}_{m}": np.nan for when in ("final", "best") for s in SPLITS for m in ("loss", "accuracy")},
+    **{f"{when}_{s}_{m}": np.nan for when in ("final", "best") for s in SPLITS for m in ("loss", "accuracy", "metric")},
     "loss_has_penalty": False,
     "epochs_to_convergence": np.nan,
     "training_seconds": np.nan,

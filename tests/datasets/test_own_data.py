@@ -143,7 +143,7 @@ def test_missing_values_are_filled_by_what_trains(table: Callable[..., Table], f
 def test_weights_go_with_their_samples(table: Callable[..., Table], frame: pd.DataFrame) -> None:
     data = datasets.load(table(target="price", weights="size", columns=("count",)))
     sizes = dict(zip(np.float32(frame["price"]), frame["size"], strict=True))
-    np.testing.assert_allclose(whole(data, "weights"), [sizes[price] for price in whole(data, "targets")], rtol=1e-6)
+    np.testing.assert_allclose(data.train_weights, [sizes[price] for price in data.train_targets], rtol=1e-6)
 
 
 def test_another_seed_divides_otherwise_and_the_same_alike(table: Callable[..., Table]) -> None:

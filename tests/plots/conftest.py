@@ -81,6 +81,7 @@ def _run(problem, name, coupling, setting, seed, diverged, error) -> dict:
         accuracy = math.nan if is_loss else 0.1 if diverged else min(1 - factor * abs(error), 1.0)
         for when in ("final", "best"):
             values |= {f"{when}_{split}_loss": loss * (100 if is_loss else 1), f"{when}_{split}_accuracy": accuracy}
+            values[f"{when}_{split}_metric"] = math.nan
     return values | {
         "source": "ours", "dialect": "regbench", "problem": problem, "optimizer": name, "candidate": name,
         "coupling": coupling, "decay": setting.get("weight_decay", 0.0), "setting": json.dumps(setting, sort_keys=True),

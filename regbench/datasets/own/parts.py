@@ -28,7 +28,7 @@ class Part:
     Attributes:
         inputs: of shape (n, ...).
         targets: of shape (n, ...): classes under any names, tokens or numbers.
-        weights: of shape (n,), or None.
+        weights: of shape (n,), or None; how much the loss of each counts in training.
     """
 
     inputs: np.ndarray
@@ -89,9 +89,8 @@ def gathered(
     arrays: dict[str, np.ndarray] = {}
     for split, long in _SPLITS.items():
         arrays |= {f"{long}_inputs": inputs[split], f"{long}_targets": targets[split]}
-        weights = parts[split].weights
-        if weights is not None:
-            arrays[f"{long}_weights"] = _weights(weights, where)
+    if parts["train"].weights is not None:
+        arrays["train_weights"] = _weights(parts["train"].weights, where)
     dataset = Dataset(
         name=str(own),
         summary=f"{own}, of one's own",
@@ -197,8 +196,9 @@ def _weights(weights: np.ndarray, where: str) -> np.ndarray:
     if weights.dtype.kind not in "biuf":
         raise DataError(f"{where}: weights: must be numbers. Received: {weights.dtype}")
     check_finite(weights, f"{where}: weights")
-    if len(weights) and weights.min() < 0:
-        raise DataError(f"{where}: weights: must not be negative. Received: {weights.min().item()!r}")
+    if weights.min() < 0 or not weights.any():
+        must = "must not be negative, and not all 0 in training"
+        raise DataError(f"{where}: weights: {must}. Received: {weights.min().item()!r}")
     return weights.astype(np.float32)
 
 

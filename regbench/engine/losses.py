@@ -1,0 +1,157 @@
+"""The losses that are minimised: of each sample, from what the network gives and what is right.
+
+A loss is one of a known name, or `module:function` of the user's own: `(targets, outputs) -> losses` with tensors of n
+samples, which gives the loss of each sample, float32 (n,).
+"""
+
+import importlib
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from regbench.catalog import own_code
+from regbench.datasets import Dataset
+from regbench.errors import DefinitionError
+from regbench.records import Problem
+
+HUBER_DELTA = 1.0
+"""Up to here the error of `huber` is squared (and halved), beyond it counts by itself, as in Keras."""
+
+
+def outputs_of(problem: Problem, dataset: Dataset) -> int:
+    """How many outputs a sample (or a token) has in the networks of regbench: what is their argument `classes`."""
+    if problem.loss == "binary_crossentropy" or dataset.classes == 0:
+        count = 1
+        for length in dataset.target_shape:
+            count *= length
+        return 0 if problem.task == "none" else count
+    return dataset.classes
+
+
+def output_shapes(problem: Problem, dataset: Dataset) -> list[tuple[int | None, ...]]:
+    """The shapes of a network's outputs that the loss can take, without the first axis; the first is the usual one.
+
+    Empty where it may be any.
+    """
+    match problem.task:
+        case "none":
+            return [()]
+        case "own":
+            return []
+        case "tokens":
+            return [(*dataset.target_shape, dataset.classes)]
+    count = outputs_of(problem, dataset)
+    return [(count,), ()] if count == 1 else [(count,)]
+
+
+def resolve(name: str, what: str) -> Callable[..., tf.Tensor]:
+    """The user's own function of a name `module:function`.
+
+    Raises:
+        DefinitionError: there is none.
+    """
+    module, _, function = name.partition(":")
+    try:
+        with own_code.findable():
+            found = getattr(importlib.import_module(module), function)
+    except Exception as error:  # own modules may raise anything
+        raise DefinitionError(f"{what} `{name}`: cannot be imported: {' '.join(str(error).split())}") from error
+    if not callable(found):
+        raise DefinitionError(f"{what} `{name}`: must be a function. Received: {found!r}")
+    return found
+
+
+def loss_of(problem: Problem) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+    """The loss of a problem: `(targets, outputs) -> losses`, float32 (n,).
+
+    Targets are int32 classes (n,) or tokens (n, length); float32 (n,) or (n, k) for numbers and for probabilities of
+    classes. Outputs are logits, or what is to be near the targets.
+
+    Raises:
+        DefinitionError: it is one of the user's own that does not exist.
+    """
+    if ":" not in problem.loss:
+        return _LOSSES[problem.loss]
+    own = resolve(problem.loss, "loss")
+
+    def checked(targets: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
+        losses = own(targets, outputs)
+        shape = getattr(losses, "shape", None)
+        if shape is None or len(shape) != 1 or losses.dtype != tf.float32:
+            came = repr(losses) if shape is None else f"{losses.dtype.name} {tuple(shape)}"
+            raise DefinitionError(
+                f"loss `{problem.loss}`: must give the loss of each sample, float32 (n,), for outputs of shape "
+                f"{tuple(outputs.shape)}. Received: {came}"
+            )
+        return losses
+
+    return checked
+
+
+def _sparse(targets: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
+    return tf.nn.sparse_softmax_cross_entropy_with_logits(targets, outputs)
+
+
+def _categorical(targets: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
+    if targets.shape.rank == 1:
+        return _sparse(targets, outputs)
+    return tf.nn.softmax_cross_entropy_with_logits(targets, outputs)
+
+
+def _binary(targets: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
+    targets, outputs = _alike(targets, outputs)
+    return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(targets, outputs), axis=1)
+
+
+def _tokens(targets: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
+    return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(targets, outputs), axis=1)
+
+
+def _squared(targets: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
+    targets, outputs = _alike(targets, outputs)
+    return tf.reduce_mean(tf.square(outputs - targets), axis=1)
+
+
+def _absolute(targets: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
+    targets, outputs = _alike(targets, outputs)
+    return tf.reduce_mean(tf.abs(outputs - targets), axis=1)
+
+
+def _huber(targets: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
+    targets, outputs = _alike(targets, outputs)
+    error = tf.abs(outputs - targets)
+    far = HUBER_DELTA * (error - 0.5 * HUBER_DELTA)
+    return tf.reduce_mean(tf.where(error <= HUBER_DELTA, 0.5 * tf.square(error), far), axis=1)
+
+
+def _alike(targets: tf.Tensor, outputs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Both as float32 (n, k): otherwise (n,) and (n, 1) would make (n, n)."""
+    rows = tf.shape(outputs)[0]
+    return tf.reshape(tf.cast(targets, tf.float32), (rows, -1)), tf.reshape(outputs, (rows, -1))
+
+
+_LOSSES: dict[str, Callable[[tf.Tensor, tf.Tensor], tf.Tensor]] = {
+    "sparse_categorical_crossentropy": _sparse,
+    "categorical_crossentropy": _categorical,
+    "binary_crossentropy": _binary,
+    "token_crossentropy": _tokens,
+    "mean_squared_error": _squared,
+    "mean_absolute_error": _absolute,
+    "huber": _huber,
+    "model_output": lambda _, outputs: outputs,
+}
+
+
+def hits(problem: Problem, targets: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
+    """Of each sample, 1.0 where the answer is right and 0.0 where it is wrong; of sequences the share of right tokens.
+
+    Returns:
+        float32 (n,).
+    """
+    if problem.loss == "binary_crossentropy":
+        targets, outputs = _alike(targets, outputs)
+        return tf.reduce_mean(tf.cast(tf.equal(targets > 0.5, outputs > 0), tf.float32), axis=1)
+    if targets.dtype == tf.float32:  # probabilities of classes
+        targets = tf.argmax(targets, axis=-1, output_type=tf.int32)
+    right = tf.cast(tf.equal(tf.argmax(outputs, axis=-1, output_type=targets.dtype), targets), tf.float32)
+    return tf.reduce_mean(right, axis=1) if problem.task == "tokens" else right
