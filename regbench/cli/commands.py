@@ -15,6 +15,7 @@ from regbench.cli.compare import compare
 from regbench.cli.data import data
 from regbench.cli.export import export
 from regbench.cli.figures import figures
+from regbench.cli.new import new, own_data, problem_of
 from regbench.cli.plan import plan
 from regbench.cli.power import power
 from regbench.cli.searches import searches
@@ -170,7 +171,8 @@ def run(problem: str, candidate: str, assignments: Sequence[str], results: str, 
 
 @command_line.command()
 @options.problem
-@options.candidates
+@options.names("candidates", "CANDIDATE...")
+@own_data(required=False)
 @options.searching
 @click.option(
     "--searches",
@@ -188,6 +190,8 @@ def run(problem: str, candidate: str, assignments: Sequence[str], results: str, 
 def search(
     problem: str,
     candidates: Sequence[str],
+    own: str | None,
+    target: str | None,
     regularizer: str | None,
     decay: str | None,
     budget: str,
@@ -200,6 +204,13 @@ def search(
 
     Candidates may also be divided by commas.
     """
+    if own is not None:
+        problem, candidates = problem_of(own, target), [*problem.split(","), *candidates]
+    elif target is not None:
+        raise DefinitionError(f"`target` must be given with `data` only. Received: target={target!r}")
+    elif not candidates:
+        context = click.get_current_context()
+        raise click.MissingParameter(param_hint="'CANDIDATE...'", param_type="argument", ctx=context)
     candidates = [options.combined(name, regularizer, decay) for name in candidates]
     schedule, workers = options.take_schedule(others), options.take_workers(others)
     usual = catalog.protocol(others["protocol"]).reruns if searches == 1 else catalog.FEW_RERUNS
@@ -227,6 +238,7 @@ def search(
 
 
 command_line.add_command(data)
+command_line.add_command(new)
 command_line.add_command(plan)
 command_line.add_command(searches)
 command_line.add_command(check)
