@@ -48,6 +48,8 @@ def read_problem(path: Path) -> Problem:
 def _with_targets(own: OwnData, problem: Problem) -> OwnData:
     """Own data whose targets are what the loss learns, unless the file says it."""
     learnt = {"classes": "classes", "tokens": "classes", "numbers": "numbers"}.get(problem.task, "auto")
+    if problem.loss in ("categorical_crossentropy", "binary_crossentropy"):
+        learnt = "auto"  # which also learn probabilities
     return own if own.targets != "auto" else own.model_copy(update={"targets": learnt})
 
 

@@ -205,7 +205,10 @@ def search(
     Candidates may also be divided by commas.
     """
     if own is not None:
-        problem, candidates = problem_of(own, target), [*problem.split(","), *candidates]
+        candidates = [*problem.split(","), *candidates]
+        for name in candidates:  # before anything is written
+            catalog.candidate(options.combined(name, regularizer, decay))
+        problem = problem_of(own, target)
     elif target is not None:
         raise DefinitionError(f"`target` must be given with `data` only. Received: target={target!r}")
     elif not candidates:
