@@ -146,6 +146,15 @@ def test_weights_go_with_their_samples(table: Callable[..., Table], frame: pd.Da
     np.testing.assert_allclose(data.train_weights, [sizes[price] for price in data.train_targets], rtol=1e-6)
 
 
+def test_text_that_training_never_saw_is_0_in_every_column(table: Callable[..., Table], frame: pd.DataFrame) -> None:
+    frame["kind"] = np.where(np.arange(N) < 9, [f"rare {number}" for number in range(N)], "oak")
+    data = datasets.load(table(target="price", columns=("kind",)))
+    unseen = 10 - data.train_inputs.shape[1]
+    assert 0 < unseen < 8
+    assert (data.train_inputs.sum(1) == 1).all()
+    np.testing.assert_array_equal(np.sort(whole(data).sum(1)), [0] * unseen + [1] * (N - unseen))
+
+
 def test_another_seed_divides_otherwise_and_the_same_alike(table: Callable[..., Table]) -> None:
     digests = [datasets.load(table(split_seed=seed)).digest for seed in (0, 1, 0)]
     assert digests[0] == digests[2] != digests[1]

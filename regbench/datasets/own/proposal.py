@@ -13,6 +13,7 @@ import numpy as np
 
 from regbench.datasets.dataset import Dataset
 from regbench.datasets.own import IMAGES, read
+from regbench.datasets.own.parts import MOST_KINDS
 from regbench.errors import DataError, UnknownNameError
 from regbench.records import Arrays, Book, Function, Images, OwnData, Table
 
@@ -150,24 +151,33 @@ def _separator(path: Path) -> str:
 
 def _cannot_be_read(column: pd.Series[Any]) -> bool:
     """Whether a column is one of dates, or of too many texts."""
+    from regbench.datasets.own import table
+
+    return _dates(column) is not None or (table.is_text(column) and column.nunique() > table.MOST_VALUES)
+
+
+def _dates(column: pd.Series[Any]) -> pd.Series[Any] | None:
+    """A column of dates, or of many texts that are dates, as dates; None for any other."""
     import pandas as pd
 
     from regbench.datasets.own import table
 
     if pd.api.types.is_datetime64_any_dtype(column.dtype):
-        return True
-    return table.is_text(column) and column.nunique() > table.MOST_VALUES
+        return column
+    if not table.is_text(column) or column.dtype == bool or column.nunique() <= MOST_KINDS:
+        return None
+    found = pd.to_datetime(column.dropna(), errors="coerce", format="ISO8601", utc=True)
+    return found if found.notna().all() else None
 
 
 def _described(column: pd.Series[Any]) -> str:
-    import pandas as pd
-
     from regbench.datasets.own import table
 
     missing = int(column.isna().sum())
     lacks = f", {missing} missing" if missing else ""
-    if pd.api.types.is_datetime64_any_dtype(column.dtype):
-        return f"dates: {column.min():%Y-%m-%d} to {column.max():%Y-%m-%d}{lacks}"
+    dates = _dates(column)
+    if dates is not None:
+        return f"dates: {dates.min():%Y-%m-%d} to {dates.max():%Y-%m-%d}{lacks}"
     if table.is_text(column):
         kinds = sorted(map(str, column.dropna().unique()))
         shown = ", ".join(kinds[:_SHOWN]) + (f", ... ({len(kinds)})" if len(kinds) > _SHOWN else "")
