@@ -20,7 +20,8 @@ class Selection(Record):
         passes: how often an epoch passes over the training samples, so that it is not over after a few steps.
     """
 
-    classes: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(strict=False, min_length=2)] | None = None
+    # Not strict: what was read from a file comes here as a list.
+    classes: tuple[Annotated[int, Field(ge=0)], ...] | None = Field(default=None, min_length=2, strict=False)
     train_per_class: int | None = Field(default=None, gt=0)
     test_per_class: int | None = Field(default=None, gt=0)
     valid_per_class: int | None = Field(default=None, gt=0)
