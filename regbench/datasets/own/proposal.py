@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _TABLES = (".csv", ".tsv", ".gz", ".parquet", ".pq")
 _TARGETS = ("target", "label", "class", "y")
-_STEPS = 1_000  # about so many in a run
+_STEPS, _STEPS_ON_TOKENS = 1_000, 300  # about so many in a run; those of a recurrent network take long
 _MOST_BATCH = 128
 _SHOWN = 5
 
@@ -86,7 +86,8 @@ def to_toml(proposal: Proposal, name: str, folder: Path) -> str:
         own = own.model_copy(update={"scale_target": True})
     least = min(dataset.train_size, dataset.validation_size, dataset.test_size)
     batch_size = 2 ** int(math.log2(min(_MOST_BATCH, least)))
-    epochs = min(max(math.ceil(_STEPS / (dataset.train_size // batch_size)), 3), 100)
+    steps = _STEPS_ON_TOKENS if dataset.classes and dataset.target_shape else _STEPS
+    epochs = min(max(math.ceil(steps / (dataset.train_size // batch_size)), 3), 100)
     sizes = f"{dataset.train_size} samples train, {dataset.validation_size} validate, {dataset.test_size} test"
     lines = [
         f"# {name}: written by `regbench new problem`. Every key: regbench's docs/own-data.md, testproblems/README.md.",
@@ -250,7 +251,7 @@ def _dataset(own: OwnData, dataset: Dataset, folder: Path) -> list[str]:
 def _model(dataset: Dataset) -> list[str]:
     model: dict[str, Any] = {"name": "mlp", "units": [64, 32], "stddev": 0.1}
     if dataset.classes and dataset.target_shape:
-        model = {"name": "char_rnn", "units": 64, "cells": 1}
+        model = {"name": "char_rnn", "units": 32, "cells": 1}
     elif len(dataset.input_shape) == 3 and min(dataset.input_shape[:2]) >= 8:
         model = {"name": "conv_2c2d", "filters": [8, 16], "units": 64}
     return ["[model]", *(f"{key} = {json.dumps(value)}" for key, value in model.items())]
