@@ -39,13 +39,13 @@ def read_problem(path: Path) -> Problem:
         table["dataset"] = "own"
     problem = file.record(Problem, "", table | {"name": path.stem, "model": model})
     if problem is not None and own is not None:
-        problem = problem.model_copy(update={"dataset": _with_targets(own, problem)})
+        problem = problem.model_copy(update={"dataset": with_targets(own, problem)})
     if problem is not None:
         file.wrong += contradictions(problem)
     return file.checked(problem)
 
 
-def _with_targets(own: OwnData, problem: Problem) -> OwnData:
+def with_targets(own: OwnData, problem: Problem) -> OwnData:
     """Own data whose targets are what the loss learns, unless the file says it."""
     learnt = {"classes": "classes", "tokens": "classes", "numbers": "numbers"}.get(problem.task, "auto")
     if problem.loss in ("categorical_crossentropy", "binary_crossentropy"):

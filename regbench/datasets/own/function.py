@@ -46,7 +46,7 @@ def read(own: Function) -> Reading:
     where = f"dataset `{own.name}`"
     try:
         returned = find(own)(**own.arguments)
-        arrays = _arrays(returned, where)
+        arrays = arrays_of(returned, where)
     except (DataError, DefinitionError):
         raise
     except (Exception, SystemExit) as error:  # own functions may raise anything
@@ -54,8 +54,12 @@ def read(own: Function) -> Reading:
     return from_arrays(own, arrays, where)
 
 
-def _arrays(returned: Any, where: str) -> dict[str, np.ndarray]:
-    """The arrays by their names: of a dictionary, of the attributes of an object, or out of data sets by split."""
+def arrays_of(returned: Any, where: str) -> dict[str, np.ndarray]:
+    """The arrays by their names: of a dictionary, of the attributes of an object, or out of data sets by split.
+
+    Raises:
+        DataError: there are none, or one is something else.
+    """
     named = returned if isinstance(returned, Mapping) else _Attributes(returned)
     arrays: dict[str, np.ndarray] = {}
     for split, names in _SPLITS.items():
