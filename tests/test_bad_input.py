@@ -290,13 +290,13 @@ REFUSED_AT_ONCE = {
         RUN_MY_PROBLEM,
         ["mine.toml", "epochs", "integer", "Received: '1'"],
     ),
-    "missing key of a problem": (problem("chance = 0.1", ""), RUN_MY_PROBLEM, ["mine.toml", "chance", "required"]),
+    "missing key of a problem": (problem("epochs = 1", ""), RUN_MY_PROBLEM, ["mine.toml", "epochs", "required"]),
     "unknown key of a problem": (
         problem("epochs = 1", "epochs = 1\nbatchsize = 3"),
         RUN_MY_PROBLEM,
         ["mine.toml", "batchsize", "Did you mean `batch_size`"],
     ),
-    "unknown loss": (problem("sparse_", ""), RUN_MY_PROBLEM, ["mine.toml", "loss", "'categorical_crossentropy'"]),
+    "unknown loss": (problem("sparse_", "sparser_"), RUN_MY_PROBLEM, ["mine.toml", "`loss` must", "'sparser_categor"]),
     "unknown data set of a problem": (
         problem('"digits"', '"digts"'),
         RUN_MY_PROBLEM,

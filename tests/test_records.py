@@ -110,7 +110,7 @@ def test_problem_whose_model_is_the_loss_has_no_accuracy():
         {"l2": -0.1},
         {"chance": float("nan")},
         {"goal": "max"},
-        {"metric": "f1"},
+        {"metric": "f3"},
         {"l2_on": "biases"},
         {"convergance": 0.9},
         {"selection": {"classes": (1,)}},
@@ -192,7 +192,9 @@ def replaced(tree, path, value):
 OTHER = {
     ("problem", "loss"): "model_output",
     ("problem", "metric"): "loss",
+    ("problem", "metrics"): ["f1"],
     ("problem", "goal"): "minimize",
+    ("problem", "class_weights"): "balanced",
     ("problem", "l2_on"): "convolution_kernels",
     ("problem", "selection"): {"classes": [1, 2]},
     ("problem", "preprocessing"): "unit",
@@ -204,7 +206,7 @@ OTHER = {
 }
 CANNOT_CHANGE_A_CURVE = {
     ("problem", key)
-    for key in ("summary", "source", "metric", "goal", "chance", "batch_size", "epochs", "l2", "convergence")
+    for key in ("summary", "source", "metric", "metrics", "goal", "chance", "batch_size", "epochs", "l2", "convergence")
 } | {("protocol", key) for key in ("summary", "reruns", "tuning_seed_counts")}
 CANNOT_CHANGE_A_CURVE |= {("protocol", "fills_diverged")}  # but after a divergence, where it tells nothing
 FIXED_BY_OTHERS = {("schedule", "name")}  # the other schedules have neither epochs nor factors

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from regbench import catalog, datasets, models
-from regbench.records import Problem
+from regbench.records import LOSSES as LOSSES_OF_PROBLEMS
+from regbench.records import METRICS, Problem
 
 CLASSIFICATIONS = [
     "cifar100_3c3d",
@@ -142,9 +143,12 @@ def test_defaults_are_those_of_deepobs(
 
 def test_readme_documents_every_key_and_model() -> None:
     readme = (catalog.data_folder("testproblems") / "README.md").read_text(encoding="utf-8")
-    rows = {line.split("`")[1] for line in readme.splitlines() if line.startswith("| `")}
+    rows = {
+        name for line in readme.splitlines() if line.startswith("| `") for name in line.split("|")[1].split("`")[1::2]
+    }
+    measures = LOSSES_OF_PROBLEMS.keys() | METRICS.keys() | {"my_module:my_loss", "my_module:my_metric"}
     # `name` is no key: it is the name of the file.
-    assert rows == (set(Problem.model_fields) - {"name"}) | set(models.names())
+    assert rows == (set(Problem.model_fields) - {"name"}) | set(models.names()) | measures
 
 
 def test_example_in_the_readme_is_a_problem(tmp_path: Path) -> None:

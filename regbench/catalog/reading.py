@@ -236,6 +236,8 @@ def _sentences(invalid: ValidationError, record: type[Record], key: str) -> tupl
     """A sentence on each key that there is not, and one on each other error."""
     unknown, wrong = [], []
     for error in invalid.errors():
+        if error["type"] == "default_factory_not_called":
+            continue  # what is usual depends on a key that is wrong, which has a sentence of its own
         where = ".".join(str(part) for part in ((key,) if key else ()) + error["loc"]) or "the file"
         if error["type"] == "extra_forbidden":
             close = get_close_matches(str(error["loc"][-1]), record.model_fields, n=1)

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 from enum import StrEnum
-from typing import Annotated, Any, Literal, Self, cast
+from typing import Annotated, Literal, Self, cast
 
 from pydantic import Field, field_validator, model_validator
 
@@ -197,9 +197,9 @@ class Problem(Record):
     augmentation: Augmentation | None = None
     model: Part
     loss: str
-    metric: str = ""
-    metrics: Annotated[tuple[str, ...], Field(strict=False)] = ()
-    goal: Goal
+    metric: str = Field(default_factory=lambda told: USUAL_METRIC[task_of(told.get("loss", ""))])
+    metrics: tuple[str, ...] = ()
+    goal: Goal = Field(default_factory=lambda told: goal_of(told.get("metric", "")))
     chance: float | None = None
     class_weights: Literal["none", "balanced"] = "none"
     batch_size: int = Field(gt=0)
@@ -208,24 +208,14 @@ class Problem(Record):
     l2_on: Literal["kernels", "convolution_kernels"] = "kernels"
     convergence: float | None = None
 
-    @model_validator(mode="before")
-    @classmethod
-    def _usual_metric(cls, table: Any) -> Any:
-        """Say what a file may leave out, so that a record always has it."""
-        if not isinstance(table, dict) or not isinstance(loss := table.get("loss"), str):
-            return table
-        metric = table.get("metric", USUAL_METRIC[task_of(loss)])
-        if not isinstance(metric, str):
-            return table
-        goal = {} if ":" in metric else {"goal": goal_of(metric)}
-        return {"metric": metric} | goal | table
-
     @model_validator(mode="after")
     def _metrics_exist(self) -> Self:
         if ":" not in self.loss and self.loss not in LOSSES:
             raise ValueError(
                 f"`loss` must be one of {', '.join(LOSSES)}, or module:function. Received: loss={self.loss!r}"
             )
+        if ":" in self.metric and "goal" not in self.model_fields_set:
+            raise ValueError(f"`goal` must be given where the metric is a function: metric={self.metric!r}")
         for key, name in (("metric", self.metric), *(("metrics", name) for name in self.metrics)):
             can = [metric for metric, facts in METRICS.items() if self.task in facts.tasks]
             if name not in can and (":" not in name or self.task == "none"):

@@ -117,7 +117,7 @@ def _foreign(one: TreeRun, data: bytes) -> tuple[Path, bytes]:
         "training_params": dialects.training_parameters(table),
         dialects.CONVERTED_FROM: table.get(dialects.CONVERTED_FROM, run.dialect),
     }
-    curves = read_curves(table, run.epochs, {}, {}).values
+    curves = read_curves(table, run.epochs, {}).values
     new |= {key: curves[metric] for key, metric in CURVE_KEYS.items() if metric in curves}
     if isinstance(table.get(MINIBATCH), list):
         new[MINIBATCH] = table[MINIBATCH]

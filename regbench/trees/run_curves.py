@@ -43,7 +43,7 @@ def read_curves(
     table: Mapping[str, Any],
     epochs: int,
     without_penalty: Mapping[str, Any],
-    further: Mapping[str, Any],
+    further: Mapping[str, Any] | None = None,
 ) -> RunCurves:
     """The curves in a result file.
 
@@ -51,7 +51,7 @@ def read_curves(
         table: the object in it.
         epochs: how many were promised.
         without_penalty: losses that stand in place of those in `table`.
-        further: curves of other metrics, by split and name.
+        further: curves of other metrics, by split and name, if any.
 
     Raises:
         NoRunError: there is no curve, one is no list of numbers, or an accuracy is impossible.
@@ -61,7 +61,7 @@ def read_curves(
         values = without_penalty.get(key, table.get(key))
         if values is not None and values != []:
             curves[metric] = _numbers(key, values)
-    for metric, values in further.items():
+    for metric, values in (further or {}).items():
         if metric.partition("_")[0] in SPLITS and values != []:
             curves[metric] = _numbers(metric, values)
     if not curves:

@@ -213,7 +213,7 @@ def whole_run(loss, epochs=1, **keys):
         "epochs": epochs,
         **keys,
     }
-    made = Problem.model_validate(table)
+    made = Problem.model_validate(table, strict=False)
     strict = catalog.protocol("strict")
     task = Task.of(made, "sgd", protocol=strict)
     return run(task.spec({"optimizer.learning_rate": 0.1}, seed=42))
