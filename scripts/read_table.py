@@ -22,7 +22,7 @@ COLUMNS = 20
 PANDAS = "import pandas as pd\ndef read(path): return pd.read_csv(path)\n"
 OURS = (
     "from regbench import datasets\nfrom regbench.records import Table\nimport regbench.datasets.own.table\n"
-    "import sklearn.compose, sklearn.impute, sklearn.pipeline, sklearn.preprocessing, pandas\n"
+    "import sklearn.impute, sklearn.pipeline, sklearn.preprocessing, pandas\n"
     "def read(path): return datasets.load(Table(name='table', path=path, target='class')).digest\n"
 )
 READING = """

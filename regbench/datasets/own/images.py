@@ -13,7 +13,7 @@ from regbench.errors import DataError
 from regbench.records import Images
 
 SPLITS = ("train", "valid", "test")
-_FORMATS = ("BMP", "GIF", "JPEG", "PNG")
+FORMATS = ("BMP", "GIF", "JPEG", "PNG")
 _MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX")
 _DAMAGED = (OSError, SyntaxError, ValueError)
 """What Pillow raises where an image is damaged."""
@@ -100,7 +100,7 @@ def _read_image(path: Path, shape: tuple[int, ...]) -> np.ndarray:
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         try:
             # Other formats must not be tried, whatever is in the file: some start another program (EPS Ghostscript).
-            with Image.open(path, formats=_FORMATS) as image:
+            with Image.open(path, formats=FORMATS) as image:
                 if image.mode not in _MODES:
                     raise DataError(
                         f"{path}: must have 8 bits of grey or of red, green and blue. Received: {image.mode}"

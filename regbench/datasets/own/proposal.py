@@ -189,11 +189,13 @@ def _described(column: pd.Series[Any]) -> str:
 def _images(path: Path) -> Images:
     from PIL import Image
 
+    from regbench.datasets.own import images
+
     first = next((one for one in sorted(path.rglob("*")) if one.suffix.lower() in IMAGES), None)
     if first is None:
         raise DataError(f"{path}: must be a folder of images, or of .npy. Received: a folder without them")
     try:
-        with Image.open(first) as image:
+        with Image.open(first, formats=images.FORMATS) as image:
             is_grey, smaller = image.mode in ("1", "L", "LA"), min(image.size)
     except (OSError, SyntaxError, ValueError) as error:
         raise DataError(f"{first}: must be an image. Received: {' '.join(str(error).split())}") from error

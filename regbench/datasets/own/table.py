@@ -160,7 +160,6 @@ def _times(column: pd.Series[Any], where: str) -> np.ndarray:
 
 def _inputs(frame: pd.DataFrame, parts: dict[str, np.ndarray], own: Table, where: str) -> dict[str, np.ndarray]:
     """The inputs of each split, float32; few rows at a time are transformed, on all cores."""
-    from sklearn.compose import ColumnTransformer
     from sklearn.impute import SimpleImputer
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import OneHotEncoder, StandardScaler
@@ -171,20 +170,24 @@ def _inputs(frame: pd.DataFrame, parts: dict[str, np.ndarray], own: Table, where
     for name in numeric:
         _check_finite(frame[name], f"{where}: `{name}`")
     frame = frame.assign(**{name: _numbered(frame[name], f"{where}: `{name}`") for name in text})
-    scale = [SimpleImputer(strategy="median")] if own.missing == "median" else []
-    transformer = ColumnTransformer(
-        [
-            ("numeric", make_pipeline(*scale, StandardScaler()), numeric),
-            ("text", OneHotEncoder(drop="if_binary", handle_unknown="ignore", sparse_output=False), text),
-        ]
-    )
-    transformer.fit(frame.iloc[parts["train"]])
-    width = transformer.transform(frame.iloc[parts["train"][:1]]).shape[1]
-    inputs = {split: np.empty((len(rows), width), np.float32) for split, rows in parts.items()}
+    training = frame.iloc[parts["train"]]
+    # Each for itself: a ColumnTransformer also transforms what it is fitted on, which takes as long as all else.
+    fitted: list[tuple[list[str], Any]] = []
+    if numeric:
+        fill = [SimpleImputer(strategy="median", keep_empty_features=True)] if own.missing == "median" else []
+        fitted.append((numeric, make_pipeline(*fill, StandardScaler()).fit(training[numeric])))
+    if text:
+        encoder = OneHotEncoder(drop="if_binary", handle_unknown="ignore", sparse_output=False)
+        fitted.append((text, encoder.fit(training[text])))
+    widths = [one.transform(training[names].iloc[:1]).shape[1] for names, one in fitted]
+    inputs = {split: np.empty((len(rows), sum(widths)), np.float32) for split, rows in parts.items()}
+    del training
 
     def transform(split: str, start: int) -> None:
-        rows = parts[split][start : start + _ROWS]
-        inputs[split][start : start + _ROWS] = transformer.transform(frame.iloc[rows])
+        rows, column = frame.iloc[parts[split][start : start + _ROWS]], 0
+        for (names, one), width in zip(fitted, widths, strict=True):
+            inputs[split][start : start + _ROWS, column : column + width] = one.transform(rows[names])
+            column += width
 
     with warnings.catch_warnings(), ThreadPoolExecutor(_THREADS) as pool:
         warnings.filterwarnings("ignore", "Found unknown categories", UserWarning)  # which are 0 in every column
