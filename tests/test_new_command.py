@@ -88,7 +88,7 @@ EXPECTED: dict[str, dict[str, Any]] = {
     "lots": {"metric": "rmse", "dataset.drop": ["day"], "dataset.missing": "median", "dataset.scale_target": True},
     "two": {"loss": "sparse_categorical_crossentropy", "dataset.name": "arrays", "model.name": "mlp"},
     "photos": {"model.name": "conv_2c2d", "dataset.size": [9, 9], "dataset.color": False},
-    "book": {"loss": "token_crossentropy", "metric": "bits_per_character", "model.name": "char_rnn"},
+    "book": {"loss": "token_crossentropy", "metric": "bits_per_character", "model.name": "char_gru"},
     "mine": {"dataset.name": "mine:load"},
 }
 
@@ -190,7 +190,7 @@ def test_search_on_data_uses_the_file_that_is_there(capfd: pytest.CaptureFixture
 def test_candidate_of_an_own_optimizer_can_be_searched(capfd: pytest.CaptureFixture[str]) -> None:
     code, output, _ = regbench("new candidate plain --optimizer own_steps:Plain", capfd)
     assert code == 0
-    assert "regbench search mnist1d_mlp plain adam" in output
+    assert "regbench search modular_addition plain adam" in output
     assert list(catalog.candidate("plain").searched()) == ["optimizer.learning_rate"]
     assert "# momentum = 0.5" in Path("search_spaces/plain.toml").read_text()
     assert regbench("show plain", capfd)[0] == 0

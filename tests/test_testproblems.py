@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from regbench import catalog, datasets, models
+from regbench.benchmark.tasks import Task
+from regbench.engine.run import run
 from regbench.records import LOSSES as LOSSES_OF_PROBLEMS
 from regbench.records import METRICS, Problem
 
@@ -33,11 +35,15 @@ CLASSIFICATIONS = [
     "mnist_logreg",
     "mnist_mlp",
     "mnist_mlp_515",
+    "modular_addition",
     "silhouettes_cnn",
     "silhouettes_cnn_few",
+    "sparse_parity",
     "svhn_3c3d",
 ]
+BESIDE = ["char_gru", "char_transformer", "deep_linear", "diabetes_mlp", "heavy_tailed_softmax"]
 LOSSES = ["convex_quadratic", "quadratic_deep", "two_d_beale", "two_d_branin", "two_d_rosenbrock"]
+ADAM = {"optimizer.learning_rate": 0.003, "optimizer.beta_1": 0.9, "optimizer.beta_2": 0.999, "optimizer.epsilon": 1e-7}
 SOME_BUILDS = [
     pytest.param(name, marks=pytest.mark.slow) if name == "cifar10_vgg16" else name for name in CLASSIFICATIONS + LOSSES
 ]
@@ -55,7 +61,7 @@ def build(problem: Problem) -> keras.Model:
 
 def test_bundled_problems_are_those_listed_here() -> None:
     bundled = [path.stem for path in catalog.data_folder("testproblems").glob("*.toml")]
-    assert sorted(bundled) == sorted(CLASSIFICATIONS + LOSSES)
+    assert sorted(bundled) == sorted(CLASSIFICATIONS + BESIDE + LOSSES)
 
 
 @pytest.mark.parametrize("name", SOME_BUILDS)
@@ -63,6 +69,20 @@ def test_model_of_the_problem_fits_its_data_set(name: str) -> None:
     problem = catalog.problem(name)
     expected = (None, count_classes(problem)) if problem.has_accuracy else (None,)
     assert build(problem).output_shape == expected
+
+
+@pytest.mark.parametrize("name", BESIDE)
+def test_other_problems_train_and_tell_their_metrics(name: str) -> None:
+    problem = catalog.problem(name)
+    # Few samples of a small network; the loss goes down from its value before training.
+    made = run(Task.of(problem, "adam", epochs=1, batch_size=problem.batch_size).spec(ADAM, seed=42))
+    curve = made.metric_curve("valid")
+    assert made.outcome == "completed"
+    assert curve[1] < curve[0]
+    assert (problem.metric, problem.goal) == ("loss", "minimize")
+    assert {key.partition("_")[2] for key in made.metrics} == set(problem.further_metrics) == set(problem.metrics)
+    if problem.chance is not None:
+        assert problem.chance == pytest.approx(curve[0], rel=1e-6)
 
 
 @pytest.mark.parametrize("name", CLASSIFICATIONS)

@@ -45,7 +45,8 @@ def resolution(problem: str, protocol: str, batch_size: int) -> Resolution | Non
         return None
     if definition.selection is not None:
         return None
-    samples = dataset.test_size if rules.every_sample else dataset.test_size // batch_size * batch_size
+    whole = 0 if rules.every_sample else dataset.test_size // batch_size * batch_size
+    samples = whole or dataset.test_size  # a test set without a whole batch is evaluated as it is
     return Resolution(samples, "image" if len(dataset.input_shape) == 3 else "sample") if samples else None
 
 

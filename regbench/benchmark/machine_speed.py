@@ -59,6 +59,8 @@ class Measured(NamedTuple):
 
 
 MEASURED = {
+    ("char_gru", (64,)): Measured(5, 0, 2e-3),
+    ("char_transformer", (64,)): Measured(8, 0, 2e-3),
     ("conv_1d", (40,)): Measured(0.6, 0, 1.6e-5),
     ("conv_2c2d", (8, 8, 1)): Measured(0.6, 0, 1.1e-5),
     ("conv_2c2d", (28, 28, 1)): Measured(1.2, 0, 4.5e-4),
@@ -68,7 +70,9 @@ MEASURED = {
     ("conv_3c3d", (32, 32, 3)): Measured(1.5, 0, 7e-4),
     ("conv_4c2d", (32, 32, 3)): Measured(1.2, 0, 9e-4),
     ("convex_quadratic", (1,)): Measured(0.6, 5e-6, 0),
+    ("deep_linear", (32,)): Measured(0.5, 0, 2e-6),
     ("dropout_mlp", (28, 28, 1)): Measured(2.0, 0, 4e-5),
+    ("embedded_mlp", (2, 31)): Measured(1.5, 0, 4e-6),
     ("gru", (40,)): Measured(2.7, 0, 2.6e-5),
     ("logreg", (28, 28, 1)): Measured(0.8, 0, 1.2e-6),
     ("mlp", (8, 8, 1)): Measured(1.4, 8e-5, 3.5e-7),

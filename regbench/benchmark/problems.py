@@ -4,7 +4,7 @@ from regbench import datasets, models
 from regbench.catalog import own_code
 from regbench.datasets import own
 from regbench.errors import DefinitionError, UnknownNameError
-from regbench.records import OwnData, Part, Problem, Protocol, Selection
+from regbench.records import OwnData, Part, Problem, Selection
 
 
 def with_data(problem: Problem) -> Problem:
@@ -20,27 +20,21 @@ def with_data(problem: Problem) -> Problem:
     return problem.model_copy(update={"dataset": own.settled(problem.dataset)})
 
 
-def check_problem(problem: Problem, protocol: Protocol, batch_size: int) -> None:
+def check_problem(problem: Problem, batch_size: int) -> None:
     """Compare a problem with what is known of networks and data before they are built and read.
 
     Raises:
-        DefinitionError: a name is unknown, or a batch larger than a split, of which the engine counts what is left.
+        DefinitionError: a name is unknown, or a batch larger than the training split.
     """
     network = problem.model.name
     if ":" not in network and network not in models.names():
         raise UnknownNameError("model", network, models.names(), where=problem.name)
     dataset, selection = datasets.get(problem.dataset), problem.selection or Selection()
     classes = len(selection.classes or ()) or dataset.classes
-    splits = [("training", dataset.train_size, selection.train_per_class)]
-    if not protocol.every_sample:  # batches are evaluated too, and incomplete ones dropped
-        splits.append(("test", dataset.test_size, selection.test_per_class))
-        if protocol.validation:
-            splits.append(("validation", dataset.validation_size, selection.most_valid))
-    for name, size, per_class in splits:
-        most = size if per_class is None else min(size, per_class * classes)
-        most *= selection.passes if name == "training" else 1
-        if dataset.train_size and batch_size > most:  # else the user brings the data
-            raise DefinitionError(
-                f"`batch_size` must be at most {most}, the number of {name} samples that protocol {protocol.name} "
-                f"takes in batches from {problem.dataset}. Received: batch_size={batch_size!r}"
-            )
+    size, per_class = dataset.train_size, selection.train_per_class
+    most = selection.passes * (size if per_class is None else min(size, per_class * classes))
+    if dataset.train_size and batch_size > most:  # else the user brings the data
+        raise DefinitionError(
+            f"`batch_size` must be at most {most}, the number of training samples that are taken in batches from "
+            f"{problem.dataset}. Received: batch_size={batch_size!r}"
+        )

@@ -74,7 +74,7 @@ class Task:
             if number is not None and number < 1:
                 raise DefinitionError(f"`{name}` must be at least 1. Received: {name}={number!r}")
         rules = protocol if isinstance(protocol, Protocol) else catalog.protocol(protocol)
-        check_problem(chosen, rules, batch_size or chosen.batch_size)
+        check_problem(chosen, batch_size or chosen.batch_size)
         chosen_schedule = schedule if isinstance(schedule, Schedule) else catalog.schedule(schedule)
         if chosen_schedule.title == OLD_RAMP:
             must = '"ltr" or a `Schedule` of version 2: version 1, which is not as published, is there to be read'

@@ -105,7 +105,7 @@ def _judge(name: str, found: Iterable[str]) -> tuple[str, ...]:
             problem = with_data(catalog.problem(name))
         if isinstance(problem.dataset, OwnData):
             told = *described(datasets.get(problem.dataset)), problem.dataset.content
-        check_problem(problem, catalog.protocol("strict"), problem.batch_size)
+        check_problem(problem, problem.batch_size)
     if "problem" in found and not catalog.is_bundled(catalog.problem(name)):
         from regbench.benchmark.trying import check_network
 

@@ -57,7 +57,7 @@ def new_candidate(name: str, optimizer: str) -> int:
 
         text = propose_candidate(name, optimizer)
     _write(path, text)
-    terminal.show_text(f"Wrote {path}. Look at it, then: regbench search mnist1d_mlp {name} adam --budget small")
+    terminal.show_text(f"Wrote {path}. Look at it, then: regbench search modular_addition {name} adam --budget small")
     return DONE
 
 

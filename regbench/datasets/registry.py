@@ -7,14 +7,20 @@ from regbench.datasets import (
     blank,
     cifar10,
     cifar100,
+    deep_linear,
+    diabetes,
     digits,
     fmnist,
     folders,
+    heavy_tailed,
+    markov_text,
     mnist,
     mnist1d,
+    modular_addition,
     own,
     quadratic,
     silhouettes,
+    sparse_parity,
     svhn,
     two_d,
 )
@@ -24,7 +30,10 @@ from regbench.records import OwnData
 
 _READERS: dict[str, tuple[Dataset, Callable[[Dataset, Path], RawData]]] = {
     module.DATASET.name: (module.DATASET, module.read)
-    for module in (blank, cifar10, cifar100, digits, fmnist, mnist, mnist1d, quadratic, silhouettes, svhn, two_d)
+    for module in (
+        *(blank, cifar10, cifar100, deep_linear, diabetes, digits, fmnist, heavy_tailed, markov_text, mnist, mnist1d),
+        *(modular_addition, quadratic, silhouettes, sparse_parity, svhn, two_d),
+    )
 }
 
 

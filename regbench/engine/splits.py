@@ -22,12 +22,14 @@ class Samples:
         targets: (n,) or (n, k); (n, 0) where there are none.
         file_starts: where each file begins.
         weights: how much the loss of each counts in training, float32 (n,) with mean 1; None for all alike.
+        passes: how often an epoch passes over them, one pass after the other.
     """
 
     inputs: np.ndarray
     targets: np.ndarray
     file_starts: tuple[int, ...] = (0,)
     weights: np.ndarray | None = None
+    passes: int = 1
 
     def __len__(self) -> int:
         """The number of samples."""
@@ -104,7 +106,8 @@ def load_splits(
             draw = generator if selection.draw == "seed" else None
             positions, targets = _positions(samples.targets, described, selection.classes, per_class, draw)
             drawn.update(positions.astype("<i8").tobytes())
-            chosen[name] = _selected(samples, positions, targets, selection.passes if name == "train" else 1)
+            passes = selection.passes if name == "train" else 1
+            chosen[name] = _selected(samples, positions, targets, passes, selection.in_turn)
     told = drawn.hexdigest() if selection.draw == "seed" else ""
     return replace(splits, train=chosen["train"], valid=chosen.get("valid"), test=chosen["test"], drawn=told)
 
@@ -130,6 +133,7 @@ def _positions(
     They are the first ones, or those that the generator draws.
     """
     present = [int(label) for label in np.unique(labels)]
+    numbers = present if classes is None else list(range(len(classes)))
     classes = tuple(present) if classes is None else classes
     absent = sorted(set(classes) - set(present))
     if absent:
@@ -139,17 +143,20 @@ def _positions(
         members = [generator.permutation(of_class) for of_class in members]
     members = [of_class[:per_class] for of_class in members]
     targets = np.empty_like(labels)
-    for number, of_class in enumerate(members):
+    for number, of_class in zip(numbers, members, strict=True):
         targets[of_class] = number
     return np.sort(np.concatenate(members)), targets
 
 
-def _selected(samples: Samples, positions: np.ndarray, targets: np.ndarray, passes: int) -> Samples:
-    """The samples at these positions, with these targets, each as often as an epoch passes over it."""
-    starts = np.searchsorted(positions, samples.file_starts) * passes
-    positions = np.repeat(positions, passes)
+def _selected(
+    samples: Samples, positions: np.ndarray, targets: np.ndarray, passes: int, in_turn: bool = False
+) -> Samples:
+    """The samples at these positions, with these targets; each as often as an epoch passes over it, unless in turn."""
+    copies = 1 if in_turn else passes
+    starts = tuple(int(start) for start in np.searchsorted(positions, samples.file_starts) * copies)
+    positions = np.repeat(positions, copies)
     weights = None if samples.weights is None else samples.weights[positions]
-    return Samples(samples.inputs[positions], targets[positions], tuple(int(start) for start in starts), weights)
+    return Samples(samples.inputs[positions], targets[positions], starts, weights, passes if in_turn else 1)
 
 
 @lru_cache(maxsize=2)
@@ -202,6 +209,7 @@ class Batches:
     order. Where a data set lies in several files, their order is drawn anew every epoch (its generator is not among
     those that start again), so there only the place of a sample within its file is the same. With `reshuffle` every
     epoch has an order of its own. The last batch, where it is incomplete, is dropped unless asked for.
+    Where an epoch passes over the samples several times in turn, each pass has an order of its own.
 
     Departure: DeepOBS shuffles through a buffer of 20,000 samples; here every order is equally probable.
 
@@ -213,14 +221,18 @@ class Batches:
 
     def __init__(self, train: Samples, batch_size: int, seed: int, reshuffle: bool, whole_batches: bool = True) -> None:
         """Remember the sizes; orders are drawn on request."""
-        self._whole = len(train) // batch_size
+        length = len(train) * train.passes
+        self._whole = length // batch_size
         if self._whole == 0:
-            raise _too_large(batch_size, len(train), "training samples")
-        self.rest = 0 if whole_batches else len(train) % batch_size
+            raise DefinitionError(
+                f"`batch_size` must be at most {length}, the number of training samples. "
+                f"Received: batch_size={batch_size!r}"
+            )
+        self.rest = 0 if whole_batches else length % batch_size
         self.steps = self._whole + (self.rest > 0)
         self.is_repeated = not reshuffle and len(train.file_starts) == 1
         self._train, self._batch_size, self._seed, self._reshuffle = train, batch_size, seed, reshuffle
-        self._places = np.random.default_rng(seed).permutation(len(train))
+        self._places = self._shuffled(np.random.default_rng(seed))
 
     def epoch(self, epoch: int) -> np.ndarray:
         """Positions of the samples of each whole batch, int32 (batches, batch_size); `epoch` counts from 0."""
@@ -234,8 +246,12 @@ class Batches:
     def _positions(self, epoch: int) -> np.ndarray:
         """All samples in the order of an epoch."""
         if self._reshuffle:
-            return np.random.default_rng([self._seed, epoch]).permutation(len(self._train))
+            return self._shuffled(np.random.default_rng([self._seed, epoch]))
         return self._positions_by_file(epoch)[self._places]
+
+    def _shuffled(self, generator: np.random.Generator) -> np.ndarray:
+        """The samples of each pass in an order of its own, one pass after the other."""
+        return np.concatenate([generator.permutation(len(self._train)) for _ in range(self._train.passes)])
 
     def _positions_by_file(self, epoch: int) -> np.ndarray:
         files = np.split(np.arange(len(self._train)), self._train.file_starts[1:])
@@ -247,30 +263,16 @@ def evaluated(splits: Splits, protocol: Protocol, batch_size: int, first_epoch: 
     """The samples behind each curve: `train`, `valid` (where there is one) and `test`.
 
     The training loss is evaluated on as many training samples as the test set has, the first ones of the first epoch;
-    incomplete batches are dropped unless the protocol evaluates every sample.
-
-    Raises:
-        DefinitionError: a batch is larger than a split, so that nothing would be evaluated.
+    incomplete batches are dropped unless the protocol evaluates every sample, or a split has no whole batch.
     """
 
     def whole_batches(count: int) -> int:
-        if protocol.every_sample:
-            return count
-        if count < batch_size:
-            raise _too_large(
-                batch_size, count, f"samples of a split that protocol {protocol.name} evaluates in batches"
-            )
-        return count // batch_size * batch_size
+        is_whole = protocol.every_sample or count < batch_size
+        return count if is_whole else count // batch_size * batch_size
 
-    train_positions = first_epoch.reshape(-1)[: whole_batches(len(splits.test))]
+    train_positions = first_epoch.reshape(-1)[: min(whole_batches(len(splits.test)), len(splits.train))]
     chosen = {"train": splits.train.take(train_positions)}
     if splits.valid is not None:
         chosen["valid"] = splits.valid.take(np.arange(whole_batches(len(splits.valid))))
     chosen["test"] = splits.test.take(np.arange(whole_batches(len(splits.test))))
     return chosen
-
-
-def _too_large(batch_size: int, count: int, what: str) -> DefinitionError:
-    return DefinitionError(
-        f"`batch_size` must be at most {count}, the number of {what}. Received: batch_size={batch_size!r}"
-    )

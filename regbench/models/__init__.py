@@ -19,13 +19,17 @@ if TYPE_CHECKING:
     import keras
 
 _NAMES = (
+    "char_gru",
+    "char_transformer",
     "conv_1d",
     "conv_2c2d",
     "conv_3c2d",
     "conv_3c3d",
     "conv_4c2d",
     "convex_quadratic",
+    "deep_linear",
     "dropout_mlp",
+    "embedded_mlp",
     "gru",
     "logreg",
     "mlp",

@@ -18,6 +18,8 @@ class Selection(Record):
         draw: which of them, where there are more: the "first" ones of the files, the same in every run; or those that
             the "seed" of the run draws.
         passes: how often an epoch passes over the training samples, so that it is not over after a few steps.
+        in_turn: each pass is over before the next one begins, so that a batch of all samples is just that; else the
+            samples of all passes are shuffled together.
     """
 
     # Not strict: what was read from a file comes here as a list.
@@ -27,6 +29,7 @@ class Selection(Record):
     valid_per_class: int | None = Field(default=None, gt=0)
     draw: Literal["first", "seed"] = "first"
     passes: int = Field(default=1, gt=0)
+    in_turn: bool = False
 
     @property
     def most_valid(self) -> int | None:
@@ -38,7 +41,7 @@ class Selection(Record):
         """Keys that came later are told where they are not at their default: they change no digest of older results."""
         table: dict[str, Any] = plain(self)
         fields = type(self).model_fields
-        later = ("valid_per_class", "draw", "passes")
+        later = ("valid_per_class", "draw", "passes", "in_turn")
         return {key: value for key, value in table.items() if key not in later or value != fields[key].default}
 
     @model_validator(mode="after")

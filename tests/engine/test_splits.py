@@ -179,9 +179,9 @@ def test_fewer_training_than_test_samples_are_all_evaluated_that_are_in_whole_ba
 
 
 @pytest.mark.parametrize("sizes", [{"valid": 100}, {"test": 100}])
-def test_batch_larger_than_an_evaluated_split_is_refused_where_incomplete_batches_are_dropped(sizes):
-    with pytest.raises(DefinitionError, match=r"`batch_size` must be at most 100, .*deepobs.* batch_size=128$"):
-        evaluated_counts(DEEPOBS, **sizes)
+def test_split_without_a_whole_batch_is_evaluated_as_it_is(sizes):
+    whole = {"train": 9_984, "valid": 9_984, "test": 9_984}
+    assert evaluated_counts(DEEPOBS, **sizes) == whole | {"train": sizes.get("test", 9_984), **sizes}
     assert evaluated_counts(STRICT, **sizes) == {"train": 10_000, "valid": 10_000, "test": 10_000} | {
         "train": sizes.get("test", 10_000),
         **sizes,
@@ -242,6 +242,30 @@ def test_epoch_passes_over_few_samples_as_often_as_it_is_told():
     np.testing.assert_array_equal(often.train.inputs, np.repeat(once.train.inputs, 3, axis=0))
     np.testing.assert_array_equal(often.train.targets, np.repeat(once.train.targets, 3))
     np.testing.assert_array_equal(often.test.inputs, once.test.inputs)
+
+
+def test_passes_in_turn_give_full_batches_of_all_samples():
+    selection = Selection(passes=3, in_turn=True)
+    train = load_splits("modular_addition", STRICT, None, selection).train
+    assert (len(train), train.passes) == (576, 3)
+    for reshuffle in (False, True):
+        batches = Batches(train, 576, seed=42, reshuffle=reshuffle)
+        assert batches.steps == 3
+        orders = batches.epoch(1)
+        for order in orders:
+            np.testing.assert_array_equal(np.sort(order), np.arange(576))
+        assert len({order.tobytes() for order in orders}) == 3
+    with pytest.raises(DefinitionError, match=r"`batch_size` must be at most 1728, the number of training samples"):
+        Batches(train, 1729, seed=42, reshuffle=False)
+
+
+def test_labels_stay_as_they_are_where_no_classes_are_selected():
+    # Not every class is among the few of each split, and each split would number those that it has.
+    raw = datasets.load("heavy_tailed")
+    loaded = load_splits("heavy_tailed", STRICT, None, Selection(passes=2, in_turn=True))
+    for split, name in (("train", "train"), ("valid", "validation"), ("test", "test")):
+        np.testing.assert_array_equal(getattr(loaded, split).targets, getattr(raw, f"{name}_targets"))
+    assert len(np.unique(raw.test_targets)) < 256
 
 
 def test_selection_is_made_after_the_validation_data_are_cut_off_and_knows_where_files_begin(register):

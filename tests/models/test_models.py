@@ -39,6 +39,10 @@ SMALL: dict[str, tuple[dict[str, Any], tuple[int, ...], int]] = {
     "convex_quadratic": ({"dimension": 5}, (1,), 0),
     "dropout_mlp": ({"units": [6, 5], "batch_normalization": True, "dropout": 0.0}, (4, 4, 1), 3),
     "conv_1d": ({"filters": 6}, (12,), 3),
+    "char_gru": ({"width": 3, "units": 4}, (5,), 3),
+    "char_transformer": ({"width": 4, "heads": 2, "depth": 1}, (5,), 3),
+    "deep_linear": ({"units": 4, "depth": 3}, (4,), 3),
+    "embedded_mlp": ({"width": 3, "units": 4}, (2, 5), 3),
     "gru": ({"units": 2}, (5,), 3),
     "residual_mlp": ({"units": 5, "hidden": 3}, (4, 4, 1), 3),
     "vgg16": ({"image_size": 32, "filters": [2, 2, 3, 3, 3], "units": 5, "dropout": 0.0}, (8, 8, 3), 3),
@@ -53,7 +57,14 @@ def build(name: str) -> keras.Model:
     return models.build(name, arguments, input_shape, classes)
 
 
+KERNEL_BIAS = ("kernel", "bias")
+OF_TOKENS = ("char_gru", "char_transformer")
+
+
 def draw_inputs(name: str, size: int = 6) -> np.ndarray:
+    if name in OF_TOKENS:
+        _, shape, classes = SMALL[name]
+        return np.random.default_rng(3).integers(0, classes, (size, *shape)).astype(np.float32)
     return np.random.default_rng(3).normal(size=(size, *SMALL[name][1])).astype(np.float32)
 
 
@@ -130,8 +141,26 @@ def test_own_model_that_cannot_be_imported_is_told(name: str) -> None:
 
 @pytest.mark.parametrize("name", SMALL)
 def test_output_is_logits_or_one_loss_an_example(name: str) -> None:
-    classes = SMALL[name][2]
-    assert build(name)(draw_inputs(name)).shape == ((6, classes) if classes else (6,))
+    _, shape, classes = SMALL[name]
+    expected = (6, *shape, classes) if name in OF_TOKENS else (6, classes) if classes else (6,)
+    assert build(name)(draw_inputs(name)).shape == expected
+
+
+@pytest.mark.parametrize("name", OF_TOKENS)
+def test_a_sign_is_told_from_those_before_it_alone(name: str) -> None:
+    model = build(name)
+    signs = draw_inputs(name)
+    others = signs.copy()
+    others[:, 3] = (others[:, 3] + 1) % SMALL[name][2]
+    before, after = model(signs).numpy(), model(others).numpy()
+    np.testing.assert_array_equal(after[:, :3], before[:, :3])
+    assert (np.abs(after[:, 3:] - before[:, 3:]).max(axis=(1, 2)) > 0).all()
+
+
+def test_places_of_a_transformer_are_told_apart() -> None:
+    model = build("char_transformer")
+    same = np.zeros((1, 5), np.float32)
+    assert np.unique(model(same).numpy().round(6)[0], axis=0).shape[0] == 5
 
 
 @pytest.mark.parametrize("name", SMALL)
@@ -149,6 +178,16 @@ def test_variables_are_kernel_then_bias_in_the_order_of_layers(name: str) -> Non
         parts = ("kernel", "recurrent_kernel", "bias")
         cells = [f"directions/{way}_gru/gru_cell/{part}" for way in ("forward", "backward") for part in parts]
         assert names == [*cells, "logits/kernel", "logits/bias"]
+    elif name == "char_gru":
+        assert names[:2] == ["embedding/embeddings", "gru/gru_cell/kernel"]
+        assert len(paths) == 6
+    elif name == "char_transformer":
+        assert paths[:3] == ["embedding/embeddings", "places/embeddings", "norm_1_attention/gamma"]
+        assert len(paths) == 22
+    elif name == "deep_linear":
+        assert names == [f"linear_{number}/kernel" for number in (1, 2, 3)]
+    elif name == "embedded_mlp":
+        assert names == ["embedding/kernel", *(f"{one}/{part}" for one in ("dense", "logits") for part in KERNEL_BIAS)]
     else:
         of_layer = {keras.layers.BatchNormalization: ("gamma", "beta")}
         layers = [layer for layer in model.layers if layer.weights]
@@ -175,14 +214,21 @@ def test_compiled_with_xla_it_gives_the_same_output_and_gradients(name: str) -> 
         with tf.GradientTape() as tape:
             outputs = model(inputs, training=True)
             objective = tf.reduce_mean(tf.square(outputs))
-        return outputs, tape.gradient(objective, variables)
+        return outputs, [tf.convert_to_tensor(one) for one in tape.gradient(objective, variables)]
 
     inputs = tf.constant(draw_inputs(name))
     outputs, gradients = differentiate(inputs)
     compiled_outputs, compiled_gradients = tf.function(differentiate, jit_compile=True)(inputs)
-    for plain, compiled in zip([outputs, *gradients], [compiled_outputs, *compiled_gradients], strict=True):
+    largest = max(float(tf.reduce_max(tf.abs(one))) for one in gradients)
+    paths = ["outputs", *(variable.path for variable in model.trainable_variables)]
+    for path, plain, compiled in zip(
+        paths, [outputs, *gradients], [compiled_outputs, *compiled_gradients], strict=True
+    ):
         # Sums of at most some hundred float32 products in another order, through 16 layers at most.
         magnitude = float(tf.reduce_max(tf.abs(plain)))
+        if path.endswith("key/bias"):  # a softmax does not change by it, so that its gradient is what rounding leaves
+            assert magnitude < 1e-5 * largest
+            magnitude = largest
         assert magnitude > 0
         np.testing.assert_allclose(compiled, plain, rtol=0, atol=200 * EPSILON * magnitude)
 
@@ -200,6 +246,15 @@ def test_compiled_with_xla_it_gives_the_same_output_and_gradients(name: str) -> 
         # The notebook of MNIST-1D prints these two numbers of parameters.
         ("conv_1d", (40,), 10, 5_210),
         ("gru", (40,), 10, 5_134),
+        ("char_gru", (64,), 32, 32 * 32 + 3 * (32 * 128 + 128 * 128 + 2 * 128) + 129 * 32),
+        (
+            "char_transformer",
+            (64,),
+            32,
+            96 * 64 + 2 * (4 * 65 * 64 + 2 * 2 * 64 + 65 * 256 + 257 * 64) + 2 * 64 + 65 * 32,
+        ),
+        ("deep_linear", (32,), 32, 4 * 32 * 32),
+        ("embedded_mlp", (2, 31), 31, 31 * 64 + 129 * 128 + 129 * 31),
         ("residual_mlp", (40,), 10, 41 * 256 + 257 * 256 + 257 * 10),
         ("convex_quadratic", (1,), 0, 100),
         ("quadratic", (100,), 0, 100),

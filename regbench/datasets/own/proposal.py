@@ -253,7 +253,7 @@ def _dataset(own: OwnData, dataset: Dataset, folder: Path) -> list[str]:
 def _model(dataset: Dataset) -> list[str]:
     model: dict[str, Any] = {"name": "mlp", "units": [64, 32], "stddev": 0.1}
     if dataset.classes and dataset.target_shape:
-        model = {"name": "char_rnn", "units": 32, "cells": 1}
+        model = {"name": "char_gru", "width": 16, "units": 64}
     elif len(dataset.input_shape) == 3 and min(dataset.input_shape[:2]) >= 8:
         model = {"name": "conv_2c2d", "filters": [8, 16], "units": 64}
     return ["[model]", *(f"{key} = {json.dumps(value)}" for key, value in model.items())]
