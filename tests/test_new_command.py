@@ -170,6 +170,7 @@ def test_bad_input_writes_nothing(command: str, fragments: list[str], capfd: pyt
     assert not Path("results").exists()
 
 
+@pytest.mark.slow
 def test_search_on_data_uses_the_file_that_is_there(capfd: pytest.CaptureFixture[str]) -> None:
     search = "search --data houses.csv --target sold sgd,adam --budget one_shot --reruns 0 --epochs 1 --format json"
     code, output, errors = regbench(search, capfd)
@@ -200,7 +201,7 @@ def test_candidate_of_an_own_optimizer_can_be_searched(capfd: pytest.CaptureFixt
 def test_every_form_goes_from_its_file_to_a_comparison(capfd: pytest.CaptureFixture[str]) -> None:
     for name, data in FORMS.items():
         assert regbench(f"new problem {name} --data {data}", capfd)[0] == 0
-        code, output, _ = regbench(f"search {name} sgd adam --budget 3 --reruns 1 --epochs 1 --format json", capfd)
+        code, output, _ = regbench(f"search {name} sgd adam --budget 3 --reruns 0 --epochs 1 --format json", capfd)
         assert code == 0
         assert {row["candidate"] for row in json.loads(output)} == {"sgd", "adam"}
     code, output, _ = regbench("compare --baselines none", capfd)
