@@ -72,8 +72,9 @@ def _check(names: Sequence[str], data_dir: Path | None, *, whole: bool) -> list[
         DefinitionError: the file of a problem does not hold together.
     """
     known = datasets.names()
-    asked = list(names) or [*known, *catalog.problem_names()]
-    problems = {name for name in asked if name not in known} & set(catalog.problem_names())
+    others = [name for name in catalog.problem_names() if name not in known]
+    asked = list(names) or [*known, *others]
+    problems = [name for name in asked if name in others]
     own = {name: mine for name in problems if isinstance(mine := catalog.problem(name).dataset, OwnData)}
     found: list[Finding] = []
     for name in asked:
