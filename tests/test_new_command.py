@@ -204,6 +204,7 @@ def test_every_form_goes_from_its_file_to_a_comparison(capfd: pytest.CaptureFixt
         code, output, _ = regbench(f"search {name} sgd adam --budget 3 --reruns 0 --epochs 1 --format json", capfd)
         assert code == 0
         assert {row["candidate"] for row in json.loads(output)} == {"sgd", "adam"}
+        assert regbench(f"plan {name} sgd --budget 3 --reruns 1", capfd)[0] == 0  # which learns from runs on record
     code, output, _ = regbench("compare --baselines none", capfd)
     assert code == 0
     assert [name for name in FORMS if f"{name}: test " not in output] == []

@@ -434,3 +434,13 @@ def test_every_array_of_a_data_set_is_in_its_digest() -> None:
     whole = {field.name: {"i": x, "t": y, "w": w}[field.name.split("_")[1][0]] for field in fields(RawData)}
     digests = {RawData(**whole | {name: array + 1}).digest for name, array in whole.items()}
     assert len(digests) == len(whole)
+
+
+def test_run_on_record_has_no_path_and_tells_of_the_data_that_are_here_alone(home: Path) -> None:
+    before = spec()
+    on_record = RunSpec.model_validate_json(before.model_dump_json()).problem.dataset
+    assert datasets.get(on_record) == datasets.get(before.problem.dataset)
+    others = on_record.model_copy(update={"content": "sha256:0"})  # type: ignore[union-attr]
+    for call in (datasets.get, datasets.load, datasets.stamp):
+        with pytest.raises(DataError, match="on record"):
+            call(others)
