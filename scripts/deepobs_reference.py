@@ -69,8 +69,17 @@ def load_deepobs() -> tuple[Any, Any]:
         """As tf.contrib had it: scale/2 times the sum of squares, and no penalty at scale 0."""
         return lambda weights: scale * tf.nn.l2_loss(weights) if scale else None
 
+    def sequence_loss(logits: Any, targets: Any, weights: Any, **averages: bool) -> Any:
+        """As tf.contrib had it, where averages are over time steps only and all weights are 1."""
+        if averages != {"average_across_timesteps": True, "average_across_batch": False}:
+            raise NotImplementedError(f"`averages` must be over time steps. Received: {averages}")
+        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=targets, logits=logits)
+        return tf.reduce_sum(losses * weights, axis=1) / (tf.reduce_sum(weights, axis=1) + 1e-12)
+
     layers = types.SimpleNamespace(l2_regularizer=l2_regularizer, flatten=tf.layers.flatten)
-    tf.contrib = types.SimpleNamespace(layers=layers)
+    # tf.contrib.rnn had the classes of tf.nn.rnn_cell under its own name too.
+    sequences = types.SimpleNamespace(sequence_loss=sequence_loss)
+    tf.contrib = types.SimpleNamespace(layers=layers, rnn=tf.nn.rnn_cell, seq2seq=sequences)
     # deepobs's own __init__ imports its analyzer as well, with plotting packages that nothing here needs.
     package: Any = types.ModuleType("deepobs")
     package.__path__ = list(spec.submodule_search_locations or [])
@@ -85,7 +94,7 @@ def load_deepobs() -> tuple[Any, Any]:
 def data_folder(genuine: Any, data_dir: Path | None) -> Iterator[None]:
     """Points deepobs at a data folder, or at a passing one with what building a graph needs.
 
-    The MNIST readers open their files while the graph is built, the others when an iterator starts.
+    The readers of MNIST and tolstoi open their files while the graph is built, the others when an iterator starts.
     """
     with tempfile.TemporaryDirectory() as passing:
         image = np.array([2051, 1, 28, 28], ">u4").tobytes() + bytes(28 * 28)
@@ -95,6 +104,9 @@ def data_folder(genuine: Any, data_dir: Path | None) -> Iterator[None]:
             for split in ("train", "t10k"):
                 for kind, content in (("images-idx3", image), ("labels-idx1", label)):
                     (Path(passing) / name / f"{split}-{kind}-ubyte.gz").write_bytes(gzip.compress(content))
+        (Path(passing) / "tolstoi").mkdir()
+        for split in ("train", "test"):
+            np.save(Path(passing) / "tolstoi" / f"{split}.npy", np.zeros(128 * 50 + 1, int))
         genuine.config.set_data_dir(str(data_dir or passing))
         yield
 
@@ -117,25 +129,50 @@ def evaluate_graph(options: argparse.Namespace) -> None:
     with np.load(options.input) as archive:
         given = dict(archive)
     batch_size = options.batch_size or len(given["x"])
+    choose = tf.enable_resource_variables if options.resource_variables else tf.disable_resource_variables
+    choose()
     with data_folder(genuine, options.data_dir):
         problem = build_problem(tf, genuine, options.problem, batch_size, options.weight_decay, options.seed)
     variables = tf.trainable_variables()
+    states = [variable for variable in tf.global_variables() if is_state(tf, variable)]
     inputs = dict(zip("xy", tf.nest.flatten(problem.dataset.batch), strict=False))
-    unknown = sorted(set(given) - set(inputs) - {f"weight_{index}" for index in range(len(variables))})
+    draws = random_draws(tf)
+    held = {f"weight_{index}": variable for index, variable in enumerate(variables)}
+    held |= {f"state_{index}": variable for index, variable in enumerate(states)}
+    unknown = sorted(set(given) - set(inputs) - set(draws) - set(held))
     if unknown:
-        raise SystemExit(f"`input` must hold {list(inputs)} and at most {len(variables)} weights. Received: {unknown}")
+        raise SystemExit(
+            f"`input` must hold {list(inputs)}, at most {len(variables)} weights, {len(states)} states and "
+            f"{len(draws)} draws. Received: {unknown}"
+        )
     fetches = collect_fetches(tf, problem, variables)
+    updates = tf.get_collection(tf.GraphKeys.UPDATE_OPS)
     # Grappler ties the constants it folds to the iterator, which is fed here and never started.
     configuration = tf.ConfigProto()
     configuration.graph_options.rewrite_options.disable_meta_optimizer = True
     with tf.Session(config=configuration) as session:
         session.run(tf.global_variables_initializer())
-        for index, variable in enumerate(variables):
-            if f"weight_{index}" in given:
-                session.run(variable.initializer, {variable.initializer.inputs[1]: given[f"weight_{index}"]})
+        for key, variable in held.items():
+            if key in given:
+                session.run(variable.initializer, {variable.initializer.inputs[1]: given[key]})
         session.run(problem.dataset.phase.assign(options.phase))
-        values = session.run(fetches, {tensor: given[key] for key, tensor in inputs.items()})
+        fed = {tensor: given[key] for key, tensor in (inputs | draws).items() if key in given}
+        values, _ = session.run([fetches, updates], fed)
+        values |= {f"state_{index}": value for index, value in enumerate(session.run(states))}
     np.savez(options.output, names=np.array([variable.name for variable in variables]), **values)
+
+
+def is_state(tf: Any, variable: Any) -> bool:
+    """Whether a variable is state of the network: moving statistics, or what a recurrent network carries over."""
+    return variable.dtype.base_dtype == tf.float32 and all(variable is not one for one in tf.trainable_variables())
+
+
+def random_draws(tf: Any) -> dict[str, Any]:
+    """Returns what the network draws, for dropout and for latent variables, each in the order in which it was built."""
+    operations = [op for op in tf.get_default_graph().get_operations() if "nitializer" not in op.name]
+    kinds = {"uniform": "RandomUniform", "normal": "RandomStandardNormal"}
+    drawn = {key: [op.outputs[0] for op in operations if op.type == kind] for key, kind in kinds.items()}
+    return {f"{key}_{index}": draw for key, draws in drawn.items() for index, draw in enumerate(draws)}
 
 
 def collect_fetches(tf: Any, problem: Any, variables: list[Any]) -> dict[str, Any]:
@@ -146,11 +183,13 @@ def collect_fetches(tf: Any, problem: Any, variables: list[Any]) -> dict[str, An
     fetches["regularizer"] = problem.regularizer
     if problem.accuracy is not None:
         fetches["accuracy"] = problem.accuracy
-    softmax = [op for op in tf.get_default_graph().get_operations() if op.type == "SoftmaxCrossEntropyWithLogits"]
+    kinds = ("SoftmaxCrossEntropyWithLogits", "SparseSoftmaxCrossEntropyWithLogits")
+    softmax = [op for op in tf.get_default_graph().get_operations() if op.type in kinds]
     if len(softmax) == 1:
         fetches["logits"] = softmax[0].inputs[0]
     for index, (variable, gradient) in enumerate(zip(variables, tf.gradients(objective, variables), strict=True)):
-        fetches |= {f"weight_{index}": variable, f"gradient_{index}": gradient}
+        # That of an embedding is sparse.
+        fetches |= {f"weight_{index}": variable, f"gradient_{index}": tf.convert_to_tensor(gradient)}
     return fetches
 
 
@@ -292,8 +331,13 @@ def parse_options() -> argparse.Namespace:
             command.add_argument("--output", type=Path, required=True)
     for command in (graph, run):
         command.add_argument("--weight-decay", type=float, help="default: the problem's own factor")
-    graph.add_argument("--input", type=Path, required=True, help="x, y (one-hot), and weight_0, weight_1, ... if given")
+    graph.add_argument("--input", type=Path, required=True, help="x, y (one-hot); weight_0, state_0, uniform_0, ...")
     graph.add_argument("--phase", choices=("train", "train_eval", "test"), default="test")
+    graph.add_argument(
+        "--resource-variables",
+        action="store_true",
+        help="gradients read a variable as it was in the forward pass, not as an update has left it",
+    )
     initial.add_argument("--count", type=int, default=10)
     batches.add_argument("--epochs", type=int, default=2)
     batches.add_argument("--batches", type=int, default=1)

@@ -14,9 +14,14 @@ from regbench.records import METRICS, Problem
 
 CLASSIFICATIONS = [
     "cifar100_3c3d",
+    "cifar100_allcnnc",
+    "cifar100_vgg16",
+    "cifar100_vgg19",
+    "cifar100_wrn404",
     "cifar10_3c3d",
     "cifar10_cnn",
     "cifar10_vgg16",
+    "cifar10_vgg19",
     "digits_2c2d",
     "digits_cnn_sk",
     "digits_cnn_sk_few",
@@ -24,6 +29,9 @@ CLASSIFICATIONS = [
     "fmnist_2c2d",
     "fmnist_logreg",
     "fmnist_mlp",
+    "imagenet_inception_v3",
+    "imagenet_vgg16",
+    "imagenet_vgg19",
     "mnist1d_cnn",
     "mnist1d_gru",
     "mnist1d_logreg",
@@ -40,12 +48,17 @@ CLASSIFICATIONS = [
     "silhouettes_cnn_few",
     "sparse_parity",
     "svhn_3c3d",
+    "svhn_wrn164",
+    "tolstoi_char_rnn",
 ]
+AUTOENCODERS = ["fmnist_vae", "mnist_vae"]
 BESIDE = ["char_gru", "char_transformer", "deep_linear", "diabetes_mlp", "heavy_tailed_softmax"]
 LOSSES = ["convex_quadratic", "quadratic_deep", "two_d_beale", "two_d_branin", "two_d_rosenbrock"]
 ADAM = {"optimizer.learning_rate": 0.003, "optimizer.beta_1": 0.9, "optimizer.beta_2": 0.999, "optimizer.epsilon": 1e-7}
+LARGE = ("inception_v3", "vgg16", "vgg19", "wide_resnet")
+ALL = CLASSIFICATIONS + AUTOENCODERS + LOSSES
 SOME_BUILDS = [
-    pytest.param(name, marks=pytest.mark.slow) if name == "cifar10_vgg16" else name for name in CLASSIFICATIONS + LOSSES
+    pytest.param(name, marks=pytest.mark.slow) if catalog.problem(name).model.name in LARGE else name for name in ALL
 ]
 
 
@@ -61,13 +74,32 @@ def build(problem: Problem) -> keras.Model:
 
 def test_bundled_problems_are_those_listed_here() -> None:
     bundled = [path.stem for path in catalog.data_folder("testproblems").glob("*.toml")]
-    assert sorted(bundled) == sorted(CLASSIFICATIONS + BESIDE + LOSSES)
+    assert sorted(bundled) == sorted(ALL + BESIDE)
+
+
+def test_all_problems_of_deepobs_are_there() -> None:
+    # Modules of deepobs.tensorflow.testproblems in version 1.1.2.
+    by_data = {
+        "cifar10": "3c3d vgg16 vgg19",
+        "cifar100": "3c3d allcnnc vgg16 vgg19 wrn404",
+        "fmnist": "2c2d logreg mlp vae",
+        "imagenet": "inception_v3 vgg16 vgg19",
+        "mnist": "2c2d logreg mlp vae",
+        "quadratic": "deep",
+        "svhn": "3c3d wrn164",
+        "tolstoi": "char_rnn",
+        "two_d": "beale branin rosenbrock",
+    }
+    names = {f"{data}_{network}" for data, networks in by_data.items() for network in networks.split()}
+    assert len(names) == 26
+    assert names <= set(catalog.problem_names())
 
 
 @pytest.mark.parametrize("name", SOME_BUILDS)
 def test_model_of_the_problem_fits_its_data_set(name: str) -> None:
     problem = catalog.problem(name)
-    expected = (None, count_classes(problem)) if problem.has_accuracy else (None,)
+    of_place = datasets.get(problem.dataset).target_shape
+    expected = (None, *of_place, count_classes(problem)) if problem.has_accuracy else (None,)
     assert build(problem).output_shape == expected
 
 
@@ -151,6 +183,18 @@ def test_deep_mlp_has_thirty_hidden_layers_and_the_others_are_those_of_their_sou
         ("svhn_3c3d", 100, 128, 0.002, None),
         ("cifar100_3c3d", 100, 128, 0.002, None),
         ("cifar10_vgg16", 100, 128, 0.0005, None),
+        ("cifar10_vgg19", 100, 128, 0.0005, None),
+        ("cifar100_vgg16", 100, 128, 0.0005, None),
+        ("cifar100_vgg19", 100, 128, 0.0005, None),
+        ("cifar100_allcnnc", 350, 256, 0.0005, 0.525604),
+        ("cifar100_wrn404", 100, 128, 0.0005, None),
+        ("svhn_wrn164", 160, 128, 0.0005, 0.950199),
+        ("imagenet_vgg16", 100, 128, 0.0005, None),
+        ("imagenet_vgg19", 100, 128, 0.0005, None),
+        ("imagenet_inception_v3", 100, 32, 0.0005, None),
+        ("tolstoi_char_rnn", 200, 50, 0.0, 0.604586),
+        ("mnist_vae", 50, 64, 0.0, 73.4982),
+        ("fmnist_vae", 100, 64, 0.0, 92.9776),
     ],
 )
 def test_defaults_are_those_of_deepobs(

@@ -3,12 +3,19 @@
 from collections.abc import Mapping
 from typing import cast
 
+from regbench.analysis.moments import standard_deviation
 from regbench.analysis.searched import FEWEST_FRESH_SEEDS, AnySearched, SeveralSearches, counted
 from regbench.analysis.sentences import Question
 from regbench.catalog import BUDGETS, NARROWED
 from regbench.trees.irregularities import LEAK
 
 Row = Mapping[str, object]
+
+UNLIKE_SPREADS = 3.0
+"""By how much deviations of two samples may differ before a difference of their means may be one of skewness."""
+
+SEEDS_APART = 9
+"""Of each, where no run of one lies among those of the other: then spreads are no objection (docs/claims.md)."""
 
 
 def why_silent(one: tuple[Row, AnySearched], other: tuple[Row, AnySearched], question: Question) -> str:
@@ -23,6 +30,7 @@ def why_silent(one: tuple[Row, AnySearched], other: tuple[Row, AnySearched], que
         _why_apart(one[0], other[0]),
         *(_why_dependent(row, question) for row, _ in (one, other)),
         *(_why_uncertain(row, search, question) for row, search in (one, other)),
+        _why_unlike(one, other) if question == "settings" else "",
     ]
     return next(filter(None, reasons), "")
 
@@ -70,3 +78,18 @@ def _why_uncertain(row: Row, search: AnySearched, question: Question) -> str:
     if question == "settings" and seeds < FEWEST_FRESH_SEEDS:
         return f"the winner of {label} has {counted(seeds, 'fresh seed')}, {FEWEST_FRESH_SEEDS} are needed"
     return ""
+
+
+def _why_unlike(one: tuple[Row, AnySearched], other: tuple[Row, AnySearched]) -> str:
+    """Why the means of two samples may mislead: one spreads much farther, and they overlap."""
+    if min(len(search.fresh_of_winner) for _, search in (one, other)) < FEWEST_FRESH_SEEDS:
+        return ""
+    (near, narrow), (far, wide) = sorted(
+        ((row["label"], search.fresh_of_winner) for row, search in (one, other)),
+        key=lambda named: standard_deviation(named[1]),
+    )
+    least, most = standard_deviation(narrow), standard_deviation(wide)
+    is_apart = narrow.max() < wide.min() or wide.max() < narrow.min()
+    if not most > UNLIKE_SPREADS * least or (is_apart and min(len(narrow), len(wide)) >= SEEDS_APART):
+        return ""
+    return f"runs of {far} spread more than {UNLIKE_SPREADS:g} times as far as those of {near}: means alone may mislead"

@@ -16,7 +16,7 @@ from regbench.benchmark import machine_speed, penalty_time
 from regbench.benchmark.machine_speed import Speed
 from regbench.engine.splits import dataset_of
 from regbench.errors import DataError, DefinitionError
-from regbench.records import Coupling, Outcome, Problem, Role, RunResult, RunSpec, Selection
+from regbench.records import Coupling, Outcome, Part, Problem, Role, RunResult, RunSpec, Selection
 
 WRITING = 0.02
 """Seconds between two runs: the first is written, the second is looked up."""
@@ -127,12 +127,8 @@ class Estimator:
             return Pace(self._recorded[network(spec)], "record")
         if samples:
             return _pace_of(samples, spec.candidate)
-        layers = spec.problem.model.arguments.get("units")
         speed = machine_speed.from_table(
-            spec.problem.model.name,
-            dataset_of(spec.problem).input_shape,
-            len(layers) if isinstance(layers, list) else 0,
-            spec.batch_size,
+            spec.problem.model.name, dataset_of(spec.problem).input_shape, _depth(spec.problem.model), spec.batch_size
         )
         return None if speed is None else Pace(speed, "table", this_machine=False)
 
@@ -228,6 +224,14 @@ def samples_passed(problem: Problem, epochs: int, validation: bool) -> float:
     valid = size(dataset.validation_size, selection.most_valid) if validation else 0
     evaluated = min(train, test) + test + valid if selection.draw == "seed" else 2 * test + valid
     return epochs * (train + EVALUATION * evaluated)
+
+
+def _depth(model: Part) -> int:
+    """How many hidden layers a network has, or a group of its residual units; 0 where that does not vary."""
+    units, residual_units = model.arguments.get("units"), model.arguments.get("residual_units")
+    if isinstance(residual_units, int):
+        return 4 * residual_units
+    return len(units) if isinstance(units, list) else 0
 
 
 def _epoch_samples(spec: RunSpec) -> float:

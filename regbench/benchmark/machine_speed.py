@@ -59,7 +59,9 @@ class Measured(NamedTuple):
 
 
 MEASURED = {
+    ("allcnnc", (32, 32, 3)): Measured(1.0, 0, 1.1e-2),
     ("char_gru", (64,)): Measured(5, 0, 2e-3),
+    ("char_rnn", (50,)): Measured(4.0, 0, 1e-3),
     ("char_transformer", (64,)): Measured(8, 0, 2e-3),
     ("conv_1d", (40,)): Measured(0.6, 0, 1.6e-5),
     ("conv_2c2d", (8, 8, 1)): Measured(0.6, 0, 1.1e-5),
@@ -74,22 +76,30 @@ MEASURED = {
     ("dropout_mlp", (28, 28, 1)): Measured(2.0, 0, 4e-5),
     ("embedded_mlp", (2, 31)): Measured(1.5, 0, 4e-6),
     ("gru", (40,)): Measured(2.7, 0, 2.6e-5),
+    ("inception_v3", (224, 224, 3)): Measured(12.0, 0, 2.7e-1),
     ("logreg", (28, 28, 1)): Measured(0.8, 0, 1.2e-6),
     ("mlp", (8, 8, 1)): Measured(1.4, 8e-5, 3.5e-7),
     ("mlp", (28, 28, 1)): Measured(1.1, 0, 4.5e-5),
     ("quadratic", (100,)): Measured(0.8, 1.1e-4, 5.5e-7),
     ("residual_mlp", (40,)): Measured(1.4, 0, 7e-6),
     ("two_d", (2,)): Measured(0.5, 5e-6, 2e-8),
+    ("vae", (28, 28, 1)): Measured(1.5, 0, 2e-3),
     ("vgg16", (32, 32, 3)): Measured(4.0, 0, 6e-1),
+    ("vgg16", (224, 224, 3)): Measured(4.0, 0, 6e-1),
+    ("vgg19", (32, 32, 3)): Measured(5.0, 0, 7.6e-1),
+    ("vgg19", (224, 224, 3)): Measured(5.0, 0, 7.6e-1),
+    ("wide_resnet", (32, 32, 3)): Measured(3.0, 0, 1.7e-2),
 }
 """By model and shape of its inputs, with plain gradient descent and no regularizer.
 
 Processor time of one core of a common server. Of networks whose products are large the seconds of a sample are those of
-two cores, taken to be 1.6 times as fast; those of vgg16 follow from its number of operations.
+two cores, taken to be 1.6 times as fast; those of vgg16 and vgg19 follow from their number of operations, those of
+wide_resnet are of WRN 16-4.
 """
 
 SHALLOW = 8
-"""Hidden layers up to which a multi-layer perceptron takes as long as the table says; more take more."""
+"""Hidden layers up to which a multi-layer perceptron takes as long as the table says; more take more. Likewise those of
+a group of residual units, two in each, with the normalizations before them."""
 
 RUN_SECONDS = 0.045
 START_SECONDS = 3.2

@@ -57,14 +57,15 @@ class Dataset:
         summary: one line.
         source: citation.
         classes: number of classes, 0 where there are no labels.
-        input_shape: of one sample; images are (height, width, channels).
+        input_shape: of one sample as the network takes it; images are (height, width, channels).
         train_size: training samples, those to be held out for validation included; 0 where the user brings them.
         test_size: test samples.
         validation_size: samples for validation. Where `RawData` brings no validation split of its own they are to be
             held out of the training samples: the first ones in file order, as DeepOBS 1.2 does for MNIST.
         preprocessing: what the engine does to every input: nothing, division by 255, or standardization per image.
         augmentation: what the engine does to training inputs, named after the data for which it was published.
-        folder: of the files, below the data folder; empty where the data are generated or come with a library.
+        folder: of the files, below the data folder; empty where the data are generated or come with a library, or all
+            lie in the one folder that `files` names.
         files: the files in the order in which they are read.
         target_shape: of one target: () for a class or a number, (k,) for several numbers, (length,) for tokens.
         train_files: over how many files of equal length the training samples are spread.

@@ -13,6 +13,7 @@ from regbench.datasets import (
     fmnist,
     folders,
     heavy_tailed,
+    imagenet,
     markov_text,
     mnist,
     mnist1d,
@@ -22,6 +23,7 @@ from regbench.datasets import (
     silhouettes,
     sparse_parity,
     svhn,
+    tolstoi,
     two_d,
 )
 from regbench.datasets.dataset import Dataset, RawData
@@ -31,8 +33,8 @@ from regbench.records import OwnData
 _READERS: dict[str, tuple[Dataset, Callable[[Dataset, Path], RawData]]] = {
     module.DATASET.name: (module.DATASET, module.read)
     for module in (
-        *(blank, cifar10, cifar100, deep_linear, diabetes, digits, fmnist, heavy_tailed, markov_text, mnist, mnist1d),
-        *(modular_addition, quadratic, silhouettes, sparse_parity, svhn, two_d),
+        *(blank, cifar10, cifar100, deep_linear, diabetes, digits, fmnist, heavy_tailed, imagenet, markov_text, mnist),
+        *(mnist1d, modular_addition, quadratic, silhouettes, sparse_parity, svhn, tolstoi, two_d),
     )
 }
 

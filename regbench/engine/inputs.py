@@ -7,6 +7,9 @@ each channel, then standardize each image. For SVHN the same without the flip.
 Recipe of Feinman and Lake 2019 (arXiv 1903.01882) for silhouettes: rotation by uniform(-30, 30) degrees about the
 centre, shifts by uniform(-20, 20) pixels down and right, a flip at random; in between pixels bilinear, outside of the
 image its nearest pixel.
+
+Recipe of DeepOBS for ImageNet, on images of 256 x 256: a window of 224 x 224 at random, a flip at random; else the
+window in the middle.
 """
 
 import math
@@ -21,15 +24,21 @@ SATURATION = (0.5, 1.5)
 CONTRAST = (0.2, 1.8)
 ROTATION = math.radians(30)
 SHIFT = 20.0
+WINDOW = 224
 DRAWS = 6
 """Numbers drawn for each image; not every recipe looks at all of them."""
 
 
 def preprocess(inputs: tf.Tensor, rule: Preprocessing) -> tf.Tensor:
     """Turn stored inputs (n, ...) into what the network takes, as float32."""
+    if rule == "imagenet":
+        rows, columns = ((side - WINDOW) // 2 for side in inputs.shape[1:3])
+        inputs = inputs[:, rows : rows + WINDOW, columns : columns + WINDOW]
     inputs = tf.cast(inputs, tf.float32)
     if rule == "unit":
         return inputs / 255.0
+    if rule == "imagenet":
+        return standardize(inputs / 255.0)
     return standardize(inputs) if rule == "standardize" else inputs
 
 
@@ -46,16 +55,19 @@ def augment(images: tf.Tensor, recipe: Augmentation, draws: tf.Tensor) -> tf.Ten
 
     Args:
         images: (n, height, width, channels), pixels 0..255.
-        recipe: "cifar", "svhn" or "silhouettes".
+        recipe: "cifar", "svhn", "silhouettes" or "imagenet".
         draws: float32 (n, DRAWS), independent and uniform in [0, 1).
 
     Returns:
-        float32 images of the same shape, not standardized yet.
+        float32 images of the same shape ("imagenet": of the network's), not standardized yet.
     """
     if recipe == "silhouettes":
         angles, shifts = (2 * draws[:, 0] - 1) * ROTATION, (2 * draws[:, 1:3] - 1) * SHIFT
         images = tf.cast(images, tf.float32)
         return moved(tf.where(draws[:, 3, None, None, None] < 0.5, images[:, :, ::-1], images), angles, shifts)
+    if recipe == "imagenet":
+        places = tf.cast(draws[:, 4:6] * tf.constant([side - WINDOW + 1.0 for side in images.shape[1:3]]), tf.int32)
+        return tf.cast(windows(images, places, draws[:, 0] < 0.5, (WINDOW, WINDOW)), tf.float32)
     is_flipped = (draws[:, 0] < 0.5) & (recipe == "cifar")
     shifts = tf.cast(draws[:, 4:6] * (2 * PADDING + 1), tf.int32)
     images = tf.cast(cropped(images, shifts, is_flipped), tf.float32)
@@ -72,11 +84,16 @@ def cropped(images: tf.Tensor, shifts: tf.Tensor, is_flipped: tf.Tensor) -> tf.T
         shifts: int32 (n, 2), the place (row, column) of the window.
         is_flipped: bool (n,).
     """
-    height, width = images.shape[1:3]
     padded = tf.pad(images, [[0, 0], [PADDING, PADDING], [PADDING, PADDING], [0, 0]])
-    rows = shifts[:, 0, None] + tf.range(height)
-    columns = shifts[:, 1, None] + tf.where(is_flipped[:, None], tf.range(width)[::-1], tf.range(width))
-    return tf.gather(tf.gather(padded, rows, axis=1, batch_dims=1), columns, axis=2, batch_dims=1)
+    return windows(padded, shifts, is_flipped, images.shape[1:3])
+
+
+def windows(images: tf.Tensor, places: tf.Tensor, is_flipped: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
+    """Cut a window (height, width) at the place (row, column) of each image, and flip it left to right or not."""
+    height, width = size
+    rows = places[:, 0, None] + tf.range(height)
+    columns = places[:, 1, None] + tf.where(is_flipped[:, None], tf.range(width)[::-1], tf.range(width))
+    return tf.gather(tf.gather(images, rows, axis=1, batch_dims=1), columns, axis=2, batch_dims=1)
 
 
 def moved(images: tf.Tensor, angles: tf.Tensor, shifts: tf.Tensor) -> tf.Tensor:

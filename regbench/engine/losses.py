@@ -18,6 +18,10 @@ HUBER_DELTA = 1.0
 """Up to here the error of `huber` is squared (and halved), beyond it counts by itself, as in Keras."""
 
 
+SMOOTHING, AUXILIARY = 0.1, 0.4
+"""Of `smoothed_crossentropy`: what is taken from the right class and spread over all; how much a second head counts."""
+
+
 def outputs_of(problem: Problem, dataset: Dataset) -> int:
     """How many outputs a sample (or a token) has in the networks of regbench: what is their argument `classes`."""
     if problem.loss == "binary_crossentropy" or dataset.classes == 0:
@@ -98,6 +102,15 @@ def _categorical(targets: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
     return tf.nn.softmax_cross_entropy_with_logits(targets, outputs)
 
 
+def _smoothed(targets: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
+    """Logits (n, classes); or, as some networks have in training, (n, 2, classes) with those of an auxiliary head."""
+    if outputs.shape.rank == 3:
+        return _smoothed(targets, outputs[:, 0]) + AUXILIARY * _smoothed(targets, outputs[:, 1])
+    classes = outputs.shape[1]
+    shares = (1 - SMOOTHING) * tf.one_hot(targets, classes) + SMOOTHING / classes
+    return tf.nn.softmax_cross_entropy_with_logits(shares, outputs)
+
+
 def _binary(targets: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
     targets, outputs = _alike(targets, outputs)
     return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(targets, outputs), axis=1)
@@ -133,6 +146,7 @@ def _alike(targets: tf.Tensor, outputs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor
 _LOSSES: dict[str, Callable[[tf.Tensor, tf.Tensor], tf.Tensor]] = {
     "sparse_categorical_crossentropy": _sparse,
     "categorical_crossentropy": _categorical,
+    "smoothed_crossentropy": _smoothed,
     "binary_crossentropy": _binary,
     "token_crossentropy": _tokens,
     "mean_squared_error": _squared,
@@ -151,6 +165,8 @@ def hits(problem: Problem, targets: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
     if problem.loss == "binary_crossentropy":
         targets, outputs = _alike(targets, outputs)
         return tf.reduce_mean(tf.cast(tf.equal(targets > 0.5, outputs > 0), tf.float32), axis=1)
+    if problem.loss == "smoothed_crossentropy" and outputs.shape.rank == 3:
+        outputs = outputs[:, 0]
     if targets.dtype == tf.float32:  # probabilities of classes
         targets = tf.argmax(targets, axis=-1, output_type=tf.int32)
     right = tf.cast(tf.equal(tf.argmax(outputs, axis=-1, output_type=targets.dtype), targets), tf.float32)

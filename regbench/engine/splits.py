@@ -67,6 +67,12 @@ def dataset_of(problem: Problem) -> Dataset:
         raise DefinitionError(
             f"{problem.name}: `selection` needs classes, which the data set `{dataset.name}` does not have"
         )
+    for key in ("preprocessing", "augmentation"):
+        if getattr(problem, key) == "imagenet" and dataset.name != "imagenet":
+            raise DefinitionError(
+                f"{problem.name}: `{key}` may be imagenet only for the data set imagenet, whose images are larger than "
+                f"what the network takes. Received: dataset={dataset.name!r}"
+            )
     classes = problem.selection.classes if problem.selection is not None else None
     return replace(
         dataset,

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     import keras
 
 _NAMES = (
+    "allcnnc",
     "char_gru",
+    "char_rnn",
     "char_transformer",
     "conv_1d",
     "conv_2c2d",
@@ -31,12 +33,16 @@ _NAMES = (
     "dropout_mlp",
     "embedded_mlp",
     "gru",
+    "inception_v3",
     "logreg",
     "mlp",
     "quadratic",
     "residual_mlp",
     "two_d",
+    "vae",
     "vgg16",
+    "vgg19",
+    "wide_resnet",
 )
 
 

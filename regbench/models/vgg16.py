@@ -1,20 +1,21 @@
 """VGG with 16 weight layers on resized images."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import keras
-import numpy as np
-from keras import KerasTensor, layers, ops
+from keras import layers
 from pydantic import Field, PositiveInt
 
-_CONVOLUTIONS = (2, 2, 3, 3, 3)
+from regbench.models.resizing import Resizing
+
+Filters = tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt, PositiveInt]
 
 
 def build(
     input_shape: tuple[int, int, int],
     classes: int,
     image_size: PositiveInt = 224,
-    filters: tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt, PositiveInt] = (64, 128, 256, 512, 512),
+    filters: Filters = (64, 128, 256, 512, 512),
     units: PositiveInt = 4096,
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5,
 ) -> keras.Model:
@@ -26,7 +27,7 @@ def build(
     it.
 
     Reference: Simonyan and Zisserman 2015, arXiv 1409.1556, configuration D; as in Schneider et al. 2019, DeepOBS,
-    arXiv 1903.05499 (`cifar10_vgg16`).
+    arXiv 1903.05499 (`cifar10_vgg16`, `cifar100_vgg16`, `imagenet_vgg16`).
 
     Args:
         input_shape: of one image: (height, width, channels).
@@ -36,8 +37,22 @@ def build(
         units: width of the two hidden dense layers.
         dropout: share of their activations that is dropped in training.
     """
+    return network("vgg16", (2, 2, 3, 3, 3), input_shape, classes, image_size, filters, units, dropout)
+
+
+def network(
+    name: str,
+    convolutions: tuple[int, ...],
+    input_shape: tuple[int, int, int],
+    classes: int,
+    image_size: int,
+    filters: tuple[int, ...],
+    units: int,
+    dropout: float,
+) -> keras.Model:
+    """Build a network of the family, with so many convolutions in each block; else as for `build`."""
     blocks: list[layers.Layer] = []
-    for block, (count, width) in enumerate(zip(_CONVOLUTIONS, filters, strict=True), start=1):
+    for block, (count, width) in enumerate(zip(convolutions, filters, strict=True), start=1):
         blocks += [
             layers.Conv2D(
                 width,
@@ -53,7 +68,7 @@ def build(
     return keras.Sequential(
         [
             keras.Input(input_shape),
-            _Resizing(image_size, name="resizing"),
+            Resizing(image_size, name="resizing"),
             *blocks,
             layers.Flatten(name="flatten"),
             layers.Dense(units, activation="relu", kernel_initializer="glorot_uniform", name="dense_1"),
@@ -62,28 +77,5 @@ def build(
             layers.Dropout(dropout, name="dropout_2"),
             layers.Dense(classes, kernel_initializer="glorot_uniform", name="logits"),
         ],
-        name="vgg16",
+        name=name,
     )
-
-
-class _Resizing(layers.Layer):
-    """Bilinear resizing with the arithmetic of TensorFlow 1: enlarged k times, pixel i is sampled at i/k.
-
-    So the first corner stays in place. `keras.layers.Resizing` samples at (i + 1/2)/k - 1/2 instead.
-    """
-
-    def __init__(self, image_size: int, **options: Any) -> None:
-        super().__init__(**options)
-        self.image_size = image_size
-
-    def call(self, images: KerasTensor) -> KerasTensor:
-        return self._resize(self._resize(images, axis=2), axis=1)
-
-    def _resize(self, images: KerasTensor, axis: int) -> KerasTensor:
-        side = images.shape[axis]
-        positions = np.arange(self.image_size, dtype="float32") * np.float32(side / self.image_size)
-        lower = np.floor(positions).astype("int32")
-        upper = np.minimum(lower + 1, side - 1)
-        shares = ops.cast((positions - lower).reshape([-1] + [1] * (3 - axis)), images.dtype)
-        start = ops.take(images, lower, axis=axis)
-        return start + (ops.take(images, upper, axis=axis) - start) * shares

@@ -13,8 +13,8 @@ from regbench.records.record import Record
 from regbench.records.selection import Selection
 
 Scalar = bool | int | float | str
-Preprocessing = Literal["none", "unit", "standardize"]
-Augmentation = Literal["none", "cifar", "svhn", "silhouettes"]
+Preprocessing = Literal["none", "unit", "standardize", "imagenet"]
+Augmentation = Literal["none", "cifar", "svhn", "silhouettes", "imagenet"]
 
 SPLITS = ("train", "valid", "test")
 

@@ -11,6 +11,7 @@ DEEPOBS_METRICS = ("loss", "accuracy")
 LOSSES: dict[str, Task] = {
     "sparse_categorical_crossentropy": "classes",
     "categorical_crossentropy": "classes",
+    "smoothed_crossentropy": "classes",
     "binary_crossentropy": "classes",
     "token_crossentropy": "tokens",
     "mean_squared_error": "numbers",

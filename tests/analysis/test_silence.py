@@ -95,3 +95,42 @@ def test_several_searches_have_no_one_setting():
     rows = (ROW, search()), (ROW | {"label": "b", "candidate": "b"}, several)
     assert why_silent(*rows, "settings") == "b has the winners of several searches"
     assert why_silent(*rows, "budget") == ""
+
+
+def spread(values):
+    values = np.asarray(values, float)
+    return search(len(values)).__class__(
+        sign=1.0,
+        chosen_by=np.array([0.9, 0.8]),
+        own=np.array([0.9, 0.8]),
+        fresh=(values, np.empty(0)),
+        failed=(np.zeros(len(values), bool), np.empty(0, bool)),
+        spread=1e-4,
+        spread_freedom=8,
+        decided_by="valid_accuracy",
+        settings=None,
+    )
+
+
+@pytest.mark.parametrize(
+    ("factor", "shift", "seeds", "is_silent"),
+    [
+        (2.9, 0.0, 9, False),
+        (3.1, 0.0, 9, True),
+        (3.1, 5.0, 9, False),
+        (3.1, 5.0, 8, True),
+        (0.3, 0.0, 9, True),
+    ],
+)
+def test_settings_with_unlike_spreads_that_overlap_are_not_compared_by_their_means(factor, shift, seeds, is_silent):
+    values = np.linspace(-1, 1, seeds)
+    told = why_silent((ROW, spread(values)), (ROW | {"label": "b"}, spread(factor * values + shift)), "settings")
+    far = "b" if factor > 1 else "a"
+    assert told.startswith(f"runs of {far} spread more than 3 times as far") == is_silent
+    assert bool(told) == is_silent
+    assert why_silent((ROW, spread(values)), (ROW | {"label": "b"}, spread(factor * values)), "budget") == ""
+
+
+def test_settings_without_any_spread_are_no_reason():
+    both = spread(np.full(9, 0.9)), spread(np.full(9, 0.8))
+    assert why_silent((ROW, both[0]), (ROW | {"label": "b"}, both[1]), "settings") == ""

@@ -47,7 +47,7 @@ def test_a_lacking_file_is_named(tmp_path: Path, small_cifar10: Callable, look: 
 @pytest.mark.parametrize("look", [datasets.status, datasets.verify])
 def test_unknown_names_are_an_error(look: Callable) -> None:
     with pytest.raises(UnknownNameError):
-        look(["digits", "imagenet"])
+        look(["digits", "imagenets"])
 
 
 def test_status_says_present_without_reading(tmp_path: Path, small_cifar10: Callable) -> None:

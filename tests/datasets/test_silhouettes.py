@@ -150,7 +150,7 @@ def test_lacking_folder_is_told_with_what_to_do(tmp_path: Path) -> None:
 
 
 def test_data_that_nobody_publishes_are_not_among_those_that_are_fetched() -> None:
-    assert set(datasets.names()) - set(datasets.published()) == {"silhouettes"}
+    assert set(datasets.names()) - set(datasets.published()) == {"imagenet", "silhouettes", "tolstoi"}
 
 
 def test_folder_is_found_and_cannot_be_verified(folder: Path) -> None:

@@ -304,3 +304,32 @@ def test_silhouettes_are_rotated_shifted_and_flipped_within_the_published_bounds
     ]
     # As above, with places up to 80.
     np.testing.assert_allclose(actual, expected, rtol=0, atol=255 * 8e-5)
+
+
+def test_windows_of_imagenet_lie_anywhere_and_are_flipped_half_of_the_time():
+    # Each pixel tells its row and column, so that a window tells where it was cut.
+    rows, columns = np.meshgrid(np.arange(256), np.arange(256), indexing="ij")
+    image = np.stack([rows, columns, rows], axis=-1).astype(np.uint8)
+    draws = np.random.default_rng(0).random((400, inputs.DRAWS)).astype(np.float32)
+    draws[0], draws[1] = 0, np.nextafter(np.float32(1), np.float32(0))
+    found = np.concatenate(
+        [inputs.augment(tf.constant(np.repeat(image[None], 50, 0)), "imagenet", part) for part in np.split(draws, 8)]
+    )
+    assert found.shape == (400, 224, 224, 3)
+    top, left, right = found[:, 0, 0, 0], found[:, 0, 0, 1], found[:, 0, -1, 1]
+    np.testing.assert_array_equal(found[:, -1, 0, 0], top + 223)
+    flipped = left > right
+    np.testing.assert_array_equal(np.abs(left - right), 223)
+    np.testing.assert_array_equal(flipped, draws[:, 0] < 0.5)
+    # All 33 places, the ends among them.
+    assert set(top) == set(np.minimum(left, right)) == set(range(33))
+    assert (top[0], top[1], left[1]) == (0, 32, 32)
+
+
+def test_images_of_imagenet_that_are_not_cut_yet_give_their_middle():
+    image = random_images(2, shape=(256, 256, 3))
+    found = inputs.preprocess(tf.constant(image), "imagenet").numpy()
+    expected = np.stack([standardized(one[16:240, 16:240].astype(np.float64) / 255) for one in image])
+    # Mean and deviation are sums of 150,528 pixels; values are below 2.
+    np.testing.assert_allclose(found, expected, atol=1000 * EPSILON)
+    np.testing.assert_array_equal(inputs.preprocess(tf.constant(image[:, 16:240, 16:240]), "imagenet"), found)

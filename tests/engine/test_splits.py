@@ -10,7 +10,7 @@ from regbench import catalog, datasets
 from regbench.datasets import registry
 from regbench.datasets.dataset import RawData
 from regbench.engine import splits
-from regbench.engine.splits import Batches, Samples, Splits, evaluated, load_splits
+from regbench.engine.splits import Batches, Samples, Splits, dataset_of, evaluated, load_splits
 from regbench.errors import DataError, DefinitionError
 from regbench.records import Selection
 
@@ -302,3 +302,10 @@ def test_data_of_ones_own_need_a_selection_unless_their_classes_are_as_many_as_t
             load_splits("numbered", DEEPOBS_1_1, None, selection)
     registry._READERS["numbered"] = (replace(record, train_size=0, classes=50), read)
     assert len(load_splits("numbered", DEEPOBS_1_1, None).train) == 50
+
+
+@pytest.mark.parametrize("key", ["augmentation", "preprocessing"])
+def test_what_is_done_to_imagenet_needs_its_images(key):
+    problem = catalog.problem("cifar10_3c3d").model_copy(update={key: "imagenet"})
+    with pytest.raises(DefinitionError, match=f"`{key}` may be imagenet only .* Received: dataset='cifar10'"):
+        dataset_of(problem)
