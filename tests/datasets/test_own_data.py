@@ -1,58 +1,21 @@
-"""Data of one's own: what each form reads, and what tells them apart."""
+"""Data of one's own in arrays, images, texts and functions: what each form reads."""
 
-import os
 import sys
 from collections.abc import Callable
-from dataclasses import fields
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-import pandas as pd
-import psutil
 import pytest
 from PIL import Image
 
-from regbench import catalog, datasets
-from regbench.benchmark.data import tell_memory
-from regbench.benchmark.problems import with_data
-from regbench.benchmark.tasks import Task
-from regbench.datasets import RawData, own
-from regbench.datasets.own import cache
-from regbench.errors import DataError
-from regbench.records import Arrays, Book, Function, Images, Problem, RunSpec, Table, problem_definition
+from regbench import datasets
+from regbench.datasets import RawData
+from regbench.records import Arrays, Book, Function, Images
 
 RNG = np.random.default_rng(3)
 N = 200
-
-
-@pytest.fixture
-def frame() -> pd.DataFrame:
-    kinds = RNG.choice(["oak", "elm", "fir"], N)
-    size = RNG.normal(100, 5, N)
-    return pd.DataFrame(
-        {
-            "size": size,
-            "kind": kinds,
-            "old": RNG.random(N) < 0.5,
-            "farm": np.arange(N) // 10,
-            "day": [f"2026-01-{1 + number % 25:02}" for number in range(N)],
-            "count": RNG.integers(0, 9, N),
-            "price": size * 3 + RNG.normal(size=N),
-            "sold": np.where(size > 100, "yes", "no"),
-        }
-    )
-
-
-@pytest.fixture
-def table(frame: pd.DataFrame, tmp_path: Path) -> Callable[..., Table]:
-    def make(suffix: str = ".csv", **others: Any) -> Table:
-        path = tmp_path / f"trees{suffix}"
-        frame.to_csv(path, index=False) if suffix == ".csv" else frame.to_parquet(path)
-        return Table(**{"name": "table", "path": str(path), "target": "sold", **others})
-
-    return make
 
 
 def splits(data: RawData, what: str = "inputs") -> dict[str, Any]:
@@ -61,103 +24,6 @@ def splits(data: RawData, what: str = "inputs") -> dict[str, Any]:
 
 def whole(data: RawData, what: str = "inputs") -> np.ndarray:
     return np.concatenate(list(splits(data, what).values()))
-
-
-def test_numbers_are_standardised_and_text_is_told_apart_by_what_trains(
-    table: Callable[..., Table], frame: pd.DataFrame
-) -> None:
-    mine = table(columns=("size", "kind", "old"))
-    data, dataset = datasets.load(mine), datasets.get(mine)
-    assert dataset.input_shape == (1 + 3 + 1,)
-    assert dataset.class_names == ("no", "yes")
-    assert [len(one) for one in splits(data).values()] == [dataset.train_size, dataset.validation_size, 30]
-    trained = data.train_inputs.astype(float)
-    np.testing.assert_allclose(trained[:, 0].mean(), 0, atol=1e-6)
-    np.testing.assert_allclose(trained[:, 0].std(), 1, atol=1e-6)
-    # Each row is one of the file, with the statistics of training; the file says what belongs to it.
-    chosen = {round(value, 9): row for row, value in enumerate(frame["size"])}
-    scaled = whole(data)[:, 0].astype(float)
-    slope, offset = np.polyfit(np.sort(scaled), np.sort(frame["size"]), 1)
-    rows = [min(chosen, key=lambda value: abs(value - (slope * one + offset))) for one in scaled]
-    found = frame.iloc[[chosen[value] for value in rows]]
-    assert sorted(found.index) == list(range(N))
-    np.testing.assert_array_equal(whole(data)[:, 1:4].argmax(1), found["kind"].map({"elm": 0, "fir": 1, "oak": 2}))
-    np.testing.assert_array_equal(whole(data)[:, 4], found["old"])
-    np.testing.assert_array_equal(whole(data, "targets"), found["sold"] == "yes")
-    shares = {split: (targets == 1).mean() for split, targets in splits(data, "targets").items()}
-    assert max(shares.values()) - min(shares.values()) < 0.05
-
-
-def test_parquet_and_csv_are_the_same_data(table: Callable[..., Table]) -> None:
-    assert datasets.load(table()).digest == datasets.load(table(".parquet")).digest
-
-
-def test_numbers_to_learn_are_kept_or_standardised(table: Callable[..., Table], frame: pd.DataFrame) -> None:
-    mine = table(target="price", drop=("sold", "day"))
-    data = datasets.load(mine)
-    assert (datasets.get(mine).classes, datasets.get(mine).target_shape, data.train_targets.dtype) == (
-        0,
-        (),
-        np.float32,
-    )
-    np.testing.assert_allclose(np.sort(whole(data, "targets")), np.sort(frame["price"]), rtol=1e-6)
-    scaled = datasets.load(mine.model_copy(update={"scale_target": True})).train_targets.astype(float)
-    np.testing.assert_allclose([scaled.mean(), scaled.std()], [0, 1], atol=1e-6)
-
-
-@pytest.mark.parametrize(("targets", "classes"), [("auto", 9), ("classes", 9), ("numbers", 0)])
-def test_whole_numbers_are_classes_unless_it_is_said_otherwise(
-    table: Callable[..., Table], targets: str, classes: int
-) -> None:
-    mine = table(target="count", drop=("day",), targets=targets, valid_fraction=0.3, test_fraction=0.3)
-    assert datasets.get(mine).classes == classes
-
-
-def test_groups_stay_together(table: Callable[..., Table], frame: pd.DataFrame) -> None:
-    data = datasets.load(table(target="price", group="farm", columns=("size",)))
-    farms = dict(zip(np.float32(frame["price"]), frame["farm"], strict=True))
-    sides = [{farms[price] for price in prices} for prices in splits(data, "targets").values()]
-    assert sum(map(len, sides)) == len(set.union(*sides)) == 20
-
-
-def test_test_comes_after_validation_and_validation_after_training(
-    table: Callable[..., Table], frame: pd.DataFrame
-) -> None:
-    data = datasets.load(table(target="price", time="day", columns=("size",)))
-    days = dict(zip(np.float32(frame["price"]), frame["day"], strict=True))
-    train, valid, test = ({days[price] for price in prices} for prices in splits(data, "targets").values())
-    assert max(train) < min(valid) <= max(valid) < min(test)
-
-
-def test_missing_values_are_filled_by_what_trains(table: Callable[..., Table], frame: pd.DataFrame) -> None:
-    frame.loc[:20, "size"] = np.nan
-    frame.loc[5:9, "kind"] = None
-    mine = table(columns=("size", "kind"), missing="median", split_seed=1)
-    data = datasets.load(mine)
-    assert datasets.get(mine).input_shape == (1 + 4,)  # missing text is a fourth kind
-    values, counts = np.unique(whole(data)[:, 0], return_counts=True)
-    assert counts.max() in (21, 22)  # the median may be a value that is there
-    np.testing.assert_allclose(values[counts.argmax()], np.median(data.train_inputs[:, 0]), atol=0.02)
-
-
-def test_weights_go_with_their_samples(table: Callable[..., Table], frame: pd.DataFrame) -> None:
-    data = datasets.load(table(target="price", weights="size", columns=("count",)))
-    sizes = dict(zip(np.float32(frame["price"]), frame["size"], strict=True))
-    np.testing.assert_allclose(data.train_weights, [sizes[price] for price in data.train_targets], rtol=1e-6)
-
-
-def test_text_that_training_never_saw_is_0_in_every_column(table: Callable[..., Table], frame: pd.DataFrame) -> None:
-    frame["kind"] = np.where(np.arange(N) < 9, [f"rare {number}" for number in range(N)], "oak")
-    data = datasets.load(table(target="price", columns=("kind",)))
-    unseen = 10 - data.train_inputs.shape[1]
-    assert 0 < unseen < 8
-    assert (data.train_inputs.sum(1) == 1).all()
-    np.testing.assert_array_equal(np.sort(whole(data).sum(1)), [0] * unseen + [1] * (N - unseen))
-
-
-def test_another_seed_divides_otherwise_and_the_same_alike(table: Callable[..., Table]) -> None:
-    digests = [datasets.load(table(split_seed=seed)).digest for seed in (0, 1, 0)]
-    assert digests[0] == digests[2] != digests[1]
 
 
 def arrays(**others: np.ndarray) -> dict[str, np.ndarray]:
@@ -328,119 +194,3 @@ def test_function_may_return_arrays_of_any_library(returned: Any, tmp_path: Path
     monkeypatch.setitem(sys.modules, "mine", SimpleNamespace(load=lambda: returned()))
     found = datasets.load(Function(name="mine:load"))
     assert found.digest == datasets.load(Arrays(name="arrays", path=str(tmp_path / "one.npz"))).digest
-
-
-PROBLEM = """summary = "s"
-source = "s"
-dataset = { name = "table", path = "../data/trees.csv", target = "sold", drop = ["day"] }
-model = { name = "mlp", units = [4] }
-loss = "sparse_categorical_crossentropy"
-metric = "accuracy"
-goal = "maximize"
-chance = 0.5
-batch_size = 8
-epochs = 1
-"""
-
-
-@pytest.fixture
-def home(tmp_path: Path, frame: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> Path:
-    home = tmp_path / "home"
-    for folder in ("data", "testproblems"):
-        (home / folder).mkdir(parents=True)
-    frame.to_csv(home / "data" / "trees.csv", index=False)
-    (home / "testproblems" / "mine.toml").write_text(PROBLEM)
-    monkeypatch.chdir(home)
-    return home
-
-
-def spec(problem: str | Problem = "mine") -> RunSpec:
-    return Task.of(problem, "sgd").spec({"optimizer.learning_rate": 0.1}, 42)
-
-
-def test_digest_depends_on_content_and_arguments_but_not_on_place_or_time(home: Path, monkeypatch: Any) -> None:
-    before = spec()
-    assert before.problem.dataset.content == datasets.load(before.problem.dataset).digest  # type: ignore[union-attr]
-    assert str(home) not in before.model_dump_json()
-    os.utime(home / "data" / "trees.csv", (1, 1))
-    assert spec().digest() == before.digest()
-    home.rename(home.with_name("moved"))
-    monkeypatch.chdir(home.with_name("moved"))
-    assert spec().digest() == before.digest()
-    Path("data/trees.csv").write_text(Path("data/trees.csv").read_text().replace("oak", "elm", 1))
-    changed = spec()
-    assert changed.digest() != before.digest()
-    assert problem_definition(changed.problem) == problem_definition(before.problem)
-    Path("testproblems/mine.toml").write_text(PROBLEM.replace('"day"', '"day", "size"'))
-    assert problem_definition(spec().problem) != problem_definition(before.problem)
-
-
-def test_record_comes_back_from_json_without_its_path(home: Path) -> None:
-    before = spec()
-    after = RunSpec.model_validate_json(before.model_dump_json())
-    assert after.digest() == before.digest()
-    assert isinstance(after.problem.dataset, Table)
-    assert after.problem.dataset.path == ""
-
-
-def test_data_that_change_while_a_command_runs_are_refused(home: Path) -> None:
-    mine = spec().problem.dataset
-    path = home / "data" / "trees.csv"
-    path.write_text(path.read_text().replace("oak", "elm", 1))
-    with pytest.raises(DataError, match=r"trees\.csv: must hold the data with which the command began"):
-        datasets.load(mine)
-
-
-def test_loss_says_what_is_learnt(home: Path) -> None:
-    assert catalog.problem("mine").dataset.targets == "classes"  # type: ignore[union-attr]
-
-
-def test_large_data_are_copied_and_an_altered_copy_is_noticed(
-    table: Callable[..., Table], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(cache, "LEAST_BYTES", 1)
-    mine = table(drop=("day",))
-    first = datasets.load(mine)
-    (copy,) = cache.folder().glob("*.npz")
-    read = []
-    monkeypatch.setattr("regbench.datasets.own.table.read", lambda own: read.append(own) or pytest.fail("read again"))
-    own._read.cache_clear()
-    again = datasets.load(mine)
-    assert again.digest == first.digest
-    assert datasets.get(mine).class_names == ("no", "yes")
-    monkeypatch.undo()
-    monkeypatch.setattr(cache, "LEAST_BYTES", 1)
-    with np.load(copy) as stored:
-        altered = dict(stored)
-    altered["train_inputs"][0, 0] += 1
-    np.savez(copy, **altered)
-    own._read.cache_clear()
-    assert datasets.load(mine).digest == first.digest
-    with np.load(copy) as stored:
-        assert stored["train_inputs"][0, 0] == first.train_inputs[0, 0]
-
-
-@pytest.mark.parametrize(("free", "told"), [(10**9, 0), (10**3, 1)])
-def test_data_that_hardly_fit_are_told(home: Path, monkeypatch: pytest.MonkeyPatch, free: int, told: int) -> None:
-    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=free))
-    lines: list[str] = []
-    tell_memory(with_data(catalog.problem("mine")).dataset, lines.append)
-    assert len(lines) == told
-    assert all("trees.csv: training on these data needs about" in line for line in lines)
-
-
-def test_every_array_of_a_data_set_is_in_its_digest() -> None:
-    x, y, w = np.zeros((2, 2), "f4"), np.zeros(2, "i4"), np.ones(2, "f4")
-    whole = {field.name: {"i": x, "t": y, "w": w}[field.name.split("_")[1][0]] for field in fields(RawData)}
-    digests = {RawData(**whole | {name: array + 1}).digest for name, array in whole.items()}
-    assert len(digests) == len(whole)
-
-
-def test_run_on_record_has_no_path_and_tells_of_the_data_that_are_here_alone(home: Path) -> None:
-    before = spec()
-    on_record = RunSpec.model_validate_json(before.model_dump_json()).problem.dataset
-    assert datasets.get(on_record) == datasets.get(before.problem.dataset)
-    others = on_record.model_copy(update={"content": "sha256:0"})  # type: ignore[union-attr]
-    for call in (datasets.get, datasets.load, datasets.stamp):
-        with pytest.raises(DataError, match="on record"):
-            call(others)
