@@ -15,7 +15,6 @@ from regbench.datasets import RawData
 from regbench.records import Arrays, Book, Function, Images
 
 RNG = np.random.default_rng(3)
-N = 200
 
 
 def splits(data: RawData, what: str = "inputs") -> dict[str, Any]:

@@ -21,10 +21,6 @@ from regbench.datasets.own import cache
 from regbench.errors import DataError
 from regbench.records import Problem, RunSpec, Table, problem_definition
 
-RNG = np.random.default_rng(3)
-N = 200
-
-
 PROBLEM = """summary = "s"
 source = "s"
 dataset = { name = "table", path = "../data/trees.csv", target = "sold", drop = ["day"] }

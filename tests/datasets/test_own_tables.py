@@ -11,7 +11,6 @@ from regbench import datasets
 from regbench.datasets import RawData
 from regbench.records import Table
 
-RNG = np.random.default_rng(3)
 N = 200
 
 
