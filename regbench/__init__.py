@@ -2,19 +2,19 @@
 
 `regbench.search`, `regbench.run`, `regbench.compare` and `regbench.export` are what the commands of the same names do;
 `regbench.load` reads results into data frames; `regbench.Workers` says where a search computes. Importing this package
-loads neither TensorFlow nor Optuna nor pandas.
+loads neither TensorFlow nor Optuna nor pandas. `regbench.problem_on` makes a problem of arrays and a network.
 """
 
 TYPE_CHECKING = False  # as in `typing`, whose import would delay the moment from which signals are answered
 if TYPE_CHECKING:
-    from regbench.benchmark import run, search
+    from regbench.benchmark import problem_on, run, search
     from regbench.comparison import compare, load, power
     from regbench.execution import Workers
     from regbench.exporting import export
 
     __version__: str
 
-__all__ = ["Workers", "compare", "export", "load", "power", "run", "search"]
+__all__ = ["Workers", "compare", "export", "load", "power", "problem_on", "run", "search"]
 
 _HOMES = {
     "Workers": "execution",
@@ -22,6 +22,7 @@ _HOMES = {
     "export": "exporting",
     "load": "comparison",
     "power": "comparison",
+    "problem_on": "benchmark",
     "run": "benchmark",
     "search": "benchmark",
 }

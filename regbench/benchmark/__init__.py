@@ -11,17 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from regbench.benchmark.events import Event
+    from regbench.benchmark.own_problem import problem_on
     from regbench.benchmark.running import run, run_all
     from regbench.benchmark.searches import Search
     from regbench.benchmark.searching import search
     from regbench.benchmark.standings import Standing
 
-__all__ = ["Event", "Search", "Standing", "run", "run_all", "search"]
+__all__ = ["Event", "Search", "Standing", "problem_on", "run", "run_all", "search"]
 
 _HOMES = {
     "Event": "events",
     "Search": "searches",
     "Standing": "standings",
+    "problem_on": "own_problem",
     "run": "running",
     "run_all": "running",
     "search": "searching",

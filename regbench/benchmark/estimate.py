@@ -15,6 +15,7 @@ from regbench import datasets
 from regbench.benchmark import machine_speed, penalty_time
 from regbench.benchmark.machine_speed import Speed
 from regbench.engine.splits import dataset_of
+from regbench.errors import DataError, DefinitionError
 from regbench.records import Coupling, Outcome, Part, Problem, Role, RunResult, RunSpec, Selection
 
 WRITING = 0.02
@@ -251,12 +252,16 @@ def _sample(result: RunResult) -> _Sample | None:
     spec, timings = result.spec, result.timings
     if spec.epochs == 0 or result.outcome not in (Outcome.COMPLETED, Outcome.DIVERGED):
         return None
+    try:
+        samples = _epoch_samples(spec)
+    except (DataError, DefinitionError):  # made on the user's own data, which are others now
+        return None
     trained = spec.epochs if result.diverged_epoch is None else result.diverged_epoch
     in_epochs = timings.training_seconds + timings.evaluation_seconds
     speed = Speed(
         compile_seconds=timings.compile_seconds,
         run_seconds=max(0.0, timings.total_seconds - timings.compile_seconds - in_epochs),
-        sample_seconds=in_epochs / (max(1, trained) * _epoch_samples(spec)),
+        sample_seconds=in_epochs / (max(1, trained) * samples),
     )
     is_here = result.environment.get("platform") == platform.platform() and not result.is_bundled
     is_trial = result.origin is None or result.origin.role != Role.RERUN

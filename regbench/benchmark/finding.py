@@ -7,7 +7,7 @@ from regbench.benchmark.data import digest_here
 from regbench.catalog.own_code import UNKNOWN
 from regbench.errors import UnknownNameError
 from regbench.execution import Conditions
-from regbench.records import BUNDLED, RunResult, RunSpec
+from regbench.records import BUNDLED, OwnData, RunResult, RunSpec
 from regbench.store.bundle import Bundle
 from regbench.store.folder import Folder
 
@@ -43,7 +43,7 @@ class Finder:
         """Look for nothing yet."""
         self._folder, self._conditions, self._minibatch = folder, conditions, minibatch
         self._bundle = None if minibatch else bundle
-        self._data: dict[str, str | None] = {}
+        self._data: dict[str | OwnData, str | None] = {}
 
     def find(self, spec: RunSpec, sources: Mapping[str, str]) -> RunResult | None:
         """The run, wherever it is; None where it has to be computed. `sources` as for `in_tree`."""

@@ -1,8 +1,23 @@
 """What can be said of a problem before its network is built and its data are read."""
 
 from regbench import datasets, models
+from regbench.catalog import own_code
+from regbench.datasets import own
 from regbench.errors import DefinitionError, UnknownNameError
-from regbench.records import Problem, Selection
+from regbench.records import OwnData, Part, Problem, Selection
+
+
+def with_data(problem: Problem) -> Problem:
+    """The problem; where its data are the user's own, they are read, and which they are is stated.
+
+    Raises:
+        DataError: they cannot be read, or are not what they must be.
+        DefinitionError: they come from a function that there is not.
+    """
+    if not isinstance(problem.dataset, OwnData):
+        return problem
+    own_code.load(own_code.names_in(Part(name=problem.dataset.name)))
+    return problem.model_copy(update={"dataset": own.settled(problem.dataset)})
 
 
 def check_problem(problem: Problem, batch_size: int) -> None:

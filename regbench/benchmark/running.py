@@ -6,6 +6,7 @@ from typing import Any
 
 from regbench import catalog, datasets, execution
 from regbench.benchmark import completion, estimate
+from regbench.benchmark.data import tell_memory
 from regbench.benchmark.events import Progress, Warn, numbered
 from regbench.benchmark.finding import Baselines, bundle_of
 from regbench.benchmark.tasks import Task, checked_seed
@@ -15,6 +16,7 @@ from regbench.records import (
     TUNING_SEED,
     Candidate,
     Origin,
+    OwnData,
     Problem,
     Protocol,
     Role,
@@ -75,6 +77,7 @@ def run(
     origin = Origin(role=Role.BY_HAND, sources=task.sources)
     check_run(task, spec)
     check_data(task.problem.dataset, data_dir)
+    tell_memory(task.problem.dataset, warn)
     folder = Folder(results, warn)
     folder.check_writable()
     with execution.machine(
@@ -129,13 +132,13 @@ def run_all(
     return made
 
 
-def check_data(dataset: str, data_dir: str | Path | None) -> None:
+def check_data(dataset: str | OwnData, data_dir: str | Path | None) -> None:
     """Make sure early that the files of a data set are there.
 
     Raises:
         DataError: one is missing.
     """
-    if datasets.get(dataset).files:
+    if isinstance(dataset, str) and datasets.get(dataset).files:
         datasets.locate(dataset, _path(data_dir))
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from regbench import catalog, execution
 from regbench.benchmark import completion, estimate
 from regbench.benchmark.changes import checked_changes
+from regbench.benchmark.data import tell_memory
 from regbench.benchmark.events import Progress, Warn, numbered
 from regbench.benchmark.finding import Baselines, bundle_of
 from regbench.benchmark.recording import SearchRecord
@@ -107,6 +108,7 @@ def search(
     dataset = all_searches[0].task.problem.dataset
     if workers.cluster is None:  # the workers of a cluster have data of their own
         check_data(dataset, data_dir)
+        tell_memory(dataset, warn)
     folder = Folder(results, warn)
     bundle = bundle_of(baselines, folder.warn)
     told = conditions(

@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Self
 
 from regbench import catalog
-from regbench.benchmark.problems import check_problem
+from regbench.benchmark.problems import check_problem, with_data
 from regbench.catalog import own_code
 from regbench.errors import DefinitionError
 from regbench.records import OLD_RAMP, Candidate, Problem, Protocol, RunSpec, Scalar, Schedule
@@ -66,7 +66,7 @@ class Task:
         Raises:
             DefinitionError: a name is unknown, or a number out of its range.
         """
-        chosen = problem if isinstance(problem, Problem) else catalog.problem(problem)
+        chosen = with_data(problem if isinstance(problem, Problem) else catalog.problem(problem))
         compared = candidate if isinstance(candidate, Candidate) else catalog.candidate(candidate)
         for definition in (chosen, compared):
             catalog.check_definition(definition)

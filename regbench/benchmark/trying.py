@@ -9,7 +9,7 @@ from regbench.benchmark.tasks import Task
 from regbench.catalog import own_code
 from regbench.errors import DefinitionError
 from regbench.execution import Child, Workers
-from regbench.records import TUNING_SEED, Choices, Part, Problem, RunSpec, Scalar, Searched
+from regbench.records import TUNING_SEED, Candidate, Choices, Part, Problem, RunSpec, Scalar, Searched
 from regbench.tuning import space
 
 _ANY_PROBLEM, _ANY_CANDIDATE = "quadratic_deep", "sgd"
@@ -36,9 +36,9 @@ def check_run(task: Task, spec: RunSpec) -> None:
     _check([task], [] if catalog.is_bundled(task.candidate) else [spec], Workers())
 
 
-def check_candidate(name: str) -> None:
+def check_candidate(candidate: str | Candidate) -> None:
     """Make sure of the same for a candidate that is looked at, on no problem in particular."""
-    tasks = [Task.of(_ANY_PROBLEM, name)]
+    tasks = [Task.of(_ANY_PROBLEM, candidate)]
     _check(tasks, _of_own(tasks), Workers(), is_looked_at=True)
 
 

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from regbench.catalog.bounds import contradictions, violations
 from regbench.catalog.narrowed import read_ranges
-from regbench.catalog.reading import describe, is_representable, read_candidate, read_problem
+from regbench.catalog.reading import describe, is_representable, read_candidate, read_problem, with_targets
 from regbench.catalog.rules import BUDGETS, DECAY, FEW_RERUNS, NARROWED, PROTOCOLS, REGULARIZERS, SCHEDULES
 from regbench.errors import DefinitionError, UnknownNameError
 from regbench.records import Candidate, Coupling, Decay, Part, Problem, Protocol, Schedule, problem_definition
@@ -40,6 +40,7 @@ __all__ = [
     "read_problem",
     "read_ranges",
     "schedule",
+    "with_targets",
 ]
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from regbench.catalog import own_sources
 from regbench.errors import DefinitionError
-from regbench.records import Candidate, Part, Problem
+from regbench.records import Candidate, OwnData, Part, Problem
 
 UNKNOWN = "unknown"
 """In place of the digest of a module that has no file."""
@@ -34,7 +34,8 @@ def names_in(*parts: Part | None) -> set[str]:
 
 def parts_of(problem: Problem) -> list[Part]:
     """The parts of a problem that may name what is the user's own."""
-    return [problem.model, *(Part(name=name) for name in (problem.loss, problem.metric, *problem.metrics))]
+    data = [problem.dataset.name] if isinstance(problem.dataset, OwnData) else []
+    return [problem.model, *(Part(name=name) for name in (*data, problem.loss, problem.metric, *problem.metrics))]
 
 
 def names_of(candidate: Candidate) -> set[str]:

@@ -2,18 +2,19 @@
 
 import json
 import math
+import os
 import stat
 import tomllib
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from pydantic import ValidationError
 
 from regbench.catalog.bounds import contradictions, violations
 from regbench.errors import DefinitionError
-from regbench.records import Candidate, Choices, Decay, Part, Problem, Range, Record, Scalar
+from regbench.records import FORMS, Candidate, Choices, Decay, Function, OwnData, Part, Problem, Range, Record, Scalar
 
 LARGEST_FILE = 2**16  # bytes; reading takes a time that grows with their square
 DEEPEST = 20  # levels of tables and lists
@@ -31,10 +32,25 @@ def read_problem(path: Path) -> Problem:
     if isinstance(table.get("model"), str):
         table["model"] = {"name": table["model"]}
     model = file.part("model", table.pop("model", None))
+    own = file.own_data(table["dataset"]) if isinstance(table.get("dataset"), Mapping) else None
+    if "dataset" in table and not isinstance(table["dataset"], str):
+        if own is None and not isinstance(table["dataset"], Mapping):
+            file.refuse("dataset", "must be the name of a data set, or a table with a `name`", table["dataset"], None)
+        table["dataset"] = "own"
     problem = file.record(Problem, "", table | {"name": path.stem, "model": model})
+    if problem is not None and own is not None:
+        problem = problem.model_copy(update={"dataset": with_targets(own, problem)})
     if problem is not None:
         file.wrong += contradictions(problem)
     return file.checked(problem)
+
+
+def with_targets(own: OwnData, problem: Problem) -> OwnData:
+    """Own data whose targets are what the loss learns, unless the file says it."""
+    learnt = {"classes": "classes", "tokens": "classes", "numbers": "numbers"}.get(problem.task, "auto")
+    if problem.loss in ("categorical_crossentropy", "binary_crossentropy"):
+        learnt = "auto"  # which also learn probabilities
+    return own if own.targets != "auto" else own.model_copy(update={"targets": learnt})
 
 
 def read_candidate(path: Path) -> Candidate:
@@ -127,10 +143,10 @@ class _File:
     def part(self, key: str, table: object) -> Part:
         """A part and those in it."""
         if not isinstance(table, Mapping):
-            return self._refuse(key, "must be a table with a `name`", table, _NO_PART)
+            return self.refuse(key, "must be a table with a `name`", table, _NO_PART)
         name = table.get("name")
         if not isinstance(name, str) or not name:
-            name = self._refuse(f"{key}.name", "must be the name of a class", name, _NO_PART.name)
+            name = self.refuse(f"{key}.name", "must be the name of a class", name, _NO_PART.name)
         arguments = {k: self._argument(f"{key}.{k}", v) for k, v in table.items() if k != "name"}
         return Part(name=name, arguments=arguments)
 
@@ -149,21 +165,41 @@ class _File:
         scalars = value if isinstance(value, list) else [value]
         if not all(isinstance(scalar, bool | int | float | str) for scalar in scalars):
             must = "must be a number, a string, a truth value, a range or a part"
-            return self._refuse(key, must, value, False)
+            return self.refuse(key, must, value, False)
         if not all(math.isfinite(scalar) for scalar in scalars if isinstance(scalar, float)):
-            return self._refuse(key, "must be finite", value, False)
+            return self.refuse(key, "must be finite", value, False)
         return True
+
+    def own_data(self, table: Mapping[str, Any]) -> OwnData | None:
+        """Data of the user's own; paths are relative to the folder of the file."""
+        name = table.get("name")
+        if not isinstance(name, str) or not (":" in name or name in FORMS):
+            must = f"must be {', '.join(FORMS)}, or module:function"
+            return cast(None, self.refuse("dataset.name", must, name, None))
+        if ":" in name:
+            known = OwnData.model_fields.keys() - {"path", "content"}
+            arguments = {key: value for key, value in table.items() if key not in known}
+            return self.record(
+                Function, "dataset", {key: table[key] for key in known & table.keys()} | {"arguments": arguments}
+            )
+        if "content" in table:
+            self.unknown.append("dataset.content: there is no such key.")
+        path = table.get("path")
+        if not isinstance(path, str) or not path:
+            return cast(None, self.refuse("dataset.path", "must be the path of the data", path, None))
+        place = os.path.abspath(self._path.parent / Path(path).expanduser())  # noqa: PTH100  links stay as they are named
+        return self.record(FORMS[name], "dataset", dict(table) | {"path": place})
 
     def decay(self, table: object) -> Decay:
         """The decay and its strength."""
         if not isinstance(table, Mapping):
-            return self._refuse("decay", "must be a table", table, Decay())
+            return self.refuse("decay", "must be a table", table, Decay())
         strength = table.get("strength", 0.0)
         if isinstance(strength, Mapping):
             strength = self.record(Range, "decay.strength", strength) or "problem"
         elif isinstance(strength, str) and strength != "problem":
             must = 'must be a number, a range or "problem"'
-            strength = self._refuse("decay.strength", must, strength, "problem")
+            strength = self.refuse("decay.strength", must, strength, "problem")
         return self.record(Decay, "decay", {**table, "strength": strength}) or Decay()
 
     def record(self, record: type[AnyRecord], key: str, table: Mapping[str, Any]) -> AnyRecord | None:
@@ -178,7 +214,8 @@ class _File:
             self.wrong += wrong
         return None
 
-    def _refuse(self, key: str, must: str, came: object, instead: Any) -> Any:
+    def refuse(self, key: str, must: str, came: object, instead: Any) -> Any:
+        """Say what must hold, and give what is read instead."""
         self.wrong.append(f"{key}: {must}. Received: {came!r}")
         return instead
 

@@ -3,7 +3,6 @@
 import contextlib
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,15 +12,16 @@ from regbench.cli import inventory, options, progress, summaries, terminal, valu
 from regbench.cli.check import check
 from regbench.cli.codes import BAD_INPUT, DONE, SOME_FAILED
 from regbench.cli.compare import compare
+from regbench.cli.data import data
 from regbench.cli.export import export
 from regbench.cli.figures import figures
+from regbench.cli.new import new, own_data, problem_of
 from regbench.cli.plan import plan
 from regbench.cli.power import power
 from regbench.cli.searches import searches
 from regbench.cli.trees import convert, lint
-from regbench.datasets import Finding, State
 from regbench.errors import DefinitionError, UnknownNameError
-from regbench.records import Outcome
+from regbench.records import Outcome, OwnData
 
 if TYPE_CHECKING:
     from regbench.benchmark.events import Event
@@ -85,20 +85,26 @@ def show(name: str, weights: bool, form: str) -> int:
     if weights:
         return _show_weights(name, form)
     found = inventory.find(name)
-    _judge(name, found)
+    told = _judge(name, found)
     if form == "json":
-        terminal.show_json(found)
+        terminal.show_json(found | ({"data": list(told)} if told else {}))
     else:
-        terminal.show_text("\n\n".join(inventory.to_text(kind, entry) for kind, entry in found.items()))
+        texts = [inventory.to_text(kind, entry) for kind, entry in found.items()]
+        terminal.show_text("\n\n".join([*texts, *(["\n".join(f"# data: {line}" for line in told)] if told else [])]))
     return DONE
 
 
-def _judge(name: str, found: Iterable[str]) -> None:
-    """Refuse what a search would, whatever its options."""
+def _judge(name: str, found: Iterable[str]) -> tuple[str, ...]:
+    """Refuse what a search would, whatever its options; returns what can be told of the user's own data."""
+    told: tuple[str, ...] = ()
     if "problem" in found:
-        from regbench.benchmark.problems import check_problem
+        from regbench.benchmark.problems import check_problem, with_data
+        from regbench.datasets.own_findings import described
 
-        problem = catalog.problem(name)
+        with contextlib.redirect_stdout(sys.stderr):
+            problem = with_data(catalog.problem(name))
+        if isinstance(problem.dataset, OwnData):
+            told = *described(datasets.get(problem.dataset)), problem.dataset.content
         check_problem(problem, problem.batch_size)
     if "problem" in found and not catalog.is_bundled(catalog.problem(name)):
         from regbench.benchmark.trying import check_network
@@ -108,6 +114,7 @@ def _judge(name: str, found: Iterable[str]) -> None:
         from regbench.benchmark.trying import check_candidate
 
         _try(check_candidate, name)
+    return told
 
 
 def _try(check: Callable[[str], None], name: str) -> None:
@@ -131,50 +138,6 @@ def _show_weights(name: str, form: str) -> int:
         rows = [(*list(weight.values())[:-1], "decays" if weight["decays"] else "") for weight in weights]
         terminal.show_table(["weight", "shape", "size", "role", ""], rows, right=["size"])
     return DONE
-
-
-@command_line.group(cls=options.Commands, no_args_is_help=False)
-def data() -> None:
-    """Look after the data sets: all of them, or those that are named."""
-
-
-def _on_data_sets(command: Callable[..., int]) -> click.Command:
-    names = options.names("names", "[DATASET...]")
-    formats = options.formats("table", "json", "csv")
-    return data.command(command.__name__)(names(options.data_dir(formats(command))))
-
-
-@_on_data_sets
-def status(names: Sequence[str], data_dir: str | None, form: str) -> int:
-    """Look which files are there, without reading them."""
-    summaries.show_findings(datasets.status(names or datasets.names(), _path(data_dir)), form)
-    return DONE
-
-
-@_on_data_sets
-def verify(names: Sequence[str], data_dir: str | None, form: str) -> int:
-    """Read the files and compare them with what was published.
-
-    The exit code is 1 where files are damaged or incomplete, or a data set that was named is missing. Well-formed files
-    that differ from the published ones can be used, and are only noted.
-    """
-    with progress.Waiting("reading"):
-        findings = datasets.verify(names or datasets.names(), _path(data_dir))
-    summaries.show_findings(findings, form)
-    return _code(findings, {State.DAMAGED, State.INCOMPLETE} | ({State.MISSING} if names else set()))
-
-
-@_on_data_sets
-def fetch(names: Sequence[str], data_dir: str | None, form: str) -> int:
-    """Download the files that are not there yet, and verify all.
-
-    A download that was cut off goes on where it ended. Files that exist are never changed. The exit code is 2 where a
-    file cannot be downloaded, 1 where files that existed are damaged.
-    """
-    with progress.Downloads() as downloads:
-        findings = datasets.fetch(names or datasets.published(), _path(data_dir), downloads)
-    summaries.show_findings(findings, form)
-    return _code(findings, {State.DAMAGED, State.INCOMPLETE, State.MISSING})
 
 
 @command_line.command()
@@ -208,7 +171,8 @@ def run(problem: str, candidate: str, assignments: Sequence[str], results: str, 
 
 @command_line.command()
 @options.problem
-@options.candidates
+@options.names("candidates", "CANDIDATE...")
+@own_data(required=False)
 @options.searching
 @click.option(
     "--searches",
@@ -226,6 +190,8 @@ def run(problem: str, candidate: str, assignments: Sequence[str], results: str, 
 def search(
     problem: str,
     candidates: Sequence[str],
+    own: str | None,
+    target: str | None,
     regularizer: str | None,
     decay: str | None,
     budget: str,
@@ -238,6 +204,16 @@ def search(
 
     Candidates may also be divided by commas.
     """
+    if own is not None:
+        candidates = [*problem.split(","), *candidates]
+        for name in candidates:  # before anything is written
+            catalog.candidate(options.combined(name, regularizer, decay))
+        problem = problem_of(own, target)
+    elif target is not None:
+        raise DefinitionError(f"`target` must be given with `data` only. Received: target={target!r}")
+    elif not candidates:
+        context = click.get_current_context()
+        raise click.MissingParameter(param_hint="'CANDIDATE...'", param_type="argument", ctx=context)
     candidates = [options.combined(name, regularizer, decay) for name in candidates]
     schedule, workers = options.take_schedule(others), options.take_workers(others)
     usual = catalog.protocol(others["protocol"]).reruns if searches == 1 else catalog.FEW_RERUNS
@@ -264,6 +240,8 @@ def search(
     return SOME_FAILED if any(standing.unfinished for standing in standings) else DONE
 
 
+command_line.add_command(data)
+command_line.add_command(new)
 command_line.add_command(plan)
 command_line.add_command(searches)
 command_line.add_command(check)
@@ -273,11 +251,3 @@ command_line.add_command(lint)
 command_line.add_command(convert)
 command_line.add_command(export)
 command_line.add_command(figures)
-
-
-def _code(findings: Iterable[Finding], bad: set[State]) -> int:
-    return SOME_FAILED if any(finding.state in bad for finding in findings) else DONE
-
-
-def _path(folder: str | None) -> Path | None:
-    return None if folder is None else Path(folder)

@@ -47,11 +47,11 @@ class Network:
             DefinitionError: there is no such data set, or the module of the network cannot be imported.
             DataError: the data are not there.
         """
-        dataset = datasets.get(problem.dataset)
-        if dataset.files:
-            datasets.locate(problem.dataset, data_dir)
         environment.prepare()  # before own code loads Keras
         own_code.load(own_code.names_in(*own_code.parts_of(problem)))
+        dataset = datasets.get(problem.dataset)
+        if isinstance(problem.dataset, str) and dataset.files:
+            datasets.locate(problem.dataset, data_dir)
         classes = len((problem.selection or Selection()).classes or ()) or dataset.classes
         if classes:
             selection = problem.selection or Selection()

@@ -25,6 +25,9 @@ class State(StrEnum):
     OFFICIAL = "official"
     DIFFERS = "differs"
     UNVERIFIABLE = "unverifiable"
+    # Of the user's own data:
+    FUNCTION = "a function"
+    READABLE = "readable"
 
 
 @dataclass(frozen=True)

@@ -69,6 +69,7 @@ class Dataset:
         files: the files in the order in which they are read.
         target_shape: of one target: () for a class or a number, (k,) for several numbers, (length,) for tokens.
         train_files: over how many files of equal length the training samples are spread.
+        class_names: what the classes of the user's own data are called there; empty where they are not named.
     """
 
     name: str
@@ -85,16 +86,17 @@ class Dataset:
     files: tuple[DataFile, ...] = ()
     train_files: int = 1
     target_shape: tuple[int, ...] = ()
+    class_names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
 class RawData:
     """A data set in memory, as stored: nothing scaled, shuffled or split yet.
 
-    Inputs are uint8 images of shape (n, height, width, channels) or float32; targets are int32 classes (n,) or tokens
-    (n, length), float32 numbers (n,) or (n, k), or empty float32 of shape (n, 0) where there are none. `train_weights`,
-    float32 (n,), say how much the loss of each training sample counts; None for all alike. The validation arrays are
-    None where the split comes out of the training samples.
+    Inputs are uint8 images of shape (n, height, width, channels), float32, or int32 tokens of shape (n, length).
+    Targets are int32 classes (n,) or tokens (n, length), float32 numbers (n,) or (n, k), or empty float32 of shape
+    (n, 0) where there are none. `train_weights`, float32 (n,), say how much the loss of each training sample counts;
+    None for all alike. The validation arrays are None where the split comes out of the training samples.
     """
 
     train_inputs: np.ndarray

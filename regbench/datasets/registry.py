@@ -1,4 +1,4 @@
-"""The data sets by name."""
+"""The data sets by name, and data of the user's own, which are named by how they are read."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +18,7 @@ from regbench.datasets import (
     mnist,
     mnist1d,
     modular_addition,
+    own,
     quadratic,
     silhouettes,
     sparse_parity,
@@ -27,6 +28,7 @@ from regbench.datasets import (
 )
 from regbench.datasets.dataset import Dataset, RawData
 from regbench.errors import UnknownNameError
+from regbench.records import OwnData
 
 _READERS: dict[str, tuple[Dataset, Callable[[Dataset, Path], RawData]]] = {
     module.DATASET.name: (module.DATASET, module.read)
@@ -42,12 +44,15 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(_READERS))
 
 
-def get(name: str) -> Dataset:
-    """Return the record of a data set.
+def get(name: str | OwnData) -> Dataset:
+    """Return the record of a data set; own data are read for it.
 
     Raises:
         UnknownNameError: there is none of this name.
+        DataError: own data cannot be read; errors as for `own.read`.
     """
+    if isinstance(name, OwnData):
+        return own.read(name).dataset
     if name not in _READERS:
         raise UnknownNameError("data set", name, _READERS)
     return _READERS[name][0]
@@ -58,11 +63,11 @@ def locate(name: str, data_dir: Path | None = None) -> Path:
     return folders.locate(get(name), data_dir)
 
 
-def load(name: str, data_dir: Path | None = None) -> RawData:
+def load(name: str | OwnData, data_dir: Path | None = None) -> RawData:
     """Read a data set into memory.
 
     Args:
-        name: of the data set.
+        name: of the data set, or own data.
         data_dir: data folder; None goes through `folders.data_folders`. Data that are generated, or come with a
             library, need none.
 
@@ -70,16 +75,20 @@ def load(name: str, data_dir: Path | None = None) -> RawData:
         UnknownNameError: there is no data set of this name.
         DataError: files are missing or are not what they should be.
     """
+    if isinstance(name, OwnData):
+        return own.read(name).data
     dataset = get(name)
     return read(dataset, locate(name, data_dir) if dataset.files else Path())
 
 
-def stamp(name: str, data_dir: Path | None = None) -> tuple[tuple[str, int, int], ...]:
+def stamp(name: str | OwnData, data_dir: Path | None = None) -> tuple[object, ...]:
     """Say in short what the files of a data set are now: path, size and time of the last change of each.
 
     Raises:
         DataError: files are missing.
     """
+    if isinstance(name, OwnData):
+        return own.stamp(name)
     dataset = get(name)
     if not dataset.files:
         return ()

@@ -66,6 +66,15 @@ def build_optimizer(spec: RunSpec, weights: Weights) -> keras.optimizers.Optimiz
     return optimizer
 
 
+def find_optimizer(name: str) -> Any:
+    """The class of an optimizer by its name or `module:Class`.
+
+    Raises:
+        DefinitionError: there is none.
+    """
+    return _find_class("optimizer", name, OPTIMIZERS)
+
+
 def plain_optimizer(spec: RunSpec) -> keras.optimizers.Optimizer:
     """The candidate's optimizer before it knows any weights, without the decay of its coupling.
 

@@ -10,7 +10,7 @@ import numpy as np
 from regbench import datasets
 from regbench.datasets import Dataset
 from regbench.errors import DataError, DefinitionError
-from regbench.records import Problem, Protocol, Selection
+from regbench.records import OwnData, Problem, Protocol, Selection
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +83,7 @@ def dataset_of(problem: Problem) -> Dataset:
 
 
 def load_splits(
-    dataset: str, protocol: Protocol, data_dir: Path | None, selection: Selection | None = None, seed: int = 0
+    dataset: str | OwnData, protocol: Protocol, data_dir: Path | None, selection: Selection | None = None, seed: int = 0
 ) -> Splits:
     """Read a data set, split it by the rules of the protocol, and keep the selected samples.
 
@@ -166,7 +166,7 @@ def _selected(
 
 
 @lru_cache(maxsize=2)
-def _load(name: str, validation: bool, data_dir: Path | None, stamp: object) -> Splits:
+def _load(name: str | OwnData, validation: bool, data_dir: Path | None, stamp: object) -> Splits:
     del stamp  # tells one state of the files from another
     dataset, raw = datasets.get(name), datasets.load(name, data_dir)
     starts = range(0, len(raw.train_inputs), len(raw.train_inputs) // dataset.train_files)

@@ -50,7 +50,7 @@ def jobs_for(papers: Sequence[str], size: Size, results: FigureRuns, data_dir: P
             estimator = Estimator(available_results(runs, results.find))
             seconds = estimator.seconds([run.spec for run in missing], after=compiled)
             compiled |= {programs_of(run.spec) for run in missing}
-            obstacle = _obstacle({run.problem.dataset for run in runs}, data_dir)
+            obstacle = _obstacle({name for run in runs if isinstance(name := run.problem.dataset, str)}, data_dir)
             jobs.append(Job(paper, figure, len(missing), len(new) - len(missing), _rounded(seconds), obstacle))
     return jobs
 

@@ -24,6 +24,7 @@ from regbench.records.definitions import (
     settled,
 )
 from regbench.records.metrics import DEEPOBS_METRICS, LOSSES, METRICS, facts_of, goal_of, is_share
+from regbench.records.own_data import FORMS, Arrays, Book, Function, Images, OwnData, Table
 from regbench.records.record import Record
 from regbench.records.runs import (
     BUNDLED,
@@ -45,6 +46,7 @@ __all__ = [
     "ABSURD_LOSS_FACTOR",
     "BUNDLED",
     "DEEPOBS_METRICS",
+    "FORMS",
     "LOSSES",
     "METRICS",
     "MINIBATCH",
@@ -52,17 +54,22 @@ __all__ = [
     "SPLITS",
     "TUNING_SEED",
     "Argument",
+    "Arrays",
     "Augmentation",
+    "Book",
     "Candidate",
     "Choices",
     "Coupling",
     "Decay",
     "Digest",
+    "Function",
+    "Images",
     "Kernel",
     "Manifest",
     "Measured",
     "Origin",
     "Outcome",
+    "OwnData",
     "Part",
     "Preprocessing",
     "Problem",
@@ -76,6 +83,7 @@ __all__ = [
     "Schedule",
     "Searched",
     "Selection",
+    "Table",
     "Timings",
     "code_of",
     "digest_of",

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self, cast
 from pydantic import Field, field_validator, model_validator
 
 from regbench.records.metrics import DEEPOBS_METRICS, LOSSES, METRICS, USUAL_METRIC, Goal, Task, goal_of, task_of
+from regbench.records.own_data import AnyOwnData
 from regbench.records.record import Record
 from regbench.records.selection import Selection
 
@@ -168,6 +169,7 @@ class Problem(Record):
     """A data set, a model, a loss and their defaults: one file `testproblems/<name>.toml`.
 
     Args:
+        dataset: the name of a data set, or data of the user's own.
         selection: the samples of the data set that are used; all unless given.
         preprocessing: what is done to every input, instead of what the data set's record says.
         augmentation: what is done to training inputs, instead of what the data set's record says.
@@ -189,7 +191,7 @@ class Problem(Record):
     name: str
     summary: str
     source: str
-    dataset: str
+    dataset: str | AnyOwnData
     selection: Selection | None = None
     preprocessing: Preprocessing | None = None
     augmentation: Augmentation | None = None

@@ -25,7 +25,9 @@ def problem_definition(problem: Problem | Mapping[str, Any]) -> dict[str, Any]:
     Args:
         problem: the record, or the object in a result file.
     """
-    table = problem.model_dump(mode="json") if isinstance(problem, Problem) else problem
+    table = dict(problem.model_dump(mode="json") if isinstance(problem, Problem) else problem)
+    if isinstance(own := table.get("dataset"), Mapping):  # which data they are is on record beside the definition
+        table["dataset"] = {key: value for key, value in own.items() if key != "content"}
     defaults = {name: field.default for name, field in Problem.model_fields.items() if not field.is_required()}
     return {
         key: value

@@ -22,7 +22,8 @@ class Selection(Record):
             samples of all passes are shuffled together.
     """
 
-    classes: tuple[Annotated[int, Field(ge=0)], ...] | None = Field(default=None, min_length=2)
+    # Not strict: what was read from a file comes here as a list.
+    classes: tuple[Annotated[int, Field(ge=0)], ...] | None = Field(default=None, min_length=2, strict=False)
     train_per_class: int | None = Field(default=None, gt=0)
     test_per_class: int | None = Field(default=None, gt=0)
     valid_per_class: int | None = Field(default=None, gt=0)

@@ -8,12 +8,16 @@ import tarfile
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from regbench.datasets import cifar10, mnist, registry, svhn
 from regbench.datasets.dataset import DataFile, Dataset, Download
+from regbench.records import Table
 
 
 def _idx_bytes(values: np.ndarray) -> bytes:
@@ -195,3 +199,38 @@ def _download(name: str, content: bytes, address: str) -> Download:
 
 def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
+
+
+TREES = 200
+
+
+@pytest.fixture
+def frame() -> pd.DataFrame:
+    """A table with a column of each kind."""
+    generator = np.random.default_rng(3)
+    kinds = generator.choice(["oak", "elm", "fir"], TREES)
+    size = generator.normal(100, 5, TREES)
+    return pd.DataFrame(
+        {
+            "size": size,
+            "kind": kinds,
+            "old": generator.random(TREES) < 0.5,
+            "farm": np.arange(TREES) // 10,
+            "day": [f"2026-01-{1 + number % 25:02}" for number in range(TREES)],
+            "count": generator.integers(0, 9, TREES),
+            "price": size * 3 + generator.normal(size=TREES),
+            "sold": np.where(size > 100, "yes", "no"),
+        }
+    )
+
+
+@pytest.fixture
+def table(frame: pd.DataFrame, tmp_path: Path) -> Callable[..., Table]:
+    """Writes the table, and says how it is read."""
+
+    def make(suffix: str = ".csv", **others: Any) -> Table:
+        path = tmp_path / f"trees{suffix}"
+        frame.to_csv(path, index=False) if suffix == ".csv" else frame.to_parquet(path)
+        return Table(**{"name": "table", "path": str(path), "target": "sold", **others})
+
+    return make

@@ -1,0 +1,242 @@
+"""A CSV or Parquet file of one's own: numbers are standardised, text becomes a column of 0 and 1 for each value."""
+
+from __future__ import annotations
+
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from regbench.datasets.own import division
+from regbench.datasets.own.parts import Part, Reading, are_numbers, check_classes, gathered
+from regbench.errors import DataError, UnknownNameError
+from regbench.records import Table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PARQUET = (".parquet", ".pq")
+MOST_VALUES = 256
+"""Of a column of text: each is an input."""
+
+_ROWS, _THREADS = 1 << 15, 4  # transformed at a time
+
+
+def read(own: Table) -> Reading:
+    """Read, divide and transform; statistics are those of the training samples alone.
+
+    Raises:
+        DataError: the file cannot be read, or a column is not what it must be; the message names it.
+    """
+    frame, where = read_frame(Path(own.path), own.separator), own.path
+    _check_names(own, list(frame.columns), where)
+    roles = {"target": own.target, "weights": own.weights, "group": own.group, "time": own.time}
+    taken = {role: frame.pop(name) for role, name in roles.items() if name is not None}
+    for role, column in taken.items():
+        _check_present(column, f"{where}: {role} `{column.name}`")
+    targets = _target(taken["target"], own, where)
+    weights = _numbers(taken["weights"], where).astype(np.float32) if "weights" in taken else None
+    if own.columns is not None:
+        frame = frame[list(own.columns)]
+    frame = frame.drop(columns=list(own.drop))
+    if frame.shape[1] == 0:
+        raise DataError(f"{where}: must have a column besides {', '.join(str(one) for one in roles.values() if one)}")
+    is_class = not are_numbers(targets, own)
+    if is_class:
+        check_classes(targets, f"{where}: target `{own.target}`")
+    parts = division.divide(
+        len(frame),
+        own,
+        where,
+        test_fraction=own.test_fraction,
+        classes=targets if is_class else None,
+        groups=taken["group"].to_numpy() if "group" in taken else None,
+        times=_times(taken["time"], where) if "time" in taken else None,
+    )
+    if own.scale_target and not is_class:
+        targets = targets.astype(np.float64)
+        centre, spread = targets[parts["train"]].mean(), targets[parts["train"]].std()
+        targets = (targets - centre) / (spread or 1.0)
+    inputs = _inputs(frame, parts, own, where)
+    return gathered(
+        own,
+        {
+            split: Part(inputs.pop(split), targets[rows], None if weights is None else weights[rows])
+            for split, rows in parts.items()
+        },
+        where,
+        target=f"target `{own.target}`",
+    )
+
+
+def read_frame(path: Path, separator: str = ",") -> pd.DataFrame:
+    """The table as pandas reads it.
+
+    Raises:
+        DataError: it cannot be read, has no rows, or one column only.
+    """
+    import pandas as pd
+
+    is_parquet = path.suffix.lower() in PARQUET
+    try:
+        frame = pd.read_parquet(path) if is_parquet else pd.read_csv(path, sep=separator, skipinitialspace=True)
+    except OSError as error:
+        raise DataError(f"{path}: must be readable. Received: {error.strerror or _line(error)}") from error
+    except (ValueError, RecursionError) as error:  # of pandas, pyarrow and codecs
+        kind = "Parquet file" if is_parquet else "table of comma-separated values, in UTF-8"
+        raise DataError(f"{path}: must be a {kind}. Received: {_line(error)}") from error
+    frame.columns = [str(name) for name in frame.columns]
+    if frame.shape[1] < 2:
+        hint = "" if is_parquet else f', divided by "{separator}" (`separator` says otherwise)'
+        name = repr(frame.columns[0][:60]) if frame.shape[1] else "none"
+        raise DataError(f"{path}: must have at least two columns{hint}. Received: {name}")
+    if not len(frame):
+        raise DataError(f"{path}: must have rows below the names of the columns. Received: none")
+    if len(set(frame.columns)) < frame.shape[1]:
+        twice = frame.columns[frame.columns.duplicated()][0]
+        raise DataError(f"{path}: must have columns of different names. Received: {twice!r} twice")
+    return frame
+
+
+def is_text(column: pd.Series[Any]) -> bool:
+    """Whether each value of a column becomes an input of its own."""
+    import pandas as pd
+
+    return bool(column.dtype == bool or not pd.api.types.is_numeric_dtype(column.dtype))
+
+
+def _check_names(own: Table, columns: list[str], where: str) -> None:
+    named = [("target", own.target), ("weights", own.weights), ("group", own.group), ("time", own.time)]
+    named += [("columns", name) for name in own.columns or ()] + [("drop", name) for name in own.drop]
+    for key, name in named:
+        if name is not None and name not in columns:
+            raise UnknownNameError("column", name, columns, where=f"{where}: {key}")
+
+
+def _check_present(column: pd.Series[Any], what: str) -> None:
+    missing = int(column.isna().sum())
+    if missing:
+        first = int(column.isna().to_numpy().argmax())
+        raise DataError(
+            f"{what}: must have a value in every row. Received: {missing} missing, the first in row {first}"
+        )
+
+
+def _target(column: pd.Series[Any], own: Table, where: str) -> np.ndarray:
+    import pandas as pd
+
+    if own.targets == "numbers":
+        return _numbers(column, where)
+    if pd.api.types.is_datetime64_any_dtype(column.dtype):
+        raise DataError(f"{where}: target `{column.name}`: must hold classes or numbers. Received: {column.dtype}")
+    return column.astype(str).to_numpy(object) if is_text(column) else column.to_numpy()
+
+
+def _numbers(column: pd.Series[Any], where: str) -> np.ndarray:
+    import pandas as pd
+
+    numbers = pd.to_numeric(column, errors="coerce")
+    if numbers.isna().any() or pd.api.types.is_datetime64_any_dtype(column.dtype):
+        row = int(numbers.isna().to_numpy().argmax())
+        came = str(column.iloc[row])
+        raise DataError(f"{where}: `{column.name}`: must hold numbers. Received: {came!r} in row {row}")
+    return numbers.to_numpy(np.float64)
+
+
+def _times(column: pd.Series[Any], where: str) -> np.ndarray:
+    import pandas as pd
+
+    if pd.api.types.is_numeric_dtype(column.dtype):
+        return column.to_numpy()
+    times = pd.to_datetime(column, errors="coerce", format="mixed", utc=True)
+    if times.isna().any():
+        row = int(times.isna().to_numpy().argmax())
+        came = str(column.iloc[row])
+        raise DataError(f"{where}: time `{column.name}`: must hold dates or numbers. Received: {came!r} in row {row}")
+    return times.to_numpy()
+
+
+def _inputs(frame: pd.DataFrame, parts: dict[str, np.ndarray], own: Table, where: str) -> dict[str, np.ndarray]:
+    """The inputs of each split, float32; few rows at a time are transformed, on all cores."""
+    from sklearn.impute import SimpleImputer
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+    text = [name for name in frame.columns if is_text(frame[name])]
+    numeric = [name for name in frame.columns if name not in text]
+    _check_present_inputs(frame, own, where)
+    for name in numeric:
+        _check_finite(frame[name], f"{where}: `{name}`")
+    frame = frame.assign(**{name: _numbered(frame[name], f"{where}: `{name}`") for name in text})
+    training = frame.iloc[parts["train"]]
+    # Each for itself: a ColumnTransformer also transforms what it is fitted on, which takes as long as all else.
+    fitted: list[tuple[list[str], Any]] = []
+    if numeric:
+        fill = [SimpleImputer(strategy="median", keep_empty_features=True)] if own.missing == "median" else []
+        fitted.append((numeric, make_pipeline(*fill, StandardScaler()).fit(training[numeric])))
+    if text:
+        encoder = OneHotEncoder(drop="if_binary", handle_unknown="ignore", sparse_output=False)
+        fitted.append((text, encoder.fit(training[text])))
+    widths = [one.transform(training[names].iloc[:1]).shape[1] for names, one in fitted]
+    inputs = {split: np.empty((len(rows), sum(widths)), np.float32) for split, rows in parts.items()}
+    del training
+
+    def transform(split: str, start: int) -> None:
+        rows, column = frame.iloc[parts[split][start : start + _ROWS]], 0
+        for (names, one), width in zip(fitted, widths, strict=True):
+            inputs[split][start : start + _ROWS, column : column + width] = one.transform(rows[names])
+            column += width
+
+    with warnings.catch_warnings(), ThreadPoolExecutor(_THREADS) as pool:
+        warnings.filterwarnings("ignore", "Found unknown categories", UserWarning)  # which are 0 in every column
+        jobs = [(split, start) for split, rows in parts.items() for start in range(0, len(rows), _ROWS)]
+        list(pool.map(transform, *zip(*jobs, strict=True)))
+    return inputs
+
+
+def _check_present_inputs(frame: pd.DataFrame, own: Table, where: str) -> None:
+    missing = frame.isna().sum()
+    if missing.any() and own.missing == "error":
+        counts = ", ".join(f"`{name}` {count}" for name, count in missing[missing > 0].items())
+        raise DataError(f'{where}: must have no missing values, or `missing = "median"`. Received: {counts}')
+
+
+def _check_finite(column: pd.Series[Any], what: str) -> None:
+    values = column.to_numpy(np.float64)
+    if np.isinf(np.nansum(values)):
+        infinite = np.isinf(values)
+        came = f"{int(infinite.sum())} infinite, the first in row {int(infinite.argmax())}"
+        raise DataError(f"{what}: must be finite. Received: {came}")
+
+
+def _numbered(column: pd.Series[Any], what: str) -> np.ndarray:
+    """Texts as the numbers of their sorted order; a missing one is a text of its own.
+
+    Raises:
+        DataError: there are too many, or they are dates, or mostly numbers.
+    """
+    import pandas as pd
+
+    if pd.api.types.is_datetime64_any_dtype(column.dtype):
+        raise DataError(f"{what}: must hold numbers or text, or be `time`, or dropped. Received: dates")
+    places, found = pd.factorize(column, use_na_sentinel=True)
+    texts = pd.Series([str(one) for one in found])
+    are_numbers = pd.to_numeric(texts, errors="coerce").notna().to_numpy()
+    if column.dtype != bool and are_numbers.any() and not are_numbers.all():
+        of_rows = np.append(are_numbers, True)[places]
+        if of_rows.mean() > 0.5:
+            row = int(of_rows.argmin())
+            came = f"{texts[places[row]]!r} in row {row}"
+            raise DataError(f"{what}: must hold numbers, or text that is none. Received: {came}")
+    if len(texts) > MOST_VALUES:
+        raise DataError(
+            f"{what}: must hold at most {MOST_VALUES} different texts, or be dropped. Received: {len(texts)}"
+        )
+    rank = np.append(texts.rank().to_numpy(), 0).astype(np.int16)  # the last is what is missing
+    return rank[places]
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(str(error).split())
