@@ -86,12 +86,11 @@ REFUSED_AT_ONCE = {
         f"{RUN} --batch-size 5000",
         ["`batch_size` must be at most 1197", "Received: batch_size=5000"],
     ),
-    "batch larger than the test data": (
+    "batch larger than the data planned": (
         {},
-        f"{RUN} --batch-size 400",
-        ["`batch_size` must be at most 300", "deepobs", "Received: batch_size=400"],
+        "plan digits_mlp sgd --batch-size 1400",
+        ["`batch_size`", "at most 1197"],
     ),
-    "batch larger than the data planned": ({}, "plan digits_mlp sgd --batch-size 400", ["`batch_size`", "at most 300"]),
     "batch larger than what is selected": (
         {},
         "search mnist_cnn_sk_few sgd --batch-size 41",

@@ -3,8 +3,7 @@
 import json
 import re
 import warnings
-from collections.abc import Callable, Iterator
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 import keras
 import numpy as np
@@ -15,6 +14,7 @@ from regbench.engine import environment
 from regbench.engine.build import build_optimizer, build_regularizer, constants, has_schedule, is_decoupled
 from regbench.engine.captures import check_arrays
 from regbench.engine.evaluate import Evaluation, Evaluator
+from regbench.engine.kept import Kept
 from regbench.engine.network import build_model, check_model
 from regbench.engine.objective import Objective, Regularizer, has_l2
 from regbench.engine.reading import Reading, read
@@ -22,9 +22,6 @@ from regbench.engine.splits import Batches, Samples, Splits, dataset_of, evaluat
 from regbench.engine.train import Training
 from regbench.errors import DefinitionError
 from regbench.records import Kernel, RunSpec
-
-KEPT = 4
-"""How many programs a process keeps, each with a network and the data of its problem; and how many trainings each."""
 
 HELD = {
     "candidate": "a name",
@@ -36,35 +33,6 @@ HELD = {
     "decay": "an L2 term is in the key, but for its factor, a variable; any other coupling belongs to the optimizer",
 }
 """What of a run's identity is not in the key of its program as it stands, and why. All else is."""
-
-Item = TypeVar("Item")
-
-
-class Kept(Generic[Item]):
-    """The `KEPT` compiled things that were used last."""
-
-    def __init__(self) -> None:
-        """Keep nothing yet."""
-        self._items: list[tuple[str, Item]] = []  # in order of use
-
-    def __iter__(self) -> Iterator[Item]:
-        """In order of use."""
-        return iter([item for _, item in self._items])
-
-    def clear(self) -> None:
-        """Forget all."""
-        self._items.clear()
-
-    def take(self, key: str, fits: Callable[[Item], bool], make: Callable[[], Item]) -> Item:
-        """The item made under this key that fits, else a new one: guards make several of one key."""
-        found = next((pair for pair in reversed(self._items) if pair[0] == key and fits(pair[1])), None)
-        if found is None:
-            found = key, make()
-        else:
-            self._items.remove(found)
-        self._items = [*self._items, found][-KEPT:]
-        return found[1]
-
 
 _programs: Kept["Program"] = Kept()
 _told: set[str] = set()
@@ -90,15 +58,14 @@ class Program:
             model = build_model(spec.problem, dataset)
         check_model(spec.problem, dataset, model)
         self.objective = Objective(spec, dataset, model, regularizer)
-        self._problem = spec.problem
-        self._batch_size, self._draws_images = spec.batch_size, bool(splits.drawn)
-        self.evaluator = Evaluator(self.objective, spec.batch_size, self._draws_images)
+        self._evaluated = spec.batch_size, bool(splits.drawn)
+        self.evaluator = Evaluator(self.objective, *self._evaluated)
         self.trainings: Kept[Training] = Kept()
         self._lay_out(splits)
 
     def _lay_out(self, splits: Splits) -> None:
         self._drawn = splits.drawn
-        train = weighted(splits.train, self._problem)
+        train = weighted(splits.train, self.objective.problem)
         weights = None if train.weights is None else tf.constant(train.weights)
         self.train = Samples(tf.constant(train.inputs), tf.constant(train.targets), weights=weights)
 
@@ -111,7 +78,7 @@ class Program:
         """Compile anew, with less of XLA than before; False where there is none of it."""
         if not self.objective.leave_xla():
             return False
-        self.evaluator = Evaluator(self.objective, self._batch_size, self._draws_images)
+        self.evaluator = Evaluator(self.objective, *self._evaluated)
         self.trainings.clear()
         return True
 

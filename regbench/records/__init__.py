@@ -9,14 +9,11 @@ from regbench.records.definitions import (
     SPLITS,
     TUNING_SEED,
     Argument,
-    Augmentation,
     Candidate,
     Choices,
     Coupling,
     Decay,
     Part,
-    Preprocessing,
-    Problem,
     Protocol,
     Range,
     Scalar,
@@ -25,6 +22,7 @@ from regbench.records.definitions import (
 )
 from regbench.records.metrics import DEEPOBS_METRICS, LOSSES, METRICS, facts_of, goal_of, is_share
 from regbench.records.own_data import FORMS, Arrays, Book, Function, Images, OwnData, Table
+from regbench.records.problems import Augmentation, Preprocessing, Problem
 from regbench.records.record import Record
 from regbench.records.runs import (
     BUNDLED,

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Self, cast
 
 from pydantic import Field, model_validator
 
-from regbench.records.definitions import Decay, Part, Problem, Protocol, Scalar, searched_in
+from regbench.records.definitions import Decay, Part, Protocol, Scalar, searched_in
+from regbench.records.problems import Problem
 from regbench.records.record import Record
 from regbench.records.schedules import Schedule
 from regbench.records.searches import Origin

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
-from regbench.records.definitions import Problem
+from regbench.records.problems import Problem
 from regbench.records.record import Record
 
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]

@@ -310,8 +310,8 @@ def test_shrinkage_beyond_all_numbers_is_left_out(run_with):
 
 
 def test_batch_size_that_does_not_fit_the_data_is_bad_input(run_with):
-    with pytest.raises(DefinitionError, match="`batch_size` must be at most 300"):
-        run_with(problem="digits_mlp", batch_size=512)
+    with pytest.raises(DefinitionError, match="`batch_size` must be at most 1197"):
+        run_with(problem="digits_mlp", batch_size=1198)
     with pytest.raises(DefinitionError, match="`batch_size` must be at most 1000, the number of training samples"):
         run_with(batch_size=1001)
 
