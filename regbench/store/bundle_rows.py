@@ -59,9 +59,12 @@ _RUN_COLUMNS: dict[str, pa.DataType] = {
     **dict.fromkeys(
         ("shrinkage", "final_weight_norm", "compile_seconds", "evaluation_seconds", "total_seconds"), pa.float64()
     ),
-    **dict.fromkeys(("environment", "sources"), pa.string()),
+    **dict.fromkeys(("environment", "sources", "metrics"), pa.string()),
 }
-"""What a run of ours has besides; all null for runs of others. `spec`, `environment` and `sources` are JSON."""
+"""What a run of ours has besides; all null for runs of others. `spec`, `environment`, `sources` and `metrics` are JSON.
+
+`metrics` is null where a run has no further ones.
+"""
 
 _CURVE = pa.list_(pa.field("element", pa.float64()))
 SCHEMA = pa.schema({**SUMMARY_COLUMNS, **_RUN_COLUMNS, **dict.fromkeys(LISTS, _CURVE)})
@@ -107,6 +110,7 @@ def columns_of(result: RunResult) -> dict[str, Any]:
         "data_digest": result.data_digest,
         "environment": json.dumps(result.environment),
         "sources": json.dumps({} if origin is None else origin.sources),
+        "metrics": json.dumps(result.metrics) if result.metrics else None,
         **{
             column: result.losses_without_penalty.get(key, result.curves.get(key))
             for column, key in CURVE_COLUMNS.items()
@@ -134,6 +138,7 @@ def rebuilt(row: Mapping[str, Any]) -> RunResult:
         diverged_epoch=None if epoch is None or math.isnan(epoch) else int(epoch),
         curves=without | penalized,
         losses_without_penalty={key: without[key] for key in _PENALIZED.values() if key in without},
+        metrics=json.loads(row["metrics"] or "{}"),
         shrinkage=row["shrinkage"],
         final_weight_norm=row["final_weight_norm"],
         data_digest=row["data_digest"],

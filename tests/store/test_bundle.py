@@ -49,6 +49,7 @@ def write(tmp_path):
         },
         {"outcome": Outcome.TIMED_OUT, "reason": "took longer than 1 seconds", "shrinkage": 0.1 + 0.2},
         {"kernels": {"dense": Kernel.from_array(np.ones((2, 3)))}},
+        {"metrics": {"valid_f1": [0.1, 1 / 3], "test_f1": [0.2, 2 / 3]}},
         {"origin": Origin(role=Role.BY_HAND, sources={"mine:Optimizer": "unknown"})},
         {
             "origin": Origin(
