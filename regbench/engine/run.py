@@ -11,7 +11,7 @@ import numpy as np
 from regbench.engine import environment
 from regbench.engine.curves import Curves
 from regbench.engine.splits import load_splits
-from regbench.records import MINIBATCH, Coupling, Outcome, RunResult, RunSpec, Timings, learning_rate_factor
+from regbench.records import MINIBATCH, Coupling, Guest, Outcome, RunResult, RunSpec, Timings, learning_rate_factor
 
 
 def run(
@@ -20,6 +20,7 @@ def run(
     max_seconds: float | None = None,
     concurrent_runs: int = 1,
     keep_kernels: bool = False,
+    guest: Guest | None = None,
 ) -> RunResult:
     """Train once, evaluating before every epoch and after the last.
 
@@ -32,6 +33,7 @@ def run(
         max_seconds: stop after the first epoch that ends later than this; the outcome is then `timed_out`.
         concurrent_runs: how many runs share the machine, for the record.
         keep_kernels: put the trained kernels into the result, their largest singular values, and the mean margins.
+        guest: the optimizer of another framework that the spec names (`guests.guest_of`), made for this run.
 
     Raises:
         DefinitionError: the spec names something that does not exist or does not fit.
@@ -43,7 +45,7 @@ def run(
 
     clock = Clock()
     splits = load_splits(spec.problem.dataset, spec.protocol, data_dir, spec.problem.selection, spec.seed)
-    prepared = PreparedRun(spec, splits)
+    prepared = PreparedRun(spec, splits, guest)
     with clock.measures("compile"):
         prepared.compile()
 
@@ -80,7 +82,7 @@ def run(
         data_digest=splits.digest,
         samples_digest=splits.drawn,
         timings=clock.timings(),
-        environment=environment.describe(concurrent_runs),
+        environment=environment.describe(concurrent_runs) | dict(guest.versions if guest else {}),
     )
 
 

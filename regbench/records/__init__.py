@@ -25,6 +25,7 @@ from regbench.records.definitions import (
     Searched,
     settled,
 )
+from regbench.records.guests import Guest, Kind
 from regbench.records.record import Record
 from regbench.records.runs import (
     BUNDLED,
@@ -57,7 +58,9 @@ __all__ = [
     "Coupling",
     "Decay",
     "Digest",
+    "Guest",
     "Kernel",
+    "Kind",
     "Manifest",
     "Measured",
     "Metric",
