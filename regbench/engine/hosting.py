@@ -44,7 +44,7 @@ class GuestTraining(Training):
             [variable.value.read_value() for variable in self._variables], kinds_of(self._objective.weights), seed
         )
         check_decay(guest, self._moves)
-        self._trained: Sequence[Any] | None = None
+        self._trained: list[np.ndarray] | None = None
 
     def compile(self, train: Samples, batches: tf.Tensor, seed: tf.Tensor, last: tf.Tensor | None = None) -> None:
         """As `Training.compile`; the variables are then what they were."""
@@ -119,7 +119,7 @@ class GuestTraining(Training):
     def _show_averages(self) -> None:
         averages = self._guest.evaluated()
         if averages is not None:
-            self._trained = [np.array(variable.value) for variable in self._variables]
+            self._trained = [variable.value.numpy() for variable in self._variables]
             self._assign(averages)
 
     def _traced(self, function: Any, arguments: tuple[Any, ...]) -> Any:

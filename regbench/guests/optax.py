@@ -92,7 +92,7 @@ class OptaxGuest:
         key = json.dumps([self.part.name, constants, sorted(set(injected)), shapes, source], sort_keys=True)
         make = optax.inject_hyperparams(self._target, static_args=fixed) if injected else self._target
         transformation = optax.with_extra_args_support(make(**self._arguments))
-        self._state = transformation.init(self._weights)
+        self._state = jax.device_put(_typed(transformation.init(self._weights)), self._weights[0].device)
         update = _kept.get(key)
         if update is None:
             update = _compiled(transformation)
@@ -163,9 +163,14 @@ def _compiled(transformation: Any) -> Any:
     @jax.jit  # type: ignore[untyped-decorator]
     def update(gradients: Any, state: Any, weights: Any, loss: Any) -> Any:
         changes, state = transformation.update(gradients, state, weights, value=loss)
-        return optax.apply_updates(weights, changes), state
+        return optax.apply_updates(weights, changes), _typed(state)
 
     return update
+
+
+def _typed(state: Any) -> Any:
+    """A state whose types no later step changes: what begins as a Python number would be compiled for twice."""
+    return jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.asarray(leaf).dtype), state)
 
 
 def _copied(weight: Any) -> Any:
