@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from regbench import catalog
-from regbench.catalog import own_code
+from regbench import catalog, guests
+from regbench.catalog import libraries, own_code
 from regbench.cli import options, progress, terminal, values
 from regbench.errors import DefinitionError, UnknownNameError
 from regbench.records import Part, Problem
@@ -63,13 +63,20 @@ def _read_arguments(assignments: Sequence[str]) -> dict[str, Any]:
 
 
 def _check_class(target: str, arguments: dict[str, Any]) -> "list[Verdict]":
+    framework = libraries.framework_of(Part(name=target))
+    guests.prepare(framework)
     if os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow":
         from regbench.engine import environment
 
         environment.prepare()
     from regbench import contracts
 
+    if libraries.library_of(target):
+        guests.check_installed(Part(name=target))
+        return contracts.check_guest(target, arguments)
     found = _find(target)
+    if framework and not contracts.is_of_keras(found):
+        return contracts.check_guest(target, arguments)
     if not inspect.isclass(found):
         raise DefinitionError(
             f"{target} must be a class; a function that builds networks needs a problem (`--problem`). "

@@ -25,7 +25,8 @@ from regbench.errors import DefinitionError, UnknownNameError
 from regbench.guests.arguments import called_with, momentum_of
 from regbench.records import Kind, Part
 
-_RATES = ("learning_rate", "max_learning_rate", "lr")
+_RATES = ("learning_rate", "max_learning_rate", "lr", "adam_learning_rate")
+"""Arguments that a learning-rate schedule acts on; the first of them that there is, is the learning rate."""
 _KEPT = 8
 
 _VALUE = "it wants to evaluate the loss within its own step, which JAX compiles and the network is not part of"
@@ -54,8 +55,8 @@ class OptaxGuest:
         signature = inspect.signature(self._target)
         self._values = {name: one.default for name, one in signature.parameters.items()} | self._arguments
         rates = [name for name in _RATES if _is_float(self._values.get(name))]
-        self._rate = rates[0] if rates else ""
-        self.learning_rate: float | None = float(self._values[self._rate]) if rates else None
+        self._rates = {name: float(self._values[name]) for name in rates}
+        self.learning_rate: float | None = self._rates[rates[0]] if rates else None
         self.momentum = momentum_of(self._arguments, self._target)
         self.versions = {name: version(name) for name in ("optax", "jax")}
         self.refuses_decay = ""
@@ -70,7 +71,7 @@ class OptaxGuest:
         del kinds, seed  # what optax draws, it draws from an argument
         self._weights = [_copied(weight) for weight in weights]
         floats = {name for name, value in self._values.items() if _is_float(value)}
-        for injected in (floats, {self._rate} & floats, set()):
+        for injected in (floats, set(self._rates), set()):
             try:
                 self._begin(sorted(injected))
                 break
@@ -87,9 +88,9 @@ class OptaxGuest:
     def _begin(self, injected: list[str]) -> None:
         fixed = sorted(set(self._values) - set(injected))
         constants = {name: repr(value) for name, value in self.part.arguments.items() if name not in injected}
-        source = own_code.loaded_sources(self.part)
         shapes = [(weight.shape, str(weight.dtype)) for weight in self._weights]
-        key = json.dumps([self.part.name, constants, sorted(set(injected)), shapes, source], sort_keys=True)
+        # The function itself, not its name: a module of the user's own may have been loaded anew since.
+        key = json.dumps([id(self._target), constants, sorted(set(injected)), shapes], sort_keys=True)
         make = optax.inject_hyperparams(self._target, static_args=fixed) if injected else self._target
         transformation = optax.with_extra_args_support(make(**self._arguments))
         self._state = jax.device_put(_typed(transformation.init(self._weights)), self._weights[0].device)
@@ -145,14 +146,14 @@ class OptaxGuest:
         return averages
 
     def _schedule(self, factor: float) -> None:
-        if self._rate not in self._injected:
+        if not self._rates or not set(self._rates) <= set(self._injected):
             raise DefinitionError(
                 f"{self._key}: {self.part.name} must have a learning rate that a schedule can change. Received: none"
             )
         self._factor = factor
         old = self._state.hyperparams
-        rate = jnp.asarray(float(self._values[self._rate]) * factor, old[self._rate].dtype)
-        self._state = self._state._replace(hyperparams=old | {self._rate: rate})
+        rates = {name: jnp.asarray(rate * factor, old[name].dtype) for name, rate in self._rates.items()}
+        self._state = self._state._replace(hyperparams=old | rates)
 
 
 _kept: dict[str, Any] = {}
