@@ -7,7 +7,7 @@ from typing import Any
 from regbench import catalog, guests
 from regbench.benchmark.tasks import Task
 from regbench.catalog import own_code
-from regbench.catalog.libraries import framework_of
+from regbench.catalog.frameworks import framework_of
 from regbench.errors import DefinitionError
 from regbench.execution import Child, Workers
 from regbench.records import TUNING_SEED, Choices, Part, Problem, RunSpec, Scalar, Searched

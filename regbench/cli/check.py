@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from regbench import catalog, guests
-from regbench.catalog import libraries, own_code
+from regbench.catalog import frameworks, libraries, own_code
 from regbench.cli import options, progress, terminal, values
 from regbench.errors import DefinitionError, UnknownNameError
 from regbench.records import Part, Problem
@@ -63,7 +63,7 @@ def _read_arguments(assignments: Sequence[str]) -> dict[str, Any]:
 
 
 def _check_class(target: str, arguments: dict[str, Any]) -> "list[Verdict]":
-    framework = libraries.framework_of(Part(name=target))
+    framework = frameworks.framework_of(Part(name=target))
     guests.prepare(framework)
     if os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow":
         from regbench.engine import environment

@@ -5,7 +5,7 @@ from concurrent.futures import Executor, Future
 from dataclasses import replace
 from typing import Any
 
-from regbench.catalog.libraries import framework_of
+from regbench.catalog.frameworks import framework_of
 from regbench.execution.child import Child, is_crowded
 from regbench.records import RunSpec
 

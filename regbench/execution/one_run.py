@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from regbench.catalog import own_code
-from regbench.catalog.libraries import framework_of
+from regbench.catalog.frameworks import framework_of
 from regbench.errors import RegbenchError
 from regbench.records import Outcome, RunResult, RunSpec, Timings
 

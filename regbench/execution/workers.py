@@ -14,7 +14,7 @@ from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
-from regbench.catalog.libraries import framework_of
+from regbench.catalog.frameworks import framework_of
 from regbench.errors import DefinitionError
 from regbench.execution.child import Child, ProcessDiedError
 from regbench.execution.one_run import Conditions, compute

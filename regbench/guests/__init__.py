@@ -10,7 +10,8 @@ from importlib.util import find_spec
 from typing import Any
 
 from regbench.catalog import own_code
-from regbench.catalog.libraries import FRAMEWORKS, OPTAX, TORCH, imports_of, library_of
+from regbench.catalog.frameworks import imports_of
+from regbench.catalog.libraries import FRAMEWORKS, OPTAX, TORCH, library_of
 from regbench.errors import DefinitionError
 from regbench.records import Guest, Part
 
