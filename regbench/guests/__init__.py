@@ -6,6 +6,7 @@ optimizer of it; PyTorch must be loaded before TensorFlow (`prepare`), so runs o
 
 import importlib
 import os
+from contextlib import AbstractContextManager, nullcontext
 from importlib.util import find_spec
 from typing import Any
 
@@ -15,7 +16,7 @@ from regbench.catalog.libraries import FRAMEWORKS, OPTAX, TORCH, library_of
 from regbench.errors import DefinitionError
 from regbench.records import Guest, Part
 
-__all__ = ["check_installed", "guest_of", "prepare"]
+__all__ = ["check_installed", "double_precision", "guest_of", "prepare"]
 
 _EXTRAS = {TORCH: ("torch", "pytorch_optimizer"), OPTAX: ("optax", "jax")}
 """What each extra of regbench installs."""
@@ -45,6 +46,19 @@ def check_installed(optimizer: Part) -> None:
     for part in optimizer.with_inner():
         if library := library_of(part.name):
             _check_installed(FRAMEWORKS[library], library.partition(".")[0])
+
+
+def double_precision(name: str) -> AbstractContextManager[None]:
+    """Inside, an optimizer of this name computes in float64 where its weights are; JAX must be told.
+
+    Raises:
+        DefinitionError: its library is not installed.
+    """
+    check_installed(Part(name=name))
+    if FRAMEWORKS.get(library_of(name)) != OPTAX:
+        return nullcontext()
+    context: AbstractContextManager[None] = importlib.import_module("regbench.guests.optax").double_precision()
+    return context
 
 
 def guest_of(optimizer: Part) -> Guest | None:

@@ -43,6 +43,11 @@ def make(key: str, part: Part, target: Any) -> OptaxGuest:
     return OptaxGuest(key, part, target)
 
 
+def double_precision() -> Any:
+    """Inside, JAX computes in float64."""
+    return jax.enable_x64(True)
+
+
 class OptaxGuest:
     """A gradient transformation of optax, for one run."""
 
