@@ -24,8 +24,8 @@ INTRODUCTION = """\
 Written by `scripts/conventions.py`, from measurements; edit the data in `regbench/conventions/`, not this page.
 
 Two optimizers get the same noisy gradients of a quadratic function, each at its own weights, in float64, from the same
-start, for 256 steps. A number is the largest difference of any weight at any step as a share of the largest distance that
-a weight travels. `equal` is at most 1e-12; `rounded` what remains because Keras rounds its numbers (a momentum) to
+start, for 256 steps. A number is the largest difference of any weight at any step as a share of the largest distance
+that a weight travels. `equal` is at most 1e-12; `rounded` what remains because Keras rounds its numbers (a momentum) to
 float32. One pair at a time: `regbench check keras:Adam --against torch:Adam --set keras:Adam.epsilon=1e-8`.
 """
 

@@ -148,9 +148,8 @@ def _of_guest(guest: Guest) -> Any:
 
 
 def _no_second_look(weights: Sequence[Any]) -> tuple[Any, Sequence[Any]]:
-    raise DefinitionError(
-        f"What is compared must look at one gradient a step. Received: another ({len(weights)} weights)"
-    )
+    came = f"it asks again, for {len(weights)} weights"
+    raise DefinitionError(f"What is compared must look at one gradient a step. Received: {came}")
 
 
 def _of_keras(name: str, arguments: dict[str, Any], rate: float) -> Any:

@@ -1,8 +1,8 @@
 """What Keras, PyTorch and optax mean by the same name: plain data, each with its source.
 
 `PAIRS` says which optimizers are set side by side and with which arguments; `CAUSES` why two of them differ; `DECAYS`
-what each framework's `weight_decay` does; `PORTS` how a setting is written elsewhere. `contracts.against` measures, `scripts/conventions.py` writes what comes of it
-into docs/conventions.md.
+what each framework's `weight_decay` does; `PORTS` how a setting is written elsewhere. `contracts.against` measures,
+`scripts/conventions.py` writes what comes of it into docs/conventions.md.
 """
 
 from regbench.conventions.causes import CAUSES, Cause, causes_of

@@ -49,12 +49,6 @@ CAUSES = (
         "keras#17391, tf-keras#315",
     ),
     Cause(
-        ("adam", "adamw"),
-        (_OPTAX, (*_TORCH, *_KERAS)),
-        "optax.amsgrad corrects the bias before it takes the maximum of second moments, the others after it",
-        "optax#1389, pytorch#142323",
-    ),
-    Cause(
         ("amsgrad",),
         (_OPTAX, (*_TORCH, *_KERAS)),
         "optax.amsgrad corrects the bias before it takes the maximum of second moments, the others after it",

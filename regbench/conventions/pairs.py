@@ -83,6 +83,9 @@ PAIRS = (
     _three("Adamax", "Adamax", "optax:adamax", "torch:Adamax", {"epsilon": 1e-8}, {}, {}),
     _three("Lion", "Lion", "optax:lion", "pytorch_optimizer:Lion", {}, _OFF, {}),
     Pair(
+        "LAMB, no decay", ("keras:Lamb", "optax:lamb"), {"keras:Lamb": {"epsilon": 1e-6}, "optax:lamb": {"eps": 1e-6}}
+    ),
+    Pair(
         "Muon, scale by rms 0.2",
         ("keras:Muon", "optax.contrib:muon"),
         {

@@ -69,7 +69,7 @@ PORTS = (
         "kernel (inputs, outputs)",
         "weight (outputs, inputs)",
         "kernel (inputs, outputs)",
-        "transpose: PyTorch's `original` scale is the root of max(1, outputs / inputs), optax's of max(1, inputs / outputs)",
+        "transpose: the scale of PyTorch's `original` is that of outputs / inputs, optax's of inputs / outputs",
     ),
     Port(
         "Prodigy", "", "d_coef, bias_correction (off)", "estim_lr_coef (correction always on)", "bias_correction=True"
