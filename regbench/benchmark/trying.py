@@ -67,7 +67,7 @@ class _Tried:
 
 def _check(tasks: Sequence[Task], specs: Sequence[RunSpec], workers: Workers, is_looked_at: bool = False) -> None:
     problem = tasks[0].problem
-    for task in tasks:
+    for task in () if is_looked_at else tasks:
         guests.check_installed(task.candidate.optimizer)
     is_needed = not catalog.is_bundled(problem) or any(
         own_code.names_in(spec.optimizer) or framework_of(spec.optimizer) or _is_per_layer(spec.regularizer)

@@ -93,7 +93,8 @@ def compare(
         sizes.append(float(apart / travelled) if travelled else float("nan"))
     causes = causes_of(one, other, is_scheduled=True)
     has_defaults = not any(given.get(name) for name in (one, other))
-    return Difference(one, other, *sizes, tuple(one for one in causes if has_defaults or not one.only_defaults))
+    known = tuple(cause for cause in causes if has_defaults or not cause.only_defaults)
+    return Difference(one, other, sizes[0], sizes[1], known)
 
 
 def _path(name: str, arguments: Mapping[str, Any], rate: float, factors: np.ndarray) -> list[list[np.ndarray]]:

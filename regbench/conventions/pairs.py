@@ -29,7 +29,7 @@ def _three(title: str, keras: str, optax: str, torch: str, *arguments: Arguments
     return Pair(title, names, dict(zip(names, arguments, strict=False)))
 
 
-_BETAS = ({"epsilon": 1e-8}, {}, {})
+_BETAS: tuple[Arguments, ...] = ({"epsilon": 1e-8}, {}, {})
 _MOMENTUM = {"momentum": 0.9}
 _NESTEROV = {"momentum": 0.9, "nesterov": True}
 _OFF = {"weight_decay": 0.0}
