@@ -13,6 +13,7 @@ import tensorflow as tf
 from regbench import catalog, datasets
 from regbench.datasets import registry
 from regbench.engine import environment, program, splits
+from regbench.engine import kept as kept_items
 from regbench.engine.run import run
 from regbench.records import Coupling, Decay, Part
 
@@ -138,15 +139,15 @@ def test_other_numbers_need_no_new_trace(only_program, make_task, make_candidate
 
 
 def test_process_keeps_what_was_used_last():
-    kept = program.Kept()
-    numbers = range(program.KEPT + 1)
+    kept = kept_items.Kept()
+    numbers = range(kept_items.KEPT + 1)
     for number in (*numbers[:-1], numbers[0], numbers[-1]):
         kept.take(str(number), lambda item: True, lambda number=number: number)
     assert list(kept) == [*numbers[2:-1], numbers[0], numbers[-1]]
 
 
 def test_process_keeps_several_things_of_one_key_where_guards_tell_them_apart():
-    kept = program.Kept()
+    kept = kept_items.Kept()
     wanted = [0, 1, 0, 1]
     assert [kept.take("key", one.__eq__, lambda one=one: one) for one in wanted] == wanted
     assert list(kept) == [0, 1]

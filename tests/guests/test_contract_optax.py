@@ -3,7 +3,6 @@
 import sys
 import types
 
-import jax
 import numpy as np
 import pytest
 
@@ -11,6 +10,7 @@ from regbench import contracts
 from regbench.contracts import Ruling
 from regbench.errors import DefinitionError
 
+jax = pytest.importorskip("jax")
 optax = pytest.importorskip("optax")
 
 
