@@ -5,6 +5,9 @@ import pytest
 from regbench.contracts.against import ROUNDING, compare
 from regbench.errors import DefinitionError, UnknownNameError
 
+# Keras 3.15 reads variables in a way of which NumPy 2 disapproves.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
+
 EPSILON = {"epsilon": 1e-8}
 KNOWN = [
     ("keras:SGD", "torch:SGD", {"keras:SGD": {"momentum": 0.9}, "torch:SGD": {"momentum": 0.9}}, 0.0, 2.3e-2),
