@@ -7,8 +7,20 @@ what each framework's `weight_decay` does; `PORTS` how a setting is written else
 
 from regbench.conventions.causes import CAUSES, Cause, causes_of
 from regbench.conventions.decays import DECAYS, DecayMeaning
-from regbench.conventions.faults import KNOWN_FAULTS
+from regbench.conventions.faults import KNOWN_FAULTS, faults_in
 from regbench.conventions.pairs import PAIRS, Pair
 from regbench.conventions.ports import PORTS, Port
 
-__all__ = ["CAUSES", "DECAYS", "KNOWN_FAULTS", "PAIRS", "PORTS", "Cause", "DecayMeaning", "Pair", "Port", "causes_of"]
+__all__ = [
+    "CAUSES",
+    "DECAYS",
+    "KNOWN_FAULTS",
+    "PAIRS",
+    "PORTS",
+    "Cause",
+    "DecayMeaning",
+    "Pair",
+    "Port",
+    "causes_of",
+    "faults_in",
+]

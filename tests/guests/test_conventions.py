@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from regbench.conventions import CAUSES, PAIRS, causes_of
+from regbench.conventions import CAUSES, PAIRS, causes_of, faults_in
+from regbench.records import Part
 
 ROOT = Path(__file__).resolve().parents[2]
 ROW = re.compile(r"^\| (.*) \| (`.*`) \| (`.*`) \| (.*) \| (.*) \| (.*?) ?\|$", re.M)
@@ -52,3 +53,10 @@ def test_causes_are_those_of_the_two_frameworks(one, other, is_scheduled, words)
 
 def test_every_cause_has_a_source():
     assert all(cause.source and not cause.what.endswith(".") for cause in CAUSES)
+
+
+def test_fault_of_a_class_of_keras_is_told_wherever_it_is_named():
+    wrong = Part(name="keras.optimizers:ScheduleFreeAdamW", arguments={"learning_rate": 0.1})
+    around = Part(name="signed_power", arguments={"inner_optimizer": wrong})
+    assert faults_in(wrong) == faults_in(around) != []
+    assert faults_in(Part(name="my_module:ScheduleFreeAdamW")) == faults_in(Part(name="sgd")) == []
