@@ -20,6 +20,7 @@ import torch._dynamo  # with triton, which crashes where TensorFlow is there bef
 
 from regbench.errors import DefinitionError, UnknownNameError
 from regbench.guests.arguments import called_with, momentum_of
+from regbench.guests.layouts import Layout
 from regbench.records import Kind, Part
 
 _OURS = {"apply_to": "all", "rest": None}
@@ -243,40 +244,12 @@ class _Made:
             raise DefinitionError(f"{self.key}: {self.name}: {reason}{hint}") from error
         return made
 
-    def layout(self, kind: Kind, is_flat: bool) -> _Layout:
+    def layout(self, kind: Kind, is_flat: bool) -> Layout:
         """How a weight of this kind is handed over; `is_flat` makes a matrix of a convolution's kernel."""
         of_library = str(self.target.__module__).startswith(_LIBRARIES)
         if kind == Kind.OTHER or (of_library and self.target.__name__ in _ENTRY_BY_ENTRY):
-            return _Layout(is_turned=False, is_flat=False)
-        return _Layout(is_turned=True, is_flat=is_flat and kind == Kind.CONVOLUTION)
-
-
-@dataclass(frozen=True)
-class _Layout:
-    """Between (height, width, inputs, outputs) and PyTorch's (outputs, inputs, height, width)."""
-
-    is_turned: bool
-    is_flat: bool
-
-    def inward(self, array: Any) -> Any:
-        """As PyTorch has it."""
-        if not self.is_turned:
-            return array
-        space = range(array.ndim - 2)
-        turned = array.permute(array.ndim - 1, array.ndim - 2, *space).contiguous()
-        return turned.flatten(1) if self.is_flat else turned
-
-    def outward(self, array: Any, shape: Any) -> Any:
-        """As the network has it; None where it has another shape."""
-        if not self.is_turned:
-            return array if array.shape == shape else None
-        turned = (shape[-1], shape[-2], *shape[:-2])
-        flat = (shape[-1], array.numel() // max(1, shape[-1]))
-        if tuple(array.shape) != (flat if self.is_flat else turned):
-            return None
-        return (
-            array.reshape(turned).permute(*range(2, array.ndim if not self.is_flat else len(turned)), 1, 0).contiguous()
-        )
+            return Layout(is_turned=False, is_flat=False)
+        return Layout(is_turned=True, is_flat=is_flat and kind == Kind.CONVOLUTION)
 
 
 def _find(key: str, name: str) -> Any:
