@@ -69,7 +69,7 @@ def build_optimizer(spec: RunSpec, weights: Weights, guest: Guest | None = None)
 def plain_optimizer(spec: RunSpec, guest: Guest | None = None) -> keras.optimizers.Optimizer:
     """The candidate's optimizer before it knows any weights, without the decay of its coupling.
 
-    In the place of a guest it has the one that holds its place (`hosting.Host`).
+    In the place of a guest it has the one that holds its place (`host.Host`).
 
     Raises:
         DefinitionError: it is none, does not take its arguments, or has one that means nothing here.
