@@ -74,6 +74,7 @@ def test_page_on_adding_an_optimizer_does_what_it_says(tmp_path, monkeypatch, ca
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
     page = (ROOT / "docs" / "add-an-optimizer.md").read_text(encoding="utf-8")
+    page = page.partition("## An optimizer of PyTorch")[0]  # `tests/guests` does what comes then
     files = dict(FILE.findall(page))
     assert set(files) == {"my_optimizers.py", "search_spaces/qhm.toml"}
     for name, text in files.items():

@@ -10,10 +10,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from regbench.analysis.entries import hyperparameters, sign
+from regbench.analysis.entries import learning_rates, sign
 from regbench.analysis.labels import ENTRY
 
-LEARNING_RATE = "learning_rate"
 GOOD_SHARE = 0.5
 FEWEST_TRIALS = 20
 """A surface has six parameters: with less than ten points in the good region it fits anything."""
@@ -97,7 +96,7 @@ def ridge(trials: pd.DataFrame, level: float = 0.95, seed: int = 0) -> Ridge:
 
 def _completed(trials: pd.DataFrame) -> pd.DataFrame:
     """The trials that count, the best first: `learning_rate`, `decay`, `score`, `worth` (the best highest)."""
-    rates = hyperparameters(trials).reindex(columns=[LEARNING_RATE])[LEARNING_RATE]
+    rates = learning_rates(trials)
     points = pd.DataFrame(
         {
             "learning_rate": pd.to_numeric(rates, errors="coerce"),

@@ -36,6 +36,12 @@ def hyperparameters(runs: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame([parsed[text] for text in runs["setting"]], index=runs.index)
 
 
+def learning_rates(runs: pd.DataFrame) -> pd.Series:
+    """The learning rate of each run, `learning_rate` in Keras and optax, `lr` in PyTorch; NaN where it has none."""
+    values = hyperparameters(runs).reindex(columns=["learning_rate", "lr"])
+    return numbers(values["learning_rate"]).fillna(numbers(values["lr"]))
+
+
 def numbers(values: pd.Series) -> pd.Series:
     """The values as floats; NaN for what is no finite number."""
     floats = pd.to_numeric(values, errors="coerce").astype(float)

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from regbench.analysis.entries import hyperparameters, numbers, trials
+from regbench.analysis.entries import hyperparameters, learning_rates, numbers, trials
 from regbench.analysis.labels import ENTRY
 
 LEARNING_RATE = "learning_rate"
@@ -66,6 +66,8 @@ def sensitivity(tried: pd.DataFrame, hyperparameter: str, second: str | None = N
 
 def _numbers(runs: pd.DataFrame, hyperparameter: str) -> pd.Series:
     """A hyperparameter of each run as a number; NaN where it has none of that name or no number."""
+    if hyperparameter == LEARNING_RATE:
+        return learning_rates(runs)
     values = hyperparameters(runs)
     if hyperparameter not in values:
         return pd.Series(np.nan, index=runs.index)

@@ -18,6 +18,7 @@ from regbench.benchmark.running import check_data, conditions
 from regbench.benchmark.searches import Search, searches_of
 from regbench.benchmark.standings import Done, Standing, as_one, ranked, standing
 from regbench.benchmark.trying import check_builds
+from regbench.conventions import faults_in
 from regbench.errors import DefinitionError
 from regbench.execution import Machine, Workers
 from regbench.records import TUNING_SEED, Candidate, Problem, Protocol, Role, RunResult, Schedule
@@ -110,6 +111,8 @@ def search(
         check_data(dataset, data_dir)
         tell_memory(dataset, warn)
     folder = Folder(results, warn)
+    for fault in dict.fromkeys(fault for one in all_searches for fault in faults_in(one.task.candidate.optimizer)):
+        folder.warn(fault)
     bundle = bundle_of(baselines, folder.warn)
     told = conditions(
         data_dir,

@@ -4,9 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from regbench import catalog
+from regbench import catalog, guests
 from regbench.benchmark.tasks import Task
 from regbench.catalog import own_code
+from regbench.catalog.frameworks import framework_of
 from regbench.errors import DefinitionError
 from regbench.execution import Child, Workers
 from regbench.records import TUNING_SEED, Candidate, Choices, Part, Problem, RunSpec, Scalar, Searched
@@ -66,14 +67,17 @@ class _Tried:
 
 def _check(tasks: Sequence[Task], specs: Sequence[RunSpec], workers: Workers, is_looked_at: bool = False) -> None:
     problem = tasks[0].problem
+    for task in () if is_looked_at else tasks:
+        guests.check_installed(task.candidate.optimizer)
     is_needed = not catalog.is_bundled(problem) or any(
-        own_code.names_in(spec.optimizer) or _is_per_layer(spec.regularizer) for spec in specs
+        own_code.names_in(spec.optimizer) or framework_of(spec.optimizer) or _is_per_layer(spec.regularizer)
+        for spec in specs
     )
     sources = {name: digest for task in tasks for name, digest in task.sources.items()}
     if not (specs or is_needed):
         return
     tried = _Tried(problem if is_needed else None, specs, sources, is_looked_at)
-    if workers.are_other_processes:
+    if workers.are_other_processes or any(framework_of(spec.optimizer) for spec in specs):
         child = Child()
         try:
             child.call(_build_all, tried)
@@ -112,11 +116,13 @@ def _values(searched: Searched) -> list[Scalar]:
 
 
 def _build_all(tried: _Tried) -> None:
+    for framework in sorted({framework_of(spec.optimizer) for spec in tried.specs}, reverse=True):
+        guests.prepare(framework)
     # TensorFlow is loaded where something is built.
     from regbench.engine import environment
 
     environment.prepare()
-    from regbench.engine import build, network
+    from regbench.engine import build, hosting, network
     from regbench.engine.objective import regularized
     from regbench.engine.weights import Weights
 
@@ -131,10 +137,12 @@ def _build_all(tried: _Tried) -> None:
     for spec in tried.specs:
         try:
             own_code.load(own_code.names_in(spec.optimizer, spec.regularizer), tried.sources)
-            optimizer, regularizer = build.plain_optimizer(spec), build.build_regularizer(spec)
-            if (
-                own_code.names_in(spec.optimizer) and spec.candidate not in built
-            ):  # its state is as large as the network
+            guest = guests.guest_of(spec.optimizer)
+            optimizer, regularizer = build.plain_optimizer(spec, guest), build.build_regularizer(spec)
+            if guest is not None and model is not None:
+                hosting.try_to_begin(guest, model, build.is_decoupled(spec))
+            elif own_code.names_in(spec.optimizer) and spec.candidate not in built:
+                # its state is as large as the network
                 optimizer.build(model.trainable_variables)
                 built.add(spec.candidate)
             if isinstance(regularizer, dict) and not tried.is_looked_at:  # one for each layer that it names

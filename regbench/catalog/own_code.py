@@ -13,8 +13,10 @@ import sys
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from regbench.catalog import own_sources
+from regbench.catalog.libraries import library_of
 from regbench.errors import DefinitionError
 from regbench.records import Candidate, OwnData, Part, Problem
 
@@ -28,8 +30,9 @@ _loading = threading.RLock()
 
 
 def names_in(*parts: Part | None) -> set[str]:
-    """What of the user's own the parts name."""
-    return {name for part in parts if part is not None for name in _names(part) if ":" in name}
+    """What of the user's own the parts name: not what is in a library (`libraries`)."""
+    named = {name for part in parts if part is not None for name in _names(part) if ":" in name}
+    return {name for name in named if not library_of(name)}
 
 
 def parts_of(problem: Problem) -> list[Part]:
@@ -91,6 +94,22 @@ def load(names: Iterable[str], sources: Mapping[str, str] | None = None) -> None
         wanted = (sources or {}).get(name, UNKNOWN)
         with _loading, findable():
             _load(name, None if wanted == UNKNOWN else wanted)
+
+
+def resolve(key: str, name: str) -> Any:
+    """What a name `module:attribute` stands for; its module has been loaded, or can be found.
+
+    Raises:
+        DefinitionError: it cannot be imported, or is neither a class nor a function.
+    """
+    module, _, attribute = name.partition(":")
+    try:
+        found = getattr(importlib.import_module(module), attribute)
+    except Exception as error:  # own modules may raise anything
+        raise DefinitionError(f"{key}: {name} cannot be imported: {' '.join(str(error).split())}") from error
+    if not callable(found):
+        raise DefinitionError(f"{key}: {name} must be a class. Received: {found!r}")
+    return found
 
 
 def check_sources(sources: Mapping[str, str]) -> None:

@@ -60,6 +60,16 @@ def files_of(module: str) -> dict[str, bytes]:
     return found
 
 
+def imported_by(module: str) -> set[str]:
+    """The packages and modules at the top that a module and those of one's own that it imports import, in any line."""
+    found = set()
+    for name, source in files_of(module).items():
+        spec = _spec(name)
+        if spec is not None:
+            found |= {imported.partition(".")[0] for imported in _imports(source, name, spec)}
+    return found
+
+
 def _with_packages(module: str) -> Iterator[str]:
     """`a.b.c`: `a`, `a.b`, `a.b.c`, all of which are run when it is imported."""
     parts = module.split(".")

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from regbench import catalog
-from regbench.catalog import own_code
+from regbench import catalog, guests
+from regbench.catalog import frameworks, libraries, own_code
 from regbench.cli import options, progress, terminal, values
 from regbench.errors import DefinitionError, UnknownNameError
 from regbench.records import Part, Problem
@@ -28,16 +28,31 @@ ALL_HOLD, SOME_FAIL = 0, 1
 @click.argument("target", metavar="MODULE:NAME")
 @options.assignments("An argument of the constructor; `inner_optimizer` takes the name of one of Keras's")
 @click.option("--problem", metavar="PROBLEM", help="Check a function that builds networks, with the data of a problem.")
+@click.option("--against", metavar="NAME", help="Compare with another framework's: keras:Adam --against torch:Adam.")
 @options.data_dir
 @options.formats("table", "json", "csv")
-def check(target: str, assignments: Sequence[str], problem: str | None, data_dir: str | None, form: str) -> int:
+def check(
+    target: str,
+    assignments: Sequence[str],
+    problem: str | None,
+    against: str | None,
+    data_dir: str | None,
+    form: str,
+) -> int:
     """Check that an optimizer, a regularizer or a network does what all of them must do.
 
     Every clause of the contract is examined on small trainings. Arguments keep their defaults, but `factor` gets 0.01
     and `inner_optimizer` heavy-ball momentum; a network keeps the arguments that the problem gives it. The exit code is
     1 where a clause fails. Clauses on style (the docstring, the source) only warn.
+
+    Optimizers of PyTorch and optax are named as in a candidate (torch:AdamW). With --against two optimizers step on the
+    same gradients; --set then sets an argument of both, or of one as keras:Adam.epsilon=1e-8.
     """
     arguments = _read_arguments(assignments)
+    if against is not None:
+        if problem is not None:
+            raise DefinitionError("--against and --problem exclude each other")
+        return _compare(target, against, arguments, form)
     with progress.Waiting(f"checking {target}"), contextlib.redirect_stdout(sys.stderr):
         if problem is None:
             verdicts = _check_class(target, arguments)
@@ -62,14 +77,47 @@ def _read_arguments(assignments: Sequence[str]) -> dict[str, Any]:
     return arguments
 
 
+def _compare(one: str, other: str, arguments: dict[str, Any], form: str) -> int:
+    """Set two optimizers side by side; `--set` of both, or of one of them as `NAME.argument`."""
+    with progress.Waiting(f"comparing {one} with {other}"), contextlib.redirect_stdout(sys.stderr):
+        for framework in sorted({frameworks.framework_of(Part(name=name)) for name in (one, other)}, reverse=True):
+            guests.prepare(framework)
+        from regbench.engine import environment
+
+        environment.prepare()
+        from regbench.contracts import against
+
+        given: dict[str, dict[str, Any]] = {one: {}, other: {}}
+        for key, value in arguments.items():
+            sides = [name for name in given if key.startswith(f"{name}.")]
+            for name in sides or list(given):
+                given[name][key.removeprefix(f"{name}.")] = value
+        difference = against.compare(one, other, given)
+    if form == "table":
+        terminal.show_text(f"{one} against {other}")
+        for sentence in difference.sentences():
+            terminal.show_text(sentence)
+    else:
+        row = {"one": one, "other": other, "constant": difference.constant, "scheduled": difference.scheduled}
+        terminal.show_rows([row | {"causes": "; ".join(cause.what for cause in difference.causes)}], form)
+    return ALL_HOLD
+
+
 def _check_class(target: str, arguments: dict[str, Any]) -> "list[Verdict]":
+    framework = frameworks.framework_of(Part(name=target))
+    guests.prepare(framework)
     if os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow":
         from regbench.engine import environment
 
         environment.prepare()
     from regbench import contracts
 
+    if libraries.library_of(target):
+        guests.check_installed(Part(name=target))
+        return contracts.check_guest(target, arguments)
     found = _find(target)
+    if framework and not contracts.is_of_keras(found):
+        return contracts.check_guest(target, arguments)
     if not inspect.isclass(found):
         raise DefinitionError(
             f"{target} must be a class; a function that builds networks needs a problem (`--problem`). "

@@ -18,7 +18,7 @@ In a test of one's own, with pytest:
 The clauses are about what all have in common. Whether the formula is right is not among it: that needs its own test.
 """
 
-from regbench.contracts.examination import check, check_network, clauses_for
+from regbench.contracts.examination import check, check_guest, check_network, clauses_for, is_of_keras
 from regbench.contracts.verdicts import Clause, Ruling, Verdict
 
-__all__ = ["Clause", "Ruling", "Verdict", "check", "check_network", "clauses_for"]
+__all__ = ["Clause", "Ruling", "Verdict", "check", "check_guest", "check_network", "clauses_for", "is_of_keras"]

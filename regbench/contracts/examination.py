@@ -9,6 +9,8 @@ from typing import Any
 
 import keras
 
+from regbench.contracts.guests import CLAUSES as GUEST_CLAUSES
+from regbench.contracts.guests import EXCEPTIONS, GuestSubject
 from regbench.contracts.networks import CLAUSES as NETWORK_CLAUSES
 from regbench.contracts.networks import Network
 from regbench.contracts.optimizers import CLAUSES as OPTIMIZER_CLAUSES
@@ -38,6 +40,11 @@ def clauses_for(target: type) -> dict[str, Clause]:
             f"Received: {target!r}"
         )
     return {clause.name: clause for clause in clauses}
+
+
+def is_of_keras(target: Any) -> bool:
+    """Whether it is a class of Keras's kind, optimizer or regularizer."""
+    return inspect.isclass(target) and issubclass(target, keras.optimizers.Optimizer | keras.regularizers.Regularizer)
 
 
 def check(
@@ -93,6 +100,26 @@ def check_network(
     chosen = _chosen(known, clauses, {}, problem.model.name)
     subject = Network.of(problem, elsewhere, data_dir)
     return [_verdict(clause, subject, None) for clause in chosen]
+
+
+def check_guest(
+    name: str, arguments: Mapping[str, Any] | None = None, clauses: Sequence[str] | None = None
+) -> list[Verdict]:
+    """Examines the clauses on an optimizer of another framework; for PyTorch in a process without TensorFlow.
+
+    Args:
+        name: as in a candidate: `torch:AdamW`, `my_module:MyOptimizer`.
+        arguments: its own, and those of a candidate's part (`apply_to`, `rest`). A learning rate that is required and
+            not given is 0.01.
+        clauses: names of those to examine; all unless given.
+
+    Raises:
+        DefinitionError: there is no such optimizer, it cannot be made, or there is no such clause.
+    """
+    known = {clause.name: clause for clause in GUEST_CLAUSES}
+    chosen = _chosen(known, clauses, {}, name)
+    subject = GuestSubject.of(name, dict(arguments or {}))
+    return [_verdict(clause, subject, EXCEPTIONS.get((clause.name, name))) for clause in chosen]
 
 
 def _chosen(

@@ -1,6 +1,5 @@
 """From names and values to Keras objects: the optimizer with its decay, the regularizer."""
 
-import importlib
 import inspect
 from typing import Any
 
@@ -8,11 +7,12 @@ import keras
 from pydantic import ValidationError
 
 from regbench import optimizers, regularizers
-from regbench.catalog import describe
+from regbench.catalog import describe, own_code
+from regbench.engine.host import Host, check_host
 from regbench.engine.settings import DECAY, check_settings
 from regbench.engine.weights import Weights, among
 from regbench.errors import DefinitionError, UnknownNameError
-from regbench.records import Coupling, Part, RunSpec, Schedule, learning_rate_factor
+from regbench.records import Coupling, Guest, Part, RunSpec, Schedule, learning_rate_factor
 
 OPTIMIZERS: dict[str, type] = {
     "sgd": keras.optimizers.SGD,
@@ -54,9 +54,9 @@ IGNORED = "decay"
 """A keyword that Keras's base class takes from any class that passes on what it is given, and does nothing with."""
 
 
-def build_optimizer(spec: RunSpec, weights: Weights) -> keras.optimizers.Optimizer:
+def build_optimizer(spec: RunSpec, weights: Weights, guest: Guest | None = None) -> keras.optimizers.Optimizer:
     """The candidate's optimizer for these weights, in its decay where the coupling is a decoupled one; not built."""
-    optimizer = plain_optimizer(spec)
+    optimizer = plain_optimizer(spec, guest)
     _settle_kernels(optimizer, weights)
     if is_decoupled(spec):
         coupling: Any = spec.decay.coupling.value
@@ -75,13 +75,17 @@ def find_optimizer(name: str) -> Any:
     return _find_class("optimizer", name, OPTIMIZERS)
 
 
-def plain_optimizer(spec: RunSpec) -> keras.optimizers.Optimizer:
+def plain_optimizer(spec: RunSpec, guest: Guest | None = None) -> keras.optimizers.Optimizer:
     """The candidate's optimizer before it knows any weights, without the decay of its coupling.
+
+    In the place of a guest it has the one that holds its place (`host.Host`).
 
     Raises:
         DefinitionError: it is none, does not take its arguments, or has one that means nothing here.
     """
-    optimizer = _instance("optimizer", spec.optimizer, OPTIMIZERS)
+    optimizer = _instance("optimizer", spec.optimizer, OPTIMIZERS, guest)
+    if guest is not None:
+        check_host(spec, optimizer, guest, is_decoupled(spec))
     if not isinstance(optimizer, keras.optimizers.Optimizer):
         raise DefinitionError(
             f"candidate {spec.candidate}: optimizer.name: must be a Keras optimizer. Received: {spec.optimizer.name!r}"
@@ -171,6 +175,8 @@ def constants(part: Part, instance: Any) -> dict[str, Any]:
     variable, is not among them.
     """
     kept: dict[str, Any] = {}
+    if isinstance(instance, Host):
+        return {"guest": part.name}  # its step is no part of what is compiled
     for name, value in part.arguments.items():
         held = instance.get(name) if isinstance(instance, dict) else _attribute(instance, name)
         if _is_scheduled(value) and type(held) is float:
@@ -192,11 +198,13 @@ def _attribute(instance: Any, name: str) -> Any:
     return attributes.get(name, attributes.get(f"_{name}"))
 
 
-def _instance(key: str, part: Part, known: dict[str, type]) -> Any:
+def _instance(key: str, part: Part, known: dict[str, type], guest: Guest | None = None) -> Any:
     """Call the class that the part names with the part's arguments, inner parts first."""
+    if guest is not None and part == guest.part:
+        return Host(guest)
     target = _find_class(key, part.name, known)
     arguments = {
-        name: _instance(f"{key}.{name}", value, known) if isinstance(value, Part) else value
+        name: _instance(f"{key}.{name}", value, known, guest) if isinstance(value, Part) else value
         for name, value in part.arguments.items()
     }
     parameters = inspect.signature(target).parameters
@@ -225,11 +233,4 @@ def _find_class(key: str, name: str, known: dict[str, type]) -> Any:
         if name not in known:
             raise UnknownNameError(key.rsplit(".", maxsplit=1)[-1], name, known, where=f"{key}.name")
         return known[name]
-    module, _, attribute = name.partition(":")
-    try:
-        found = getattr(importlib.import_module(module), attribute)
-    except Exception as error:  # own modules may raise anything
-        raise DefinitionError(f"{key}.name: {name} cannot be imported: {' '.join(str(error).split())}") from error
-    if not callable(found):
-        raise DefinitionError(f"{key}.name: {name} must be a class. Received: {found!r}")
-    return found
+    return own_code.resolve(f"{key}.name", name)

@@ -123,6 +123,17 @@ class Objective:
         """Loss and hit (1.0 right, 0.0 wrong) of each sample, without the penalty; both float32 (n,)."""
         return self.values(inputs, targets, training)[:2]
 
+    def loss_of_batch(self, inputs: tf.Tensor, targets: tf.Tensor, weights: tf.Tensor | None) -> tf.Tensor:
+        """The mean loss of a batch in training, without the penalty: a scalar.
+
+        Args:
+            inputs: prepared, (n, ...).
+            targets: of them.
+            weights: how much the loss of each counts, float32 (n,); None for all alike.
+        """
+        losses = self.losses(inputs, targets, training=True)[0]
+        return tf.reduce_mean(losses if weights is None else losses * weights)
+
     def values(self, inputs: tf.Tensor, targets: tf.Tensor, training: bool) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Loss and hit of each sample, and the outputs of the network for them."""
         outputs = self.model(inputs, training=training)

@@ -14,6 +14,7 @@ from regbench.engine import environment
 from regbench.engine.build import build_optimizer, build_regularizer, constants, has_schedule, is_decoupled
 from regbench.engine.captures import check_arrays
 from regbench.engine.evaluate import Evaluation, Evaluator
+from regbench.engine.hosting import GuestTraining
 from regbench.engine.kept import Kept
 from regbench.engine.network import build_model, check_model
 from regbench.engine.objective import Objective, Regularizer, has_l2
@@ -21,7 +22,7 @@ from regbench.engine.reading import Reading, read
 from regbench.engine.splits import Batches, Samples, Splits, dataset_of, evaluated, weighted
 from regbench.engine.train import Training
 from regbench.errors import DefinitionError
-from regbench.records import Kernel, RunSpec
+from regbench.records import Guest, Kernel, RunSpec
 
 HELD = {
     "candidate": "a name",
@@ -82,21 +83,24 @@ class Program:
         self.trainings.clear()
         return True
 
-    def training(self, spec: RunSpec, optimizer: keras.optimizers.Optimizer, reading: Reading) -> Training:
+    def training(
+        self, spec: RunSpec, optimizer: keras.optimizers.Optimizer, reading: Reading, guest: Guest | None = None
+    ) -> Training:
         """A training whose compiled step can take the numbers of the optimizer, which is built and of this reading."""
+        kind = Training if guest is None else GuestTraining
         return self.trainings.take(
             training_key(spec, optimizer),
             lambda training: training.trace.fits(reading),
-            lambda: Training(self.objective, optimizer, _own_code(spec)),
+            lambda: kind(self.objective, optimizer, _own_code(spec)),
         )
 
 
 class PreparedRun:
     """One run at its start: a program with the run's initial weights, hyperparameters and order of the samples."""
 
-    def __init__(self, spec: RunSpec, splits: Splits) -> None:
+    def __init__(self, spec: RunSpec, splits: Splits, guest: Guest | None = None) -> None:
         """Take a program that an earlier run left, or make one; then set every variable that a run may change."""
-        self._spec = spec
+        self._spec, self._guest = spec, guest
         regularizer = build_regularizer(spec)
         penalty = read(regularizer)
         self._program = program = _programs.take(
@@ -110,7 +114,7 @@ class PreparedRun:
             check_arrays(program.objective.model, model, f"model `{spec.problem.model.name}`")
             program.objective.start(spec, model, penalty)
             # Here because an optimizer may draw too, and once the weights are there, which its state may be a copy of.
-            self._optimizer = build_optimizer(spec, program.objective.weights)
+            self._optimizer = build_optimizer(spec, program.objective.weights, guest)
             self._optimizer.build(program.objective.model.trainable_variables)
         self._take_training()
         rules = spec.protocol
@@ -190,9 +194,10 @@ class PreparedRun:
             trace.assign(regularizer)
         if self._spec.schedule.restart and epoch in self._spec.schedule.epochs:
             with environment.seeded(self._spec.seed):
-                optimizer = build_optimizer(self._spec, self._program.objective.weights)
+                optimizer = build_optimizer(self._spec, self._program.objective.weights, self._guest)
                 optimizer.build(self._program.objective.model.trainable_variables)
             self._training.start(optimizer, read(optimizer))
+            self._begin_guest()
 
     def evaluate(self) -> dict[str, Evaluation]:
         """Evaluate every split."""
@@ -217,8 +222,13 @@ class PreparedRun:
     def _take_training(self) -> None:
         """A training that an earlier run left, or a new one, with the state of this run's optimizer."""
         step = read(self._optimizer)
-        self._training = self._program.training(self._spec, self._optimizer, step)
+        self._training = self._program.training(self._spec, self._optimizer, step, self._guest)
         self._training.start(self._optimizer, step)
+        self._begin_guest()
+
+    def _begin_guest(self) -> None:
+        if self._guest is not None and isinstance(self._training, GuestTraining):
+            self._training.begin(self._guest, self._spec.seed)
 
     def _seed(self, epoch: int) -> tf.Tensor:
         """Of the augmentation in an epoch; the epoch after the last stands for all evaluations."""

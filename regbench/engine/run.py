@@ -12,7 +12,7 @@ import numpy as np
 from regbench.engine import environment
 from regbench.engine.curves import Curves
 from regbench.engine.splits import load_splits
-from regbench.records import MINIBATCH, Coupling, Outcome, RunResult, RunSpec, Timings, learning_rate_factor
+from regbench.records import MINIBATCH, Coupling, Guest, Outcome, RunResult, RunSpec, Timings, learning_rate_factor
 
 if TYPE_CHECKING:
     from regbench.engine.evaluate import Evaluation
@@ -24,6 +24,7 @@ def run(
     max_seconds: float | None = None,
     concurrent_runs: int = 1,
     keep_kernels: bool = False,
+    guest: Guest | None = None,
 ) -> RunResult:
     """Train once, evaluating before every epoch and after the last.
 
@@ -36,6 +37,7 @@ def run(
         max_seconds: stop after the first epoch that ends later than this; the outcome is then `timed_out`.
         concurrent_runs: how many runs share the machine, for the record.
         keep_kernels: put the trained kernels into the result, their largest singular values, and the mean margins.
+        guest: the optimizer of another framework that the spec names (`guests.guest_of`), made for this run.
 
     Raises:
         DefinitionError: the spec names something that does not exist or does not fit.
@@ -47,7 +49,7 @@ def run(
 
     clock = Clock()
     splits = load_splits(spec.problem.dataset, spec.protocol, data_dir, spec.problem.selection, spec.seed)
-    prepared = PreparedRun(spec, splits)
+    prepared = PreparedRun(spec, splits, guest)
     with clock.measures("compile"):
         prepared.compile()
 
@@ -85,7 +87,7 @@ def run(
         data_digest=splits.digest,
         samples_digest=splits.drawn,
         timings=clock.timings(),
-        environment=environment.describe(concurrent_runs),
+        environment=environment.describe(concurrent_runs) | dict(guest.versions if guest else {}),
     )
 
 

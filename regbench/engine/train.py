@@ -113,11 +113,9 @@ class Training:
         while step < steps:
             x, y = tf.gather(inputs, batches[step]), tf.gather(targets, batches[step])
             x = objective.prepare(x, objective.is_augmented, seed, step)
+            of_batch = None if weights is None else tf.gather(weights, batches[step])
             with tf.GradientTape() as tape:
-                losses_of_batch = objective.losses(x, y, training=True)[0]
-                if weights is not None:
-                    losses_of_batch *= tf.gather(weights, batches[step])
-                loss = tf.reduce_mean(losses_of_batch)
+                loss = objective.loss_of_batch(x, y, of_batch)
             penalty = self._update(tape.gradient(loss, variables))
             losses = losses.write(step, loss + penalty)
             step += 1

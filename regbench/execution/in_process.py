@@ -2,13 +2,18 @@
 
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
+from dataclasses import replace
 from typing import Any
 
+from regbench.catalog.frameworks import framework_of
 from regbench.execution.child import Child, is_crowded
+from regbench.records import RunSpec
 
 
 class InProcess(Executor):
     """Computes at once, in the calling thread; from the moment on when this process is crowded, in child processes.
+
+    Runs with optimizers of another framework have a child for each framework from the beginning.
 
     Args:
         child: that which computes then.
@@ -17,6 +22,7 @@ class InProcess(Executor):
     def __init__(self, child: Child | None = None) -> None:
         """Begin in this process."""
         self._child = child or Child()
+        self._of_frameworks: dict[str, Child] = {}
         self._is_full = False
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> "Future[Any]":
@@ -24,11 +30,22 @@ class InProcess(Executor):
         self._is_full = self._is_full or is_crowded()
         future: Future[Any] = Future()
         try:
-            future.set_result(self._child.call(fn, *args, **kwargs) if self._is_full else fn(*args, **kwargs))
+            child = self._child_for(args)
+            future.set_result(fn(*args, **kwargs) if child is None else child.call(fn, *args, **kwargs))
         except Exception as error:  # noqa: BLE001  a future carries whatever its function raises
             future.set_exception(error)
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002
-        """End the child process, if there is one."""
-        self._child.end()
+        """End the child processes, if there are any."""
+        for child in (self._child, *self._of_frameworks.values()):
+            child.end()
+
+    def _child_for(self, arguments: tuple[Any, ...]) -> Child | None:
+        specs = [one for one in arguments if isinstance(one, RunSpec)]
+        framework = framework_of(specs[0].optimizer) if specs else ""
+        if not framework:
+            return self._child if self._is_full else None
+        return self._of_frameworks.setdefault(
+            framework, replace(self._child, _process=None, _connection=None, _calls=0)
+        )

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from regbench.catalog import own_code
+from regbench.catalog.frameworks import framework_of
 from regbench.errors import RegbenchError
 from regbench.records import Outcome, RunResult, RunSpec, Timings
 
@@ -48,6 +49,9 @@ def compute(spec: RunSpec, conditions: Conditions) -> RunResult:
             the same spec does the same.
     """
     # TensorFlow is loaded where runs are computed, not where they are planned.
+    from regbench import guests
+
+    guests.prepare(framework_of(spec.optimizer))  # PyTorch must be there before TensorFlow
     from regbench.engine.environment import is_lack_of_memory, prepare
     from regbench.engine.run import run
 
@@ -61,6 +65,7 @@ def compute(spec: RunSpec, conditions: Conditions) -> RunResult:
             max_seconds=conditions.max_seconds,
             concurrent_runs=conditions.concurrent_runs,
             keep_kernels=conditions.keep_kernels,
+            guest=guests.guest_of(spec.optimizer),
         )
     except (RegbenchError, OSError, MemoryError):
         raise

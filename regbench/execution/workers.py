@@ -14,6 +14,7 @@ from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
+from regbench.catalog.frameworks import framework_of
 from regbench.errors import DefinitionError
 from regbench.execution.child import Child, ProcessDiedError
 from regbench.execution.one_run import Conditions, compute
@@ -88,7 +89,7 @@ def compute_on_worker(
         ProcessDiedError: the driver has gone.
     """
     check_versions(wanted, f"worker {socket.gethostname()}")
-    environment = _environment(workers.threads)
+    environment = _environment(workers.threads, framework_of(spec.optimizer))
     with _exchange:
         if driver in _gone:
             raise ProcessDiedError("nobody wants this run any more")
@@ -129,11 +130,16 @@ _gone: set[str] = set()
 
 
 def _idle_child(environment: dict[str, str], workers: Workers) -> _WorkerChild:
-    while _idle:
-        child = _idle.pop()
+    for child in reversed(_idle):
         if (child.environment, child.most_calls, child.memory_gib) == (environment, workers.runs, workers.memory_gib):
+            _idle.remove(child)
             return child
-        child.end()
+    for child in list(_idle):  # another driver's; those of this one's other frameworks will be wanted again
+        if (child.most_calls, child.memory_gib) != (workers.runs, workers.memory_gib) or (
+            {**child.environment, _FRAMEWORK: ""} != {**environment, _FRAMEWORK: ""}
+        ):
+            _idle.remove(child)
+            child.end()
     return _WorkerChild(environment, workers.runs, workers.memory_gib)
 
 
@@ -154,10 +160,14 @@ def end_children(driver: str) -> None:
             _idle.pop().end()
 
 
-def _environment(threads: int | None) -> dict[str, str]:
+_FRAMEWORK = "REGBENCH_FRAMEWORK"
+"""A variable that tells children of one framework from those of another, which must begin otherwise."""
+
+
+def _environment(threads: int | None, framework: str = "") -> dict[str, str]:
     import distributed
 
-    environment = {"TF_CPP_MIN_LOG_LEVEL": "3"}
+    environment = {"TF_CPP_MIN_LOG_LEVEL": "3"} | ({_FRAMEWORK: framework} if framework else {})
     if threads is not None:
         environment |= {"TF_NUM_INTRAOP_THREADS": str(threads), "TF_NUM_INTEROP_THREADS": "1"}
     gpu = own_gpu(str(distributed.get_worker().name), visible_gpus())

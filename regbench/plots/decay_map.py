@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from regbench.analysis.decay import LEARNING_RATE, Ridge
-from regbench.analysis.entries import hyperparameters
+from regbench.analysis.decay import Ridge
+from regbench.analysis.entries import learning_rates
 from regbench.plots.maps import INK, Map, draw_maps, maps_of
 from regbench.plots.panels import coupled, title
 from regbench.plots.scales import Scale, number
@@ -22,9 +22,9 @@ RIDGE = {"color": INK, "linewidth": 1.4, "linestyle": (0, (5, 2)), "zorder": 4}
 
 def points_of(trials: pd.DataFrame) -> pd.DataFrame:
     """The trials as `maps.maps_of` takes them: x is the learning rate, y the decay, value the score."""
-    rates = hyperparameters(trials).reindex(columns=[LEARNING_RATE])[LEARNING_RATE]
-    rates = pd.to_numeric(rates, errors="coerce").astype(float)
-    points = trials.assign(x=rates, y=trials["decay"].astype(float), value=trials["score"], goal=trials["score_goal"])
+    points = trials.assign(
+        x=learning_rates(trials), y=trials["decay"].astype(float), value=trials["score"], goal=trials["score_goal"]
+    )
     return points[(points["x"] > 0) & (points["y"] >= 0) & np.isfinite(points["x"] * points["y"])]
 
 

@@ -20,6 +20,7 @@ from regbench.records.definitions import (
     Searched,
     settled,
 )
+from regbench.records.guests import Guest, Kind
 from regbench.records.metrics import DEEPOBS_METRICS, LOSSES, METRICS, facts_of, goal_of, is_share
 from regbench.records.own_data import FORMS, Arrays, Book, Function, Images, OwnData, Table
 from regbench.records.problems import Augmentation, Preprocessing, Problem
@@ -61,8 +62,10 @@ __all__ = [
     "Decay",
     "Digest",
     "Function",
+    "Guest",
     "Images",
     "Kernel",
+    "Kind",
     "Manifest",
     "Measured",
     "Origin",

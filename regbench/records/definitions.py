@@ -128,6 +128,13 @@ class Part(Record):
     name: str
     arguments: dict[str, "Argument"] = Field(default={})
 
+    def with_inner(self) -> Iterator["Part"]:
+        """Itself, and the parts in it."""
+        yield self
+        for argument in self.arguments.values():
+            if isinstance(argument, Part):
+                yield from argument.with_inner()
+
 
 Searched = Range | Choices
 Argument = Scalar | list[Scalar] | list[list[float]] | Range | Choices | Part

@@ -123,3 +123,9 @@ def test_sensitivity_gives_the_value_that_decides_and_its_direction(make_runs):
     runs = make_runs([{"setting": json.dumps({"learning_rate": 1}), "final_valid_loss": 2.5}])
     row = only(stability.sensitivity(entries.trials(runs), "learning_rate"))
     assert (row["value"], row["goal"], row["decided_by"]) == (2.5, "minimize", "valid_loss")
+
+
+def test_rate_of_pytorch_is_a_learning_rate_too(make_study):
+    runs = make_study("sgd", {0.001: 0.2, 0.01: 0.5, 0.1: 0.6, 1.0: None})
+    runs["setting"] = runs["setting"].str.replace('"learning_rate"', '"lr"')
+    assert limit(runs) == (0.1, True)

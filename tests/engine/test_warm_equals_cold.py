@@ -93,7 +93,9 @@ def test_warm_equals_cold_for_problems_that_take_turns(specs_of_candidates):
 
 @pytest.mark.slow
 def test_warm_equals_cold_for_every_bundled_candidate(specs_of_candidates):
-    names = random.Random(2).sample(catalog.candidate_names(), len(catalog.candidate_names()))
+    # Guests need their extras: `tests/guests` has the same of them.
+    ours = [name for name in catalog.candidate_names() if ":" not in catalog.candidate(name).optimizer.name]
+    names = random.Random(2).sample(ours, len(ours))
     specs = specs_of_candidates("quadratic_deep", names)
     cold = cold_digests([specs[name][0] for name in names])
     random.Random(3).shuffle(names)

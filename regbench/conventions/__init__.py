@@ -1,0 +1,26 @@
+"""What Keras, PyTorch and optax mean by the same name: plain data, each with its source.
+
+`PAIRS` says which optimizers are set side by side and with which arguments; `CAUSES` why two of them differ; `DECAYS`
+what each framework's `weight_decay` does; `PORTS` how a setting is written elsewhere. `contracts.against` measures,
+`scripts/conventions.py` writes what comes of it into docs/conventions.md.
+"""
+
+from regbench.conventions.causes import CAUSES, Cause, causes_of
+from regbench.conventions.decays import DECAYS, DecayMeaning
+from regbench.conventions.faults import KNOWN_FAULTS, faults_in
+from regbench.conventions.pairs import PAIRS, Pair
+from regbench.conventions.ports import PORTS, Port
+
+__all__ = [
+    "CAUSES",
+    "DECAYS",
+    "KNOWN_FAULTS",
+    "PAIRS",
+    "PORTS",
+    "Cause",
+    "DecayMeaning",
+    "Pair",
+    "Port",
+    "causes_of",
+    "faults_in",
+]

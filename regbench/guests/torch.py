@@ -1,0 +1,291 @@
+"""Optimizers of PyTorch; it is imported here only, and must be before TensorFlow: its import of triton crashes else.
+
+The parameters are PyTorch's own memory, which the variables of the network share after each step. Kernels are handed
+over in PyTorch's layout, outputs first; an optimizer that treats every entry alike gets them as they lie, which is the
+same and needs no copy.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import torch
+import torch._dynamo  # with triton, which crashes where TensorFlow is there before it
+
+from regbench.errors import DefinitionError, UnknownNameError
+from regbench.guests.arguments import called_with, momentum_of
+from regbench.guests.layouts import Layout
+from regbench.records import Kind, Part
+
+_OURS = {"apply_to": "all", "rest": None}
+"""Keys of a part that are regbench's: which weights it is for, and the optimizer of the others."""
+
+_SELECTIONS = {"all": tuple(Kind), "kernels": (Kind.MATRIX, Kind.CONVOLUTION), "matrices": (Kind.MATRIX,)}
+
+_ENTRY_BY_ENTRY = {
+    *("ASGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "LBFGS", "NAdam", "RAdam", "RMSprop", "Rprop", "SGD"),
+    *("ADOPT", "AdEMAMix", "Adan", "Lion", "Prodigy", "ScheduleFreeAdamW", "ScheduleFreeSGD", "ScheduleFreeRAdam"),
+}
+"""Optimizers that do not look at the shape of a weight; those of their libraries only."""
+
+_LIBRARIES = ("torch.optim.", "pytorch_optimizer.")
+
+_RATES = ("lr", "lr_1d", "adamw_lr")
+"""Entries of a parameter group that a learning-rate schedule acts on."""
+
+_HESSIAN = "it wants the Hessian, for which the gradient would have to be differentiated again in PyTorch"
+REFUSED = {
+    "SparseAdam": "it takes sparse gradients only, and those here are dense",
+    "SophiaH": _HESSIAN,
+    "AdaHessian": _HESSIAN,
+}
+"""Optimizers of the libraries that cannot be guests, and why."""
+
+
+def make(key: str, part: Part, target: Any) -> TorchGuest:
+    """The guest that a part of a candidate names.
+
+    Args:
+        key: where it stands, for errors.
+        part: with every value chosen.
+        target: the class, where it is of the user's own; else it is found by its name.
+
+    Raises:
+        DefinitionError: there is no such optimizer, or it does not take its arguments.
+    """
+    threads = os.environ.get("TF_NUM_INTRAOP_THREADS", "")
+    if threads.isdecimal() and int(threads):
+        torch.set_num_threads(int(threads))
+    return TorchGuest(key, part, target)
+
+
+class TorchGuest:
+    """An optimizer of PyTorch, for one run.
+
+    With `apply_to` and `rest` in its part it is two of them: `apply_to` says for which weights the optimizer is
+    (`kernels`, `matrices`), `rest` is the part of the one for all others.
+    """
+
+    def __init__(self, key: str, part: Part, target: Any) -> None:
+        """Find its class and check its arguments; nothing is made before the weights are there."""
+        self.part, self._key = part, key
+        own = _OURS | {name: part.arguments[name] for name in _OURS if name in part.arguments}
+        self._apply_to, rest = str(own["apply_to"]), own["rest"]
+        if self._apply_to not in _SELECTIONS:
+            raise UnknownNameError("selection of weights", self._apply_to, _SELECTIONS, where=f"{key}.apply_to")
+        if (rest is None) != (self._apply_to == "all") or not isinstance(rest, Part | None):
+            raise DefinitionError(
+                f"{key}.rest: must be the optimizer of the weights that `apply_to` leaves out. "
+                f"Received: apply_to={self._apply_to!r}, rest={rest!r}"
+            )
+        bare = Part(name=part.name, arguments={k: v for k, v in part.arguments.items() if k not in _OURS})
+        self._main = _Made.of(key, bare, target)
+        self._rest = None if rest is None else _Made.of(f"{key}.rest", rest, None)
+        self.learning_rate: float | None = self._main.learning_rate
+        self.momentum = momentum_of(self._main.arguments, self._main.target)
+        packages = {"torch", self._main.target.__module__.partition(".")[0]}
+        self.versions = {name: found for name in sorted(packages) if (found := _version(name))}
+        self.refuses_decay = ""
+        if _has_two_modes(self._main.target):
+            self.refuses_decay = (
+                "what it evaluates is an average that it keeps apart from the weights that it steps, and a decay would "
+                "act on the latter only; l2 acts through the gradient"
+            )
+
+    def start(self, weights: Sequence[Any], kinds: Sequence[Kind], seed: int) -> None:
+        """See `records.Guest`."""
+        torch.manual_seed(seed)
+        chosen = [kind in _SELECTIONS[self._apply_to] for kind in kinds]
+        self._layouts = [
+            (self._main if is_main else self._rest or self._main).layout(
+                kind, is_flat=self._rest is not None and is_main
+            )
+            for kind, is_main in zip(kinds, chosen, strict=True)
+        ]
+        self._shapes = [torch.from_dlpack(weight).shape for weight in weights]
+        self._dtypes = [torch.from_dlpack(weight).dtype for weight in weights]
+        self._parameters = [torch.nn.Parameter(self._inward(i, one).clone()) for i, one in enumerate(weights)]
+        groups = [
+            [p for p, is_main in zip(self._parameters, chosen, strict=True) if is_main is want]
+            for want in (True, False)
+        ]
+        self._optimizers = [self._main.optimizer(groups[0])]
+        if self._rest is not None and groups[1]:
+            self._optimizers.append(self._rest.optimizer(groups[1]))
+        self._rates = [
+            [{name: group[name] for name in _RATES if name in group} for group in optimizer.param_groups]
+            for optimizer in self._optimizers
+        ]
+        self._factor = 1.0
+
+    def step(
+        self,
+        loss: Any,
+        gradients: Sequence[Any],
+        factor: float,
+        evaluate: Callable[[Sequence[Any]], tuple[Any, Sequence[Any]]],
+        moved: Sequence[Any] | None,
+    ) -> Sequence[Any]:
+        """See `records.Guest`; the closure evaluates anew where the weights have changed since the step began."""
+        if moved is not None:
+            with torch.no_grad():
+                for index, (parameter, weight) in enumerate(zip(self._parameters, moved, strict=True)):
+                    parameter.copy_(self._inward(index, weight))
+        if factor != self._factor:
+            self._schedule(factor)
+        self._take(gradients)
+        versions = [parameter._version for parameter in self._parameters]
+
+        def closure() -> Any:
+            if versions == [parameter._version for parameter in self._parameters]:
+                return torch.from_dlpack(loss)
+            there, of_there = evaluate(self._outward())
+            self._take(of_there)
+            return torch.from_dlpack(there)
+
+        first, *others = self._optimizers
+        first.step(closure)
+        for other in others:
+            other.step()
+        return self._outward()
+
+    def evaluated(self) -> Sequence[Any] | None:
+        """See `records.Guest`: after `eval()`, where the optimizer has it; the training goes on from where it was."""
+        if not self.refuses_decay:
+            return None
+        optimizer: Any = self._optimizers[0]
+        trained = [parameter.detach().clone() for parameter in self._parameters]
+        optimizer.eval()
+        averages = [array.clone() for array in self._outward()]
+        optimizer.train()
+        with torch.no_grad():
+            for parameter, values in zip(self._parameters, trained, strict=True):
+                parameter.copy_(values)
+        return averages
+
+    def _schedule(self, factor: float) -> None:
+        self._factor = factor
+        for optimizer, of_groups in zip(self._optimizers, self._rates, strict=True):
+            for group, rates in zip(optimizer.param_groups, of_groups, strict=True):
+                group.update({name: rate * factor for name, rate in rates.items()})
+
+    def _take(self, gradients: Sequence[Any]) -> None:
+        for index, (parameter, gradient) in enumerate(zip(self._parameters, gradients, strict=True)):
+            parameter.grad = None if gradient is None else self._inward(index, gradient)
+
+    def _inward(self, index: int, array: Any) -> Any:
+        return self._layouts[index].inward(torch.from_dlpack(array))
+
+    def _outward(self) -> list[Any]:
+        arrays = []
+        for index, parameter in enumerate(self._parameters):
+            array = self._layouts[index].outward(parameter.detach(), self._shapes[index])
+            if array is None or array.dtype != self._dtypes[index]:
+                raise DefinitionError(
+                    f"{self._key}: {self.part.name} must leave the shape and the type of a weight as they are. "
+                    f"Received: {tuple(parameter.shape)} of {parameter.dtype}"
+                )
+            arrays.append(array)
+        return arrays
+
+
+@dataclass(frozen=True)
+class _Made:
+    """A class of optimizers with its arguments."""
+
+    key: str
+    name: str
+    target: Any
+    arguments: dict[str, Any]
+
+    @classmethod
+    def of(cls, key: str, part: Part, target: Any) -> _Made:
+        target = _find(key, part.name) if target is None else target
+        inner: dict[str, Any] = {}
+
+        def class_of(inner_key: str, inner_part: Part) -> Any:
+            """An optimizer inside is given as its class; the one around it passes the arguments on."""
+            one = cls.of(inner_key, inner_part, None)
+            inner.update(one.arguments)
+            return one.target
+
+        more: dict[str, Any] = {}
+        for argument in part.arguments.values():
+            if isinstance(argument, Part):
+                more |= _parameters(_find(key, argument.name))
+        arguments = called_with(key, part, target, class_of, given=("params",), more=more)
+        return cls(key, part.name, target, inner | arguments)
+
+    @property
+    def learning_rate(self) -> float | None:
+        """What it was given, or its default."""
+        rate = self.arguments.get("lr", getattr(_parameters(self.target).get("lr"), "default", None))
+        return float(rate) if isinstance(rate, int | float) and not isinstance(rate, bool) else None
+
+    def optimizer(self, parameters: list[Any]) -> torch.optim.Optimizer:
+        """A new one for these parameters.
+
+        Raises:
+            DefinitionError: it refuses them or its arguments.
+        """
+        if not parameters:
+            raise DefinitionError(f"{self.key}: {self.name} must have weights to step. Received: a network without any")
+        try:
+            made: torch.optim.Optimizer = self.target(parameters, **self.arguments)
+        except Exception as error:  # own classes may raise anything
+            reason = " ".join(str(error).split()) or type(error).__name__
+            hint = "" if "2D" not in reason else " (`apply_to` and `rest` give it the kernels alone)"
+            raise DefinitionError(f"{self.key}: {self.name}: {reason}{hint}") from error
+        return made
+
+    def layout(self, kind: Kind, is_flat: bool) -> Layout:
+        """How a weight of this kind is handed over; `is_flat` makes a matrix of a convolution's kernel."""
+        of_library = str(self.target.__module__).startswith(_LIBRARIES)
+        if kind == Kind.OTHER or (of_library and self.target.__name__ in _ENTRY_BY_ENTRY):
+            return Layout(is_turned=False, is_flat=False)
+        return Layout(is_turned=True, is_flat=is_flat and kind == Kind.CONVOLUTION)
+
+
+def _find(key: str, name: str) -> Any:
+    library, _, attribute = name.partition(":")
+    module = importlib.import_module("torch.optim" if library == "torch" else library)
+    known = {
+        one: kind
+        for one, kind in vars(module).items()
+        if isinstance(kind, type)
+        and issubclass(kind, torch.optim.Optimizer)
+        and one not in ("Optimizer", "BaseOptimizer")
+    }
+    if attribute not in known:
+        if hasattr(module, attribute):
+            raise DefinitionError(f"{key}.name: {name} must be a subclass of torch.optim.Optimizer. Received: another")
+        raise UnknownNameError("optimizer", attribute, known, where=f"{key}.name: {library}")
+    if attribute in REFUSED:
+        raise DefinitionError(f"{key}.name: {name} cannot be a guest: {REFUSED[attribute]}. Received: name={name!r}")
+    return known[attribute]
+
+
+def _parameters(target: Any) -> dict[str, Any]:
+    return {
+        name: one
+        for name, one in inspect.signature(target).parameters.items()
+        if name != "params" and one.kind not in (one.VAR_KEYWORD, one.VAR_POSITIONAL)
+    }
+
+
+def _has_two_modes(target: Any) -> bool:
+    """Whether it evaluates other weights than it trains."""
+    return callable(getattr(target, "eval", None)) and callable(getattr(target, "train", None))
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""

@@ -1,0 +1,183 @@
+"""Runs with optimizers of optax: against Keras's, warm against cold, and what is refused."""
+
+import sys
+import types
+
+import keras
+import numpy as np
+import pytest
+
+from regbench import guests
+from regbench.engine import program
+from regbench.errors import DefinitionError, UnknownNameError
+from regbench.records import Outcome, Part
+
+from .runs import DECAYS, LOSS_ROUNDING, furthest, part, trained
+
+KERAS = part("sgd", learning_rate=0.01, momentum=0.9)
+OPTAX = part("optax:sgd", learning_rate=0.01, momentum=0.9)
+
+
+@pytest.fixture
+def train(make_task, make_candidate):
+    return lambda optimizer, *arguments, **named: trained(make_task, make_candidate, optimizer, *arguments, **named)
+
+
+def test_momentum_is_that_of_keras_after_twenty_epochs(train):
+    one, other = (train(optimizer, "quadratic_deep", 20) for optimizer in (KERAS, OPTAX))
+    assert furthest(one, other) < 1e-4
+
+
+@pytest.mark.parametrize("coupling", ["l2", "decoupled_momentum"])  # PyTorch's tests have the others
+def test_decay_acts_as_with_keras(train, coupling):
+    decay = DECAYS[coupling]
+    one, other = (train(optimizer, decay=decay) for optimizer in (KERAS, OPTAX))
+    assert furthest(one, other) < LOSS_ROUNDING
+    assert one.shrinkage == other.shrinkage
+    if decay.strength:
+        assert furthest(train(OPTAX), other) > 10 * LOSS_ROUNDING
+
+
+def test_regularizer_and_wrapper_act_as_with_keras(train):
+    penalty = part("l2", factor=0.01)
+    one, other = (
+        train(part("signed_power", power=0.7, inner_optimizer=optimizer), regularizer=penalty)
+        for optimizer in (KERAS, OPTAX)
+    )
+    assert furthest(one, other) < LOSS_ROUNDING
+
+
+def test_schedule_acts_on_the_rate_and_a_restart_on_the_state(train):
+    one, other = (train(part(name, learning_rate=0.05), "digits_mlp", 5, "cosine_wr") for name in ("sgd", "optax:sgd"))
+    assert furthest(one, other) < LOSS_ROUNDING
+    assert furthest(one, train(part("optax:sgd", learning_rate=0.05), "digits_mlp", 5)) > 10 * LOSS_ROUNDING
+
+
+class ConvertedAdam(keras.optimizers.Adam):
+    """Keras's Adam with its epsilon where Kingma and Ba's first form has it: outside the bias correction."""
+
+    def update_step(self, gradient, variable, learning_rate):
+        epsilon, step = self.epsilon, keras.ops.cast(self.iterations + 1, variable.dtype)
+        self.epsilon = epsilon * keras.ops.sqrt(1 - keras.ops.power(self.beta_2, step))
+        try:
+            super().update_step(gradient, variable, learning_rate)
+        finally:
+            self.epsilon = epsilon
+
+
+def test_adam_differs_by_where_epsilon_stands(train, monkeypatch):
+    module = types.ModuleType("converted")
+    module.ConvertedAdam = ConvertedAdam
+    monkeypatch.setitem(sys.modules, "converted", module)
+    arguments = {"learning_rate": 0.01, "epsilon": 1e-3}
+    converted, plain = (train(part(name, **arguments)) for name in ("converted:ConvertedAdam", "adam"))
+    guest = train(part("optax:adam", learning_rate=0.01, eps=1e-3))
+    assert furthest(converted, guest) < 10 * LOSS_ROUNDING
+    assert furthest(plain, guest) > 1e-3
+
+
+def test_warm_is_cold_and_is_compiled_once(train):
+    pytest.importorskip("optax")
+    from regbench.guests import optax as guests_of_optax
+
+    settings = [part("optax:adam", learning_rate=rate, b1=beta, eps=1e-7) for rate, beta in ((0.01, 0.9), (0.1, 0.5))]
+    program.forget()
+    guests_of_optax._kept.clear()
+    cold = train(settings[0])
+    train(settings[1])
+    assert train(settings[0]).curves == cold.curves
+    (update,) = guests_of_optax._kept.values()
+    assert update._cache_size() == 1
+
+
+def test_schedule_free_is_evaluated_at_its_average_and_goes_on_from_where_it_was(bowl, walk_of):
+    optax = pytest.importorskip("optax.contrib")
+    guest = guests.guest_of(part("optax.contrib:schedule_free_sgd", learning_rate=0.1))
+    weights = walk_of(guest, bowl.__class__("float32"), 5)[-1]
+    state = next(one for one in guest._state if isinstance(one, optax.ScheduleFreeState))
+    averages = [np.asarray(one) for one in guest.evaluated()]
+    # x = (y - (1 - b1) z) / b1
+    for average, y, z in zip(averages, weights, state.z, strict=True):
+        np.testing.assert_allclose(average, (y - 0.1 * np.asarray(z)) / 0.9, rtol=1e-4, atol=1e-6)
+        assert np.max(np.abs(average - y)) > 1e-3
+
+
+def test_run_of_schedule_free_evaluates_other_weights_than_it_trains(train):
+    optimizer = part("optax.contrib:schedule_free_adamw", learning_rate=0.01)
+    longer, shorter = (train(optimizer, "digits_mlp", epochs) for epochs in (3, 2))
+    steps = len(shorter.curves["minibatch_train_losses"])
+    assert longer.curves["minibatch_train_losses"][:steps] == shorter.curves["minibatch_train_losses"]
+    assert shorter.final_weight_norm is not None
+
+
+def test_loss_is_told_to_what_asks_for_it(train):
+    result = train(part("optax:polyak_sgd", max_learning_rate=0.1), "digits_mlp", 3)
+    assert result.outcome == Outcome.COMPLETED
+    assert result.curves["train_losses"][-1] < result.curves["train_losses"][0]
+
+
+def test_divergence_is_an_outcome(train):
+    assert train(part("optax:sgd", learning_rate=1e9), "digits_mlp", 2).outcome == Outcome.DIVERGED
+    assert train(part("optax:sgd", learning_rate=1e38), "digits_mlp", 2).outcome == Outcome.DIVERGED
+
+
+def test_versions_are_on_record(train):
+    assert {"optax", "jax", "tensorflow"} <= train(OPTAX).environment.keys()
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "message"),
+    [
+        (
+            part("optax:adm", learning_rate=0.1),
+            r"optimizer.name: optax: There is no optimizer `adm`. Did you mean `adam`",
+        ),
+        (part("optax:adam", learning_rate=0.1, beta=0.9), r"no argument `beta`. (Did you mean|Known)"),
+        (part("optax:adam"), r"optax:adam needs a value for `learning_rate`"),
+        (
+            part("optax:adamw", learning_rate=0.1, weight_decay=0.1),
+            r"optimizer.weight_decay: decay belongs into \[decay\]",
+        ),
+        (part("optax:apply_updates"), r"needs a value for|must return a GradientTransformation"),
+        (part("optax:sophia", learning_rate=0.1), r"no optimizer|cannot be a guest: it wants the Hessian"),
+        (part("optax:lbfgs"), r"cannot be a guest: it wants to evaluate the loss"),
+        (part("optax.contrib:prodigy", **{"betas.2": 0.9}), r"`betas` must be a tuple with that place"),
+        (part("optax.contrib:prodigy", **{"beta.0": 0.9}), r"no argument `beta`. Did you mean `betas`"),
+    ],
+)
+def test_bad_part_is_one_line(optimizer, message):
+    with pytest.raises((DefinitionError, UnknownNameError), match=message) as caught:
+        guests.guest_of(optimizer)
+    assert "\n" not in str(caught.value)
+
+
+def test_what_acts_after_the_step_is_refused_around_a_guest(train):
+    with pytest.raises(DefinitionError, match="`Lookahead` must not be around optax:sgd: it acts on the weights after"):
+        train(part("lookahead", inner_optimizer=OPTAX))
+
+
+def test_decay_from_outside_is_refused_where_an_average_is_evaluated(train):
+    optimizer = part("optax.contrib:schedule_free_sgd", learning_rate=0.1)
+    with pytest.raises(
+        DefinitionError, match=r"decay.coupling: must be none or l2 with optax.contrib:schedule_free_sgd"
+    ):
+        train(optimizer, decay=DECAYS["decoupled"])
+
+
+def test_schedule_needs_a_rate(train):
+    optimizer = Part(name="optax.contrib:mechanize", arguments={"base_optimizer": OPTAX})
+    with pytest.raises(DefinitionError, match=r"has no learning rate, which the schedule cosine"):
+        train(optimizer, schedule="cosine")
+
+
+def test_missing_extra_is_told_with_its_command(monkeypatch):
+    monkeypatch.setattr(guests, "find_spec", lambda name: None)
+    with pytest.raises(DefinitionError, match=r"need the packages optax and jax: pip install 'regbench\[optax\]'"):
+        guests.check_installed(part("signed_power", power=0.5, inner_optimizer=OPTAX))
+
+
+def test_own_decay_is_switched_off_and_told_once():
+    with pytest.warns(RuntimeWarning, match=r"its own decay, on by default \(weight_decay=0.001\), is off"):
+        guest = guests.guest_of(part("optax:lion", learning_rate=0.1))
+    assert guest._arguments["weight_decay"] == 0
+    guests.guest_of(part("optax:lion", learning_rate=0.2))  # warnings are errors here
