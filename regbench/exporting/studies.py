@@ -26,6 +26,7 @@ from regbench.trees import fields
 from regbench.trees.content import parse, read_bytes
 from regbench.trees.frames import Results
 from regbench.trees.irregularities import NoRunError
+from regbench.trees.run_curves import column_of
 from regbench.trees.run_record import read_metric_curves
 from regbench.tuning import draws, journal
 from regbench.tuning.journal import StoredStudy, StoredTrial
@@ -218,7 +219,7 @@ def _trial(trial: _Trial, metric: str, about_winner: Mapping[str, Any]) -> Store
         "decay_strength": row["decay"],
         "seed": row["seed"],
         "wall_seconds": trial.seconds,
-        f"test_{row['metric']}": row[f"final_test_{row['metric']}"],
+        f"test_{row['metric']}": row[f"final_test_{column_of(row['metric'])}"],
         **about_winner,
         "setting": row["setting"],
         "file": row["file"],

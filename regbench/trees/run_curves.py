@@ -23,6 +23,11 @@ Curve = list[float]
 _ROUNDING = 1e-6  # of means in float32
 
 
+def column_of(metric: str) -> str:
+    """What stands for a metric in the columns of a data frame, where it decides."""
+    return metric if metric in DEEPOBS_METRICS else FURTHER
+
+
 class RunCurves(NamedTuple):
     """The curves of a run by metric, all of one length; those that are not all finite; what is irregular about them."""
 
