@@ -6,6 +6,7 @@ import pandas as pd
 
 from regbench import catalog, datasets
 from regbench.errors import RegbenchError
+from regbench.records import OwnData
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,8 @@ def resolution(problem: str, protocol: str, batch_size: int) -> Resolution | Non
         return None
     if definition.selection is not None:
         return None
-    whole = 0 if rules.every_sample else dataset.test_size // batch_size * batch_size
+    is_whole = rules.every_sample or isinstance(definition.dataset, OwnData)
+    whole = 0 if is_whole else dataset.test_size // batch_size * batch_size
     samples = whole or dataset.test_size  # a test set without a whole batch is evaluated as it is
     return Resolution(samples, "image" if len(dataset.input_shape) == 3 else "sample") if samples else None
 

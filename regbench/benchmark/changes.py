@@ -87,8 +87,9 @@ def _changed(search: Search, theirs: Manifest, data: str | None) -> Iterator[str
         yield "definition of the problem"
     if mine.space_digest != theirs.space_digest:
         yield "definition of the candidate"
-    for name in sorted(mine.sources.keys() | theirs.sources.keys()):
-        if mine.sources.get(name) != theirs.sources.get(name):
+    # One that only one of them names is told by a definition above, or measures what the other did not record.
+    for name in sorted(mine.sources.keys() & theirs.sources.keys()):
+        if mine.sources[name] != theirs.sources[name]:
             yield f"source of {name}"
     if _is_of_other_data(theirs, data):
         yield f"content of the data set {search.task.problem.dataset}"

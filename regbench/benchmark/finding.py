@@ -7,7 +7,7 @@ from regbench.benchmark.data import digest_here
 from regbench.catalog.own_code import UNKNOWN
 from regbench.errors import UnknownNameError
 from regbench.execution import Conditions
-from regbench.records import BUNDLED, OwnData, RunResult, RunSpec
+from regbench.records import BUNDLED, Outcome, OwnData, RunResult, RunSpec
 from regbench.store.bundle import Bundle
 from regbench.store.folder import Folder
 
@@ -100,7 +100,8 @@ class Finder:
     def _if_it_suffices(self, found: RunResult | None, spec: RunSpec) -> RunResult | None:
         if found is None or self._conditions.must_repeat(found):
             return None
-        if any(f"test_{metric}" not in found.metrics for metric in spec.problem.further_metrics):
+        there = found.metrics.keys() | ({"test_accuracy"} if "test_accuracies" in found.curves else set())
+        if found.outcome != Outcome.FAILED and any(f"test_{name}" not in there for name in spec.problem.recorded):
             return None  # what is recorded of a run is no part of its identity
         # What cannot change a curve may have changed since: the metric by which a run is scored, say.
         return found.model_copy(update={"spec": spec})

@@ -15,6 +15,7 @@ DATASET = Dataset(
     validation_size=1,
     preprocessing="none",
     augmentation="none",
+    target_shape=(0,),
 )
 
 

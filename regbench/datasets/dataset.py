@@ -67,7 +67,8 @@ class Dataset:
         folder: of the files, below the data folder; empty where the data are generated or come with a library, or all
             lie in the one folder that `files` names.
         files: the files in the order in which they are read.
-        target_shape: of one target: () for a class or a number, (k,) for several numbers, (length,) for tokens.
+        target_shape: of one target: () for a class or a number, (k,) for several numbers, (length,) for tokens,
+            (0,) where there are none.
         train_files: over how many files of equal length the training samples are spread.
         class_names: what the classes of the user's own data are called there; empty where they are not named.
     """

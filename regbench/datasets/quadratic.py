@@ -17,6 +17,7 @@ DATASET = Dataset(
     validation_size=1_000,
     preprocessing="none",
     augmentation="none",
+    target_shape=(0,),
 )
 
 

@@ -23,6 +23,7 @@ DATASET = Dataset(
     validation_size=_SIZE,
     preprocessing="none",
     augmentation="none",
+    target_shape=(0,),
 )
 
 

@@ -252,7 +252,7 @@ def program_key(spec: RunSpec, splits: Splits, regularizer: Regularizer) -> str:
     return _canonical(
         identity
         | ({"code": code} if code else {})
-        | ({"metrics": spec.problem.further_metrics} if spec.problem.further_metrics else {})
+        | ({"metrics": spec.problem.recorded} if spec.problem.recorded else {})
         | {
             "data": splits.digest,
             "regularizer": spec.regularizer and constants(spec.regularizer, regularizer),

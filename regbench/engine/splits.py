@@ -50,6 +50,7 @@ class Splits:
         valid: those to choose by; None where the protocol holds out no validation split.
         test: those to report.
         digest: of the data as they were read.
+        is_own: they are data of the user's own.
         drawn: of the positions of the samples that the seed of the run drew; empty where it draws none.
     """
 
@@ -58,6 +59,7 @@ class Splits:
     test: Samples
     digest: str
     drawn: str = ""
+    is_own: bool = False
 
 
 def dataset_of(problem: Problem) -> Dataset:
@@ -168,16 +170,17 @@ def _selected(
 @lru_cache(maxsize=2)
 def _load(name: str | OwnData, validation: bool, data_dir: Path | None, stamp: object) -> Splits:
     del stamp  # tells one state of the files from another
-    dataset, raw = datasets.get(name), datasets.load(name, data_dir)
+    dataset, raw, is_own = datasets.get(name), datasets.load(name, data_dir), isinstance(name, OwnData)
     starts = range(0, len(raw.train_inputs), len(raw.train_inputs) // dataset.train_files)
     train = Samples(raw.train_inputs, raw.train_targets, tuple(starts), raw.train_weights)
     test = Samples(raw.test_inputs, raw.test_targets)
     if not validation:
-        return Splits(train, None, test, raw.digest)
+        return Splits(train, None, test, raw.digest, is_own=is_own)
     if raw.validation_inputs is not None and raw.validation_targets is not None:
-        return Splits(train, Samples(raw.validation_inputs, raw.validation_targets), test, raw.digest)
+        valid = Samples(raw.validation_inputs, raw.validation_targets)
+        return Splits(train, valid, test, raw.digest, is_own=is_own)
     valid, train = _split_off(train, dataset.validation_size)
-    return Splits(train, valid, test, raw.digest)
+    return Splits(train, valid, test, raw.digest, is_own=is_own)
 
 
 def _split_off(samples: Samples, count: int) -> tuple[Samples, Samples]:
@@ -269,11 +272,12 @@ def evaluated(splits: Splits, protocol: Protocol, batch_size: int, first_epoch: 
     """The samples behind each curve: `train`, `valid` (where there is one) and `test`.
 
     The training loss is evaluated on as many training samples as the test set has, the first ones of the first epoch;
-    incomplete batches are dropped unless the protocol evaluates every sample, or a split has no whole batch.
+    incomplete batches are dropped unless the protocol evaluates every sample, a split has no whole batch, or the data
+    are the user's own: theirs may lie class by class, and the last one would be dropped.
     """
 
     def whole_batches(count: int) -> int:
-        is_whole = protocol.every_sample or count < batch_size
+        is_whole = protocol.every_sample or splits.is_own or count < batch_size
         return count if is_whole else count // batch_size * batch_size
 
     train_positions = first_epoch.reshape(-1)[: min(whole_batches(len(splits.test)), len(splits.train))]

@@ -79,7 +79,8 @@ def is_share(metric: str) -> bool:
 
 def facts_of(metric: str) -> MetricFacts | None:
     """What is known of a metric, named with or without its split; None for one of the user's own."""
-    return METRICS.get(metric) or METRICS.get(metric.partition("_")[2])
+    split, _, name = metric.partition("_")
+    return METRICS.get(metric) or (METRICS.get(name) if split in ("train", "valid", "test") else None)
 
 
 def goal_of(metric: str) -> Goal:

@@ -87,6 +87,11 @@ class Problem(Record):
         return self.task in ("classes", "tokens")
 
     @property
+    def recorded(self) -> tuple[str, ...]:
+        """What a run must hold besides what its identity says: it may have been made when less was asked for."""
+        return (*self.further_metrics, *(("accuracy",) if self.task == "own" and self.has_accuracy else ()))
+
+    @property
     def further_metrics(self) -> tuple[str, ...]:
         """What is recorded besides loss and accuracy, each once."""
         return tuple(name for name in dict.fromkeys((self.metric, *self.metrics)) if name not in DEEPOBS_METRICS)

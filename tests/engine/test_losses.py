@@ -10,12 +10,13 @@ import tensorflow as tf
 
 from regbench import catalog, datasets
 from regbench.benchmark.tasks import Task
+from regbench.catalog.bounds import contradictions
 from regbench.datasets import registry
 from regbench.datasets.dataset import RawData
 from regbench.engine import losses, metrics, splits
 from regbench.engine.run import run
 from regbench.errors import DefinitionError
-from regbench.records import LOSSES, METRICS, Outcome, Problem, Protocol
+from regbench.records import LOSSES, METRICS, Outcome, Problem, Protocol, facts_of
 
 GENERATOR = np.random.default_rng(0)
 CLASSES = GENERATOR.integers(0, 4, 24).astype(np.int32)
@@ -44,6 +45,15 @@ BESIDE_KERAS = {
         np.eye(4, dtype=np.float32)[CLASSES] * 0.9 + 0.025,
         LOGITS,
         of_keras(lambda y, x: keras.losses.categorical_crossentropy(y, x, from_logits=True)),
+    ),
+    "smoothed_crossentropy": (
+        CLASSES,
+        LOGITS,
+        of_keras(
+            lambda y, x: keras.losses.categorical_crossentropy(
+                tf.one_hot(y, 4), x, from_logits=True, label_smoothing=losses.SMOOTHING
+            )
+        ),
     ),
     "binary_crossentropy": (
         (NUMBERS > 0).astype(np.float32),
@@ -339,3 +349,42 @@ def test_metrics_change_no_digest():
 def test_every_metric_has_a_task():
     for name, facts in METRICS.items():
         assert facts.tasks, name
+
+
+@pytest.mark.parametrize(
+    ("dataset", "loss", "has"),
+    [
+        ("digits", "mean_squared_error", "10 classes"),
+        ("digits", "binary_crossentropy", "10 classes"),
+        ("digits", "token_crossentropy", "10 classes"),
+        ("diabetes", "sparse_categorical_crossentropy", "numbers"),
+        ("diabetes", "categorical_crossentropy", "numbers"),
+        ("markov_text", "sparse_categorical_crossentropy", "tokens of 32 kinds"),
+        ("markov_text", "huber", "tokens of 32 kinds"),
+        ("quadratic", "mean_squared_error", "no targets"),
+        ("quadratic", "my_module:my_loss", "no targets"),
+    ],
+)
+def test_losses_must_fit_the_targets(dataset, loss, has):
+    made = definition(dataset=dataset, loss=loss)
+    with pytest.raises(DefinitionError, match=rf"`loss` must fit the data set `{dataset}`, which has {has}\."):
+        Task.of(made, "sgd")
+
+
+def test_class_weights_need_classes():
+    with pytest.raises(DefinitionError, match="`class_weights` must be none where there are no classes by number"):
+        Task.of(definition(dataset="diabetes", loss="huber", class_weights="balanced"), "sgd")
+
+
+def test_own_metrics_are_no_built_in_ones():
+    assert facts_of("mine:neg_loss") is facts_of("mine:top5_accuracy") is None
+    assert facts_of("valid_accuracy") is facts_of("accuracy") is METRICS["accuracy"]
+    own = definition(metric="mine:neg_loss", goal="maximize")
+    assert contradictions(own) == []
+
+
+def test_accuracy_of_an_own_loss_is_asked_of_runs_on_record():
+    plain = definition(loss="mine:loss")
+    asked = definition(loss="mine:loss", metric="accuracy")
+    assert (plain.recorded, asked.recorded) == ((), ("accuracy",))
+    assert definition(metrics=["f1"]).recorded == ("f1",)

@@ -12,7 +12,7 @@ from regbench.datasets.dataset import RawData
 from regbench.engine import splits
 from regbench.engine.splits import Batches, Samples, Splits, dataset_of, evaluated, load_splits
 from regbench.errors import DataError, DefinitionError
-from regbench.records import Selection
+from regbench.records import Arrays, Selection
 
 DEEPOBS, DEEPOBS_1_1, STRICT = (catalog.protocol(name) for name in ("deepobs", "deepobs-1.1", "strict"))
 
@@ -242,6 +242,19 @@ def test_epoch_passes_over_few_samples_as_often_as_it_is_told():
     np.testing.assert_array_equal(often.train.inputs, np.repeat(once.train.inputs, 3, axis=0))
     np.testing.assert_array_equal(often.train.targets, np.repeat(once.train.targets, 3))
     np.testing.assert_array_equal(often.test.inputs, once.test.inputs)
+
+
+def test_own_data_are_evaluated_to_the_last_sample(tmp_path, monkeypatch):
+    # Class by class, as folders of images are: without the last, incomplete batch the last class would be missing.
+    for split, size in (("train", 60), ("valid", 20), ("test", 20)):
+        np.save(tmp_path / f"x_{split}.npy", np.arange(2.0 * size, dtype=np.float32).reshape(size, 2))
+        np.save(tmp_path / f"y_{split}.npy", np.repeat([0, 1], [size * 4 // 5, size // 5]))
+    loaded = load_splits(Arrays(name="arrays", path=str(tmp_path)), DEEPOBS, None)
+    chosen = evaluated(loaded, DEEPOBS, 16, np.arange(48).reshape(3, 16))
+    assert {split: np.bincount(samples.targets).tolist() for split, samples in chosen.items() if split != "train"} == {
+        "valid": [16, 4],
+        "test": [16, 4],
+    }
 
 
 def test_passes_in_turn_give_full_batches_of_all_samples():
