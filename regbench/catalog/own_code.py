@@ -102,7 +102,9 @@ def resolve(key: str, name: str) -> Any:
     Raises:
         DefinitionError: it cannot be imported, or is neither a class nor a function.
     """
-    module, _, attribute = name.partition(":")
+    module, colon, attribute = name.partition(":")
+    if not colon:
+        raise DefinitionError(f"{key}: must be library:name or module:name. Received: {name!r}")
     try:
         found = getattr(importlib.import_module(module), attribute)
     except Exception as error:  # own modules may raise anything

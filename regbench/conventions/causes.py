@@ -121,8 +121,8 @@ CAUSES = (
     Cause(
         ("muon",),
         (_TORCH, (*_KERAS, *_OPTAX)),
-        "PyTorch's scale is the root of max(1, rows / columns) of (outputs, inputs), optax's and Keras's of (inputs, "
-        "outputs); and PyTorch orthogonalizes in bfloat16",
+        "PyTorch's original scale and optax's are the root of max(1, outputs / inputs), Keras's is rms_rate times the "
+        "root of the larger of the two, or none; and PyTorch orthogonalizes in bfloat16",
         "torch/optim/_muon.py, optax/contrib/_muon.py",
     ),
 )

@@ -69,7 +69,7 @@ PORTS = (
         "kernel (inputs, outputs)",
         "weight (outputs, inputs)",
         "kernel (inputs, outputs)",
-        "transpose: the scale of PyTorch's `original` is that of outputs / inputs, optax's of inputs / outputs",
+        "transpose; the scale of PyTorch's `original` is then optax's, the root of max(1, outputs / inputs)",
     ),
     Port(
         "Prodigy", "", "d_coef, bias_correction (off)", "estim_lr_coef (correction always on)", "bias_correction=True"

@@ -104,7 +104,9 @@ def _is_decay(name: str, default: Any) -> bool:
     is_number = default in (None, inspect.Parameter.empty) or (
         isinstance(default, int | float) and not isinstance(default, bool)
     )
-    return is_number and (name in ("adamw_wd", "wd") or ("weight_decay" in name and "mask" not in name))
+    return is_number and (
+        name in ("adamw_wd", "wd", "lambd", "lambda_2", "extra_l2") or ("weight_decay" in name and "mask" not in name)
+    )
 
 
 def momentum_of(arguments: Mapping[str, Any], target: Callable[..., Any]) -> float:

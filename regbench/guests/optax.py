@@ -59,7 +59,9 @@ class OptaxGuest:
         self._arguments = {k: float(v) if k in _RATES and type(v) is int else v for k, v in arguments.items()}
         signature = inspect.signature(self._target)
         self._values = {name: one.default for name, one in signature.parameters.items()} | self._arguments
-        rates = [name for name in _RATES if _is_float(self._values.get(name))]
+        # One of an optimizer inside is a constant there, so that a schedule would act on a part of it only.
+        has_inner = any(isinstance(value, Part) for value in part.arguments.values())
+        rates = [] if has_inner else [name for name in _RATES if _is_float(self._values.get(name))]
         self._rates = {name: float(self._values[name]) for name in rates}
         self.learning_rate: float | None = self._rates[rates[0]] if rates else None
         self.momentum = momentum_of(self._arguments, self._target)

@@ -102,12 +102,18 @@ def test_schedule_free_is_evaluated_at_its_average_and_goes_on_from_where_it_was
         assert np.max(np.abs(average - y)) > 1e-3
 
 
-def test_run_of_schedule_free_evaluates_other_weights_than_it_trains(train):
+def test_run_of_schedule_free_evaluates_other_weights_than_it_trains(train, monkeypatch):
     optimizer = part("optax.contrib:schedule_free_adamw", learning_rate=0.01)
     longer, shorter = (train(optimizer, "digits_mlp", epochs) for epochs in (3, 2))
     steps = len(shorter.curves["minibatch_train_losses"])
     assert longer.curves["minibatch_train_losses"][:steps] == shorter.curves["minibatch_train_losses"]
-    assert shorter.final_weight_norm is not None
+    from regbench.guests.optax import OptaxGuest
+
+    monkeypatch.setattr(OptaxGuest, "evaluated", lambda guest: None)
+    stepped = train(optimizer, "digits_mlp", 2)
+    assert stepped.curves["minibatch_train_losses"] == shorter.curves["minibatch_train_losses"]
+    assert stepped.curves["test_losses"][0] == shorter.curves["test_losses"][0]
+    assert stepped.curves["test_losses"][1:] != shorter.curves["test_losses"][1:]
 
 
 def test_loss_is_told_to_what_asks_for_it(train):
@@ -164,10 +170,21 @@ def test_decay_from_outside_is_refused_where_an_average_is_evaluated(train):
         train(optimizer, decay=DECAYS["decoupled"])
 
 
-def test_schedule_needs_a_rate(train):
-    optimizer = Part(name="optax.contrib:mechanize", arguments={"base_optimizer": OPTAX})
+@pytest.mark.parametrize("outer", [{"name": "optax.contrib:mechanize"}, {"name": "optax.contrib:schedule_free"}])
+def test_schedule_needs_a_rate_that_it_can_change(train, outer):
+    # That of an optimizer inside is a constant in its closure.
+    rate = {"learning_rate": 0.01} if outer["name"].endswith("schedule_free") else {}
+    optimizer = Part(**outer, arguments={"base_optimizer": OPTAX, **rate})
     with pytest.raises(DefinitionError, match=r"has no learning rate, which the schedule cosine"):
         train(optimizer, schedule="cosine")
+
+
+def test_name_without_a_library_is_told_as_such():
+    inner = Part(name="optax.contrib:schedule_free", arguments={"base_optimizer": part("sgd"), "learning_rate": 0.1})
+    with pytest.raises(
+        DefinitionError, match=r"base_optimizer.name: must be library:name or module:name. Received: 'sgd'"
+    ):
+        guests.guest_of(inner)
 
 
 def test_missing_extra_is_told_with_its_command(monkeypatch):
