@@ -96,8 +96,8 @@ def candidate(name: str) -> Candidate:
     """Read one candidate; errors as for `problem`.
 
     `base+part+...` is the candidate `base` with a regularizer of `REGULARIZERS`, a decay coupling, or both in place of
-    its own: `momentum+orthogonal+decoupled`. What they add is searched. There is one order, so that a combination has
-    one name.
+    its own: `momentum+orthogonal+decoupled`. What they add is searched. The two may be in any order; the name
+    of the combination has the regularizer first.
     """
     return _combined(name, _find("search_spaces", "candidate", name.partition("+")[0]))
 
@@ -114,12 +114,14 @@ def is_bundled(definition: Problem | Candidate) -> bool:
 def _combined(name: str, path: Path) -> Candidate:
     record = read_candidate(path)
     _, *parts = name.split("+")
+    # The regularizer first, so that a combination has one name.
+    parts.sort(key=lambda part: part not in REGULARIZERS)
     for part in parts:
         record = _with_part(record, part)
     is_coupling = [part not in REGULARIZERS for part in parts]
     if is_coupling not in ([], [False], [True], [False, True]):
         raise DefinitionError(
-            f"A combination must be a candidate, then at most one regularizer, then at most one decay coupling. "
+            f"A combination must be a candidate with at most one regularizer and at most one decay coupling. "
             f"Received: {name!r}"
         )
     return record
