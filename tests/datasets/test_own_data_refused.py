@@ -131,6 +131,11 @@ REFUSED: dict[str, tuple[str, dict[str, File], list[str]]] = {
         ["two columns", "size;kind", "`separator`"],
     ),
     "ragged rows": (SHOP, {"shop.csv": table(*ROWS, "1,2,3,4,5,6")}, ["shop.csv", "line 62"]),
+    "more values than names": (
+        SHOP,
+        {"shop.csv": table(*(f"{row},9" for row in ROWS))},
+        ["shop.csv: line 2: must have as many values", "names of columns"],
+    ),
     "binary table": (SHOP, {"shop.csv": b"a,b\n\xff\xfe\x00,1\n"}, ["shop.csv: must be a table", "UTF-8"]),
     "no Parquet": (SHOP.replace(".csv", ".parquet"), {"shop.parquet": "size\n1\n"}, ["must be a Parquet file"]),
     "few groups": (shop('group = "kind"'), {"shop.csv": table(*ROWS)}, ["at least 3 groups", "2"]),

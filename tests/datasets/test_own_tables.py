@@ -1,6 +1,7 @@
 """Tables of one's own: how columns become inputs and targets, and how rows are divided."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,14 @@ def test_numbers_are_standardised_and_text_is_told_apart_by_what_trains(
 
 def test_parquet_and_csv_are_the_same_data(table: Callable[..., Table]) -> None:
     assert datasets.load(table()).digest == datasets.load(table(".parquet")).digest
+
+
+def test_separator_at_the_end_of_every_row_shifts_no_column(table: Callable[..., Table]) -> None:
+    mine = table()
+    before, path = datasets.load(mine).digest, Path(mine.path)
+    head, *rows = path.read_text().splitlines()
+    path.write_text("\n".join([head, *(f"{row}," for row in rows)]))
+    assert datasets.load(mine).digest == before
 
 
 def test_numbers_to_learn_are_kept_or_standardised(table: Callable[..., Table], frame: pd.DataFrame) -> None:

@@ -75,13 +75,16 @@ def read_frame(path: Path, separator: str = ",") -> pd.DataFrame:
     """The table as pandas reads it.
 
     Raises:
-        DataError: it cannot be read, has no rows, or one column only.
+        DataError: it cannot be read, has no rows, one column only, or more values than names.
     """
     import pandas as pd
 
     is_parquet = path.suffix.lower() in PARQUET
     try:
-        frame = pd.read_parquet(path) if is_parquet else pd.read_csv(path, sep=separator, skipinitialspace=True)
+        frame = pd.read_parquet(path) if is_parquet else _read_csv(path, separator)
+    except pd.errors.ParserWarning as warning:  # the first row has more values than names; of later ones pandas tells
+        must = "line 2: must have as many values as there are names of columns"
+        raise DataError(f"{path}: {must}. Received: more") from warning
     except OSError as error:
         raise DataError(f"{path}: must be readable. Received: {error.strerror or _line(error)}") from error
     except (ValueError, RecursionError) as error:  # of pandas, pyarrow and codecs
@@ -98,6 +101,15 @@ def read_frame(path: Path, separator: str = ",") -> pd.DataFrame:
         twice = frame.columns[frame.columns.duplicated()][0]
         raise DataError(f"{path}: must have columns of different names. Received: {twice!r} twice")
     return frame
+
+
+def _read_csv(path: Path, separator: str) -> pd.DataFrame:
+    """Without names of rows, for which pandas else takes the first values of rows that end with the separator."""
+    import pandas as pd
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)
+        return pd.read_csv(path, sep=separator, skipinitialspace=True, index_col=False)
 
 
 def is_text(column: pd.Series[Any]) -> bool:
