@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import regbench
 from regbench import datasets
 from regbench.datasets import RawData
 from regbench.records import Arrays, Book, Function, Images
@@ -78,6 +79,18 @@ def test_shape_and_type_of_arrays_say_what_they_are(
         *(shape, classes, target_shape),
         preprocessing,
     )
+
+
+@pytest.mark.parametrize("loss", ["categorical_crossentropy", "binary_crossentropy"])
+@pytest.mark.parametrize("kind", ["i8", "u1", "?", "f8"])
+def test_several_answers_of_a_sample_are_numbers_where_the_loss_takes_probabilities(loss: str, kind: str) -> None:
+    targets = np.eye(3)[np.arange(30) % 3]
+    given = {"x_train": GIVEN["x_train"][:30], "x_test": GIVEN["x_test"]}
+    data = given | {"y_train": targets.astype(kind), "y_test": targets[:9].astype(kind)}
+    mine = regbench.problem_on("mine", data, "mlp", loss=loss, metric="loss").dataset
+    found = datasets.load(mine)
+    np.testing.assert_array_equal(found.test_targets, targets[:9])
+    assert (found.test_targets.dtype, datasets.get(mine).classes) == (np.float32, 0)
 
 
 @pytest.fixture

@@ -168,6 +168,11 @@ REFUSED: dict[str, tuple[str, dict[str, File], list[str]]] = {
         {"two.npz": changed("x_train", X.astype(float) * 1e300)},
         ["x_train as float32: must be finite"],
     ),
+    "target too large for float32": (
+        TWO.replace(" }", ', targets = "numbers" }'),
+        {"two.npz": {name: array * 1e300 if name[0] == "y" else array for name, array in ARRAYS.items()}},
+        ["y_train as float32: must be finite"],
+    ),
     "new class in test": (TWO, {"two.npz": changed("y_test", Y[:20] + 1)}, ["y_test", "that training has", "2"]),
     "class lacks in test": (TWO, {"two.npz": changed("y_test", Y[:20] * 0)}, ["y_test: must hold every class", "1"]),
     "array is missing": (TWO, {"two.npz": {"x_train": X, "y_train": Y}}, ["x_test", "Received: x_train, y_train"]),
