@@ -138,6 +138,11 @@ REFUSED: dict[str, tuple[str, dict[str, File], list[str]]] = {
     ),
     "binary table": (SHOP, {"shop.csv": b"a,b\n\xff\xfe\x00,1\n"}, ["shop.csv: must be a table", "UTF-8"]),
     "no Parquet": (SHOP.replace(".csv", ".parquet"), {"shop.parquet": "size\n1\n"}, ["must be a Parquet file"]),
+    "a part without groups": (
+        shop('group = "level", test_fraction = 0.5, valid_fraction = 0.4'),
+        {"shop.csv": table(*(row for row in ROWS if ",3," not in row))},
+        ["shop.csv: must hold enough to divide", "3 groups", "none is in 'train'"],
+    ),
     "few groups": (shop('group = "kind"'), {"shop.csv": table(*ROWS)}, ["at least 3 groups", "2"]),
     "no times": (
         shop('time = "kind"'),
