@@ -107,6 +107,16 @@ REFUSED: dict[str, tuple[str, dict[str, File], list[str]]] = {
     "missing values": (SHOP, {"shop.csv": table(*ROWS, ",a,,yes", ",b,1,no")}, ["`size` 2, `level` 1", "median"]),
     "missing target": (SHOP, {"shop.csv": table(*ROWS, "1,a,1,")}, ["target `bought`", "1 missing", "row 60"]),
     "infinite number": (SHOP, {"shop.csv": table(*ROWS, "inf,a,1,yes")}, ["`size`: must be finite", "row 60"]),
+    "infinities that cancel": (
+        SHOP,
+        {"shop.csv": table(*ROWS, "inf,a,1,yes", "-inf,a,1,no")},
+        ["`size`: must be finite", "2 infinite", "first in row 60"],
+    ),
+    "number too large for float32": (
+        SHOP,
+        {"shop.csv": table(*ROWS, "1e308,a,1,yes", "1e308,a,1,yes")},
+        ["`size`: must be finite", "2 infinite or beyond 3.4e38, the first in row 60"],
+    ),
     "classes of fractions": (
         SHOP.replace("bought", "size"),
         {"shop.csv": table("0.5,a,1,yes", *ROWS)},
