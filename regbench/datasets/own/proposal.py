@@ -151,10 +151,14 @@ def _separator(path: Path) -> str:
 
 
 def _cannot_be_read(column: pd.Series[Any]) -> bool:
-    """Whether a column is one of dates, or of too many texts."""
+    """Whether a column is one of dates, times or lists, or of too many texts."""
     from regbench.datasets.own import table
 
-    return _dates(column) is not None or (table.is_text(column) and column.nunique() > table.MOST_VALUES)
+    return (
+        bool(table.odd(column))
+        or _dates(column) is not None
+        or (table.is_text(column) and column.nunique() > table.MOST_VALUES)
+    )
 
 
 def _dates(column: pd.Series[Any]) -> pd.Series[Any] | None:
@@ -163,8 +167,8 @@ def _dates(column: pd.Series[Any]) -> pd.Series[Any] | None:
 
     from regbench.datasets.own import table
 
-    if pd.api.types.is_datetime64_any_dtype(column.dtype):
-        return column
+    if table.odd(column) == "dates":
+        return pd.to_datetime(column, utc=True)
     if not table.is_text(column) or column.dtype == bool or column.nunique() <= MOST_KINDS:
         return None
     found = pd.to_datetime(column.dropna(), errors="coerce", format="ISO8601", utc=True)
@@ -176,6 +180,8 @@ def _described(column: pd.Series[Any]) -> str:
 
     missing = int(column.isna().sum())
     lacks = f", {missing} missing" if missing else ""
+    if (came := table.odd(column)) in ("times", "lists"):
+        return came + lacks
     dates = _dates(column)
     if dates is not None:
         return f"dates: {dates.min():%Y-%m-%d} to {dates.max():%Y-%m-%d}{lacks}"
