@@ -1,7 +1,9 @@
 """Bad data of one's own, through the command line: one line that names file, key or column; nothing is written."""
 
 import json
+import struct
 import sys
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -62,6 +64,14 @@ def function(body: str) -> dict[str, Any]:
 
 def image(mode: str, **others: Any) -> Callable[[Path], None]:
     return lambda path: Image.new(mode, (8, 8)).save(path, **others)
+
+
+def deep_png(kind: int) -> bytes:
+    """An image of 8 x 8, 16 bits a channel; `kind` is 2 for colour, 6 for colour and transparency."""
+    row = bytes(1 + 8 * {2: 3, 6: 4}[kind] * 2)
+    chunks = (b"IHDR" + struct.pack(">IIBBBBB", 8, 8, 16, kind, 0, 0, 0), b"IDAT" + zlib.compress(row * 8), b"IEND")
+    packed = [struct.pack(">I", len(one) - 4) + one + struct.pack(">I", zlib.crc32(one)) for one in chunks]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(packed)
 
 
 SHOP = '{ name = "table", path = "../shop.csv", target = "bought" }'
@@ -207,6 +217,12 @@ REFUSED: dict[str, tuple[str, dict[str, File], list[str]]] = {
     "no image": (FOLDER, photos(**{"photos/ant/9.png": "text"}), ["photos/ant/9.png: must be an image"]),
     "cut image": (FOLDER, photos(**{"photos/ant/9.png": b"\x89PNG\r\n\x1a\n"}), ["photos/ant/9.png: must be an image"]),
     "16 bits": (FOLDER, photos(**{"photos/ant/9.png": image("I;16")}), ["photos/ant/9.png", "8 bits", "I;16"]),
+    "16 bits in colour": (
+        FOLDER,
+        photos(**{"photos/ant/9.png": deep_png(2)}),
+        ["photos/ant/9.png: must have 8 bits a channel", "16"],
+    ),
+    "16 bits with transparency": (FOLDER, photos(**{"photos/ant/9.png": deep_png(6)}), ["must have 8 bits", "16"]),
     "CMYK": (FOLDER, photos(**{"photos/ant/9.jpg": image("CMYK")}), ["photos/ant/9.jpg", "8 bits", "CMYK"]),
     "folder without images": (FOLDER, photos(**{"photos/cow/notes.txt": "x"}), ["photos/cow", "at least one image"]),
     "one class of images": (

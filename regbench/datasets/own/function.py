@@ -99,7 +99,9 @@ def _pair(data: Any, where: str) -> tuple[np.ndarray, np.ndarray]:
         try:
             return join(inputs), join(targets)
         except ValueError as error:
-            raise DataError(f"{where}: must hold samples of equal shape, or batches. Received: {_line(error)}") from error
+            raise DataError(
+                f"{where}: must hold samples of equal shape, or batches. Received: {_line(error)}"
+            ) from error
     if hasattr(data, "with_format") and hasattr(data, "column_names"):
         columns = list(data.column_names)
         target = next((name for name in _LABELS if name in columns), None)
