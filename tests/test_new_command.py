@@ -113,6 +113,17 @@ def test_file_says_what_was_found(name: str, capfd: pytest.CaptureFixture[str]) 
     assert catalog.problem(name).name == name
 
 
+def test_names_that_look_like_lines_of_the_file_are_kept(capfd: pytest.CaptureFixture[str]) -> None:
+    frame = pd.read_csv("houses.csv").rename(columns={"size": "size, test_fraction", "day": "day, split_seed\n[x]"})
+    frame["sold"] = frame["sold"].replace({"no": "no\nbatch_size = 3", "yes": "yes\x1b"})
+    frame.to_parquet("odd.parquet")
+    assert regbench("new problem odd --data odd.parquet --target sold", capfd)[0] == 0
+    mine = catalog.problem("odd").dataset
+    assert isinstance(mine, Table)
+    assert mine.drop == ("day, split_seed\n[x]",)
+    assert Path("testproblems/odd.toml").read_text().count("\n# split_seed = 0\n") == 1
+
+
 def test_columns_are_told(capfd: pytest.CaptureFixture[str]) -> None:
     assert regbench("new problem lots --data lots.parquet --target sold", capfd)[0] == 0
     text = Path("testproblems/lots.toml").read_text()

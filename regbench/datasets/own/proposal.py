@@ -91,8 +91,8 @@ def to_toml(proposal: Proposal, name: str, folder: Path) -> str:
     sizes = f"{dataset.train_size} samples train, {dataset.validation_size} validate, {dataset.test_size} test"
     lines = [
         f"# {name}: written by `regbench new problem`. Every key: regbench's docs/own-data.md, testproblems/README.md.",
-        f"# Found in {own}: {sizes}; inputs of shape {dataset.input_shape}.",
-        *(f"#   {line}" for line in proposal.found),
+        f"# Found in {_in_a_line(str(own))}: {sizes}; inputs of shape {dataset.input_shape}.",
+        *(f"#   {_in_a_line(line)}" for line in proposal.found),
         "",
         f"summary    = {json.dumps(f'{_learnt(own, dataset)} from {own}', ensure_ascii=False)}",
         'source     = "own data"',
@@ -135,7 +135,7 @@ def _table(path: Path, target: str | None) -> Proposal:
     marks = {learnt: "  <- target", **dict.fromkeys(dropped, "  (dropped)")}
     width = max(map(len, frame.columns))
     found = [f"{name:<{width}}  {_described(frame[name])}{marks.get(name, '')}" for name in frame.columns]
-    return Proposal(own, tuple(" ".join(line.splitlines()) for line in found))
+    return Proposal(own, tuple(found))
 
 
 def _separator(path: Path) -> str:
@@ -246,14 +246,21 @@ def _dataset(own: OwnData, dataset: Dataset, folder: Path) -> list[str]:
         "path": "  # relative to this file",
         "missing": "  # of the training samples",
         "scale_target": "  # errors are in standard deviations of the target",
-        "target": f"  # classes: {', '.join(dataset.class_names[:_SHOWN])}" if dataset.class_names else "  # numbers",
+        "target": f"  # classes: {_in_a_line(', '.join(dataset.class_names[:_SHOWN]))}"
+        if dataset.class_names
+        else "  # numbers",
     }
     lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}{comments.get(key, '')}" for key, value in table.items()]
     if isinstance(own, Function):
         return [*lines, "# further keys are arguments of the function"]
     if isinstance(own, Images | Table):
-        lines.append(f"# valid_fraction = {own.valid_fraction}, test_fraction = {own.test_fraction}, split_seed = 0")
-    return [line.replace(", test_f", "\n# test_f").replace(", split_s", "\n# split_s") for line in lines]
+        lines += [f"# {key} = {getattr(own, key)}" for key in ("valid_fraction", "test_fraction", "split_seed")]
+    return lines
+
+
+def _in_a_line(text: str) -> str:
+    """As a comment may hold it."""
+    return "".join(one if one.isprintable() else " " for one in text)
 
 
 def _model(dataset: Dataset) -> list[str]:
