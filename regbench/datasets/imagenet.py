@@ -50,9 +50,9 @@ def read(dataset: Dataset, folder: Path) -> RawData:
     Of each image, scaled (bilinear, as TensorFlow 1) so that its shorter side is 256, the middle is kept. Departure:
     colours are rounded to 1/255 after that, JPEG files are decoded by Pillow, whose rounding differs.
 
-    Training images of folders come in an order that is drawn once, always the same, as TensorFlow's script shuffles those
-    of records: the first ones are held out for validation, and must not be all of a few classes. Of fewer images than
-    five times the validation split a fifth is held out, as validation arrays; also where a protocol needs none.
+    Training images of folders come in an order that is drawn once, always the same, as TensorFlow's script shuffles
+    those of records: the first ones are held out for validation, and must not be all of a few classes. Of fewer images
+    than five times the validation split a fifth is held out, as validation arrays; also where a protocol needs none.
 
     Raises:
         DataError: the files are not so, or the images do not fit into the memory that is free; the message says what
