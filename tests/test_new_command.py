@@ -13,6 +13,7 @@ from PIL import Image
 
 from regbench import catalog
 from regbench.cli import main
+from regbench.cli.new import problem_of
 from regbench.records import Table
 
 RNG = np.random.default_rng(5)
@@ -113,6 +114,17 @@ def test_file_says_what_was_found(name: str, capfd: pytest.CaptureFixture[str]) 
     assert catalog.problem(name).name == name
 
 
+def test_names_that_look_like_lines_of_the_file_are_kept(capfd: pytest.CaptureFixture[str]) -> None:
+    frame = pd.read_csv("houses.csv").rename(columns={"size": "size, test_fraction", "day": "day, split_seed\n[x]"})
+    frame["sold"] = frame["sold"].replace({"no": "no\nbatch_size = 3", "yes": "yes\x1b"})
+    frame.to_parquet("odd.parquet")
+    assert regbench("new problem odd --data odd.parquet --target sold", capfd)[0] == 0
+    mine = catalog.problem("odd").dataset
+    assert isinstance(mine, Table)
+    assert mine.drop == ("day, split_seed\n[x]",)
+    assert Path("testproblems/odd.toml").read_text().count("\n# split_seed = 0\n") == 1
+
+
 def test_columns_are_told(capfd: pytest.CaptureFixture[str]) -> None:
     assert regbench("new problem lots --data lots.parquet --target sold", capfd)[0] == 0
     text = Path("testproblems/lots.toml").read_text()
@@ -156,6 +168,10 @@ def test_rare_classes_get_a_metric_of_their_own(capfd: pytest.CaptureFixture[str
         ("new candidate adam --optimizer own_steps:Plain", ["must be a new name"]),
         ("search --data houses.csv adma", ["no candidate `adma`"]),
         ("search --data nothing.csv adam", ["nothing.csv"]),
+        ("search --data houses.csv adam --protocol nowhere", ["nowhere"]),
+        ("search --data houses.csv adam --schedule nowhere", ["nowhere"]),
+        ("search --data houses.csv adam --workers -3", ["-3"]),
+        ("search --data houses.csv adam --budget nothing", ["nothing"]),
         ("search digits_mlp sgd --target price", ["`target` must be given with `data` only"]),
         ("search digits_mlp", ["CANDIDATE"]),
         ("search --data houses.csv", ["PROBLEM"]),
@@ -168,6 +184,16 @@ def test_bad_input_writes_nothing(command: str, fragments: list[str], capfd: pyt
     assert not Path("testproblems").exists()
     assert not Path("search_spaces").exists()
     assert not Path("results").exists()
+
+
+@pytest.mark.parametrize("place", ["../houses.csv", "./../x/../houses.csv"])
+def test_data_beside_the_working_directory_are_known_again(
+    place: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    Path("x").mkdir()
+    monkeypatch.chdir("x")
+    assert [problem_of(place, "sold") for _ in range(2)] == ["houses", "houses"]
+    assert "testproblems/houses.toml is there" in capfd.readouterr().err
 
 
 @pytest.mark.slow

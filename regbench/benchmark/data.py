@@ -32,7 +32,12 @@ def _digest(dataset: str | OwnData, data_dir: Path | None, stamp: object) -> str
 
 
 def tell_memory(dataset: str | OwnData, warn: Callable[[str], None] | None) -> None:
-    """Warn of data that take more than half of the memory at hand; they are held twice while they are trained on."""
+    """Warn of data that take more than half of the memory at hand; they are held twice while they are trained on.
+
+    Not of imagenet, whose record knows neither how many images are here nor their stored size: its reader tells.
+    """
+    if dataset == "imagenet":
+        return
     record = datasets.get(dataset)
     samples = record.train_size + record.test_size + record.validation_size
     bytes_each = math.prod(record.input_shape) * (4 if record.preprocessing == "none" else 1)

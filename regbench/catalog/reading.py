@@ -49,7 +49,7 @@ def with_targets(own: OwnData, problem: Problem) -> OwnData:
     """Own data whose targets are what the loss learns, unless the file says it."""
     learnt = {"classes": "classes", "tokens": "classes", "numbers": "numbers"}.get(problem.task, "auto")
     if problem.loss in ("categorical_crossentropy", "binary_crossentropy"):
-        learnt = "auto"  # which also learn probabilities
+        learnt = "probabilities"  # or classes
     return own if own.targets != "auto" else own.model_copy(update={"targets": learnt})
 
 

@@ -206,9 +206,8 @@ def search(
     """
     if own is not None:
         candidates = [*problem.split(","), *candidates]
-        for name in candidates:  # before anything is written
+        for name in candidates:
             catalog.candidate(options.combined(name, regularizer, decay))
-        problem = problem_of(own, target)
     elif target is not None:
         raise DefinitionError(f"`target` must be given with `data` only. Received: target={target!r}")
     elif not candidates:
@@ -219,6 +218,8 @@ def search(
     usual = catalog.protocol(others["protocol"]).reruns if searches == 1 else catalog.FEW_RERUNS
     runs_again = usual if reruns is None else reruns
     asked = max(searches, 1) * catalog.budget_trials(budget), max(searches, 1) * runs_again
+    if own is not None:  # last of all, because it writes a file
+        problem = problem_of(own, target)
     watching = progress.SearchBars(list(dict.fromkeys(candidates)), *asked)
     with watching, contextlib.redirect_stdout(sys.stderr):
         from regbench import benchmark

@@ -1,6 +1,7 @@
 """`regbench new`: files of problems and candidates of the user's own, to begin with."""
 
 import contextlib
+import os
 import re
 import sys
 from pathlib import Path
@@ -75,7 +76,7 @@ def problem_of(own: str, target: str | None) -> str:
         data = catalog.problem(name).dataset
         is_same = isinstance(data, OwnData) and (data.path or data.name) in (
             own,
-            str(Path(own).expanduser().absolute()),
+            os.path.abspath(Path(own).expanduser()),  # noqa: PTH100  which goes up where a path says ".."
         )
         if not is_same or (target is not None and isinstance(data, Table) and data.target != target):
             raise DefinitionError(

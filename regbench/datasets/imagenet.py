@@ -18,6 +18,7 @@ SIDE = 256
 """Height and width of the stored images; the network takes windows of 224 x 224 of them."""
 
 _FORMATS = ("JPEG", "PNG", "BMP", "GIF")
+_SEED = 0  # of the order of images in folders
 _SPLITS = ("train", "validation")
 
 DATASET = Dataset(
@@ -49,6 +50,10 @@ def read(dataset: Dataset, folder: Path) -> RawData:
     Of each image, scaled (bilinear, as TensorFlow 1) so that its shorter side is 256, the middle is kept. Departure:
     colours are rounded to 1/255 after that, JPEG files are decoded by Pillow, whose rounding differs.
 
+    Training images of folders come in an order that is drawn once, always the same, as TensorFlow's script shuffles
+    those of records: the first ones are held out for validation, and must not be all of a few classes. Of fewer images
+    than five times the validation split a fifth is held out, as validation arrays; also where a protocol needs none.
+
     Raises:
         DataError: the files are not so, or the images do not fit into the memory that is free; the message says what
             they need.
@@ -74,7 +79,11 @@ def read(dataset: Dataset, folder: Path) -> RawData:
                 )
             images[place], labels[place] = _decode(encoded), encoded.label
         arrays += [images, labels]
-    return RawData(*arrays)
+    held = 0 if _records(root, "train") or counts[0] >= 5 * dataset.validation_size else counts[0] // 5
+    if held == 0:
+        return RawData(*arrays)
+    inputs, targets, test_inputs, test_targets = arrays
+    return RawData(inputs[held:], targets[held:], test_inputs, test_targets, inputs[:held], targets[:held])
 
 
 def _records(root: Path, split: str) -> list[Path]:
@@ -82,7 +91,9 @@ def _records(root: Path, split: str) -> list[Path]:
 
 
 def _images(root: Path, split: str) -> list[tuple[Path, int]]:
-    """The images of all classes, which are those of the training folder."""
+    """The images of all classes, which are those of the training folder; those that train in an order that is drawn."""
+    import numpy as np
+
     names = sorted(path.name for path in (root / "train").glob("*") if path.is_dir() and not path.name.startswith("."))
     odd = sorted({path.name for path in (root / split).glob("*") if path.is_dir()} - set(names))
     if odd:
@@ -95,6 +106,8 @@ def _images(root: Path, split: str) -> list[tuple[Path, int]]:
     ]
     if not found:
         raise DataError(f"{root}: must hold records {split}-* or images {split}/<class>/<image>. Received: none")
+    if split == "train":
+        found = [found[place] for place in np.random.default_rng(_SEED).permutation(len(found))]
     return found
 
 

@@ -23,7 +23,8 @@ class OwnData(Record):
             planned. With it data under the same path that changed are other data, and are refused in a run that began
             with those before.
         targets: what is learnt: "classes", "numbers", or "auto": numbers where targets are fractions, or where they are
-            whole numbers of more than 20 kinds. Unless given, the loss of the problem says it.
+            whole numbers of more than 20 kinds. "probabilities" are as "auto", but several of a sample are numbers,
+            never tokens. Unless given, the loss of the problem says it.
         valid_fraction: the share of the samples to validate on, where the data do not bring them.
         split_seed: of the draw by which samples are divided.
     """
@@ -31,7 +32,7 @@ class OwnData(Record):
     name: str
     path: str = ""
     content: str = ""
-    targets: Literal["auto", "classes", "numbers"] = "auto"
+    targets: Literal["auto", "classes", "numbers", "probabilities"] = "auto"
     valid_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.15
     split_seed: int = Field(default=0, ge=0, lt=2**32)
 

@@ -1,6 +1,7 @@
 """ImageNet from records and from folders, on made images."""
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import tensorflow as tf
 from PIL import Image
 
 from regbench import datasets
-from regbench.datasets import tfrecord
+from regbench.datasets import imagenet, tfrecord
 from regbench.datasets.imagenet import middle
 from regbench.errors import DataError
 
@@ -71,8 +72,27 @@ def test_records_are_read_in_the_order_of_their_files(records: Path) -> None:
 
 def test_classes_of_folders_are_numbered_from_one(folders: Path) -> None:
     data = datasets.load("imagenet", folders)
-    assert (data.train_targets.tolist(), data.test_targets.tolist()) == ([1, 2], [2])
-    np.testing.assert_array_equal(data.train_inputs[0], middle(picture(1)))
+    assert (sorted(data.train_targets.tolist()), data.test_targets.tolist()) == ([1, 2], [2])
+    np.testing.assert_array_equal(data.train_inputs[data.train_targets.tolist().index(1)], middle(picture(1)))
+
+
+@pytest.mark.parametrize("size", [4, 50_000])
+def test_images_of_folders_are_held_out_of_all_classes(folders: Path, size: int) -> None:
+    for name in ("n1", "n2"):
+        for number in range(9):
+            (folders / "imagenet" / "train" / name / f"{number}.png").write_bytes(png(picture(number, 4, 4)))
+    data = imagenet.read(replace(imagenet.DATASET, validation_size=size), folders)
+    again = imagenet.read(replace(imagenet.DATASET, validation_size=size), folders)
+    assert data.digest == again.digest
+    if size == 4:  # which the engine holds out
+        assert data.validation_targets is None
+        assert set(data.train_targets[:size]) == {1, 2}
+    else:
+        assert data.validation_targets is not None
+        assert (len(data.train_targets), len(data.validation_targets)) == (16, 4)
+        assert set(data.validation_targets) == {1, 2}
+        both = np.concatenate([data.validation_targets, data.train_targets])
+        assert np.bincount(both).tolist() == [0, 10, 10]
 
 
 @pytest.mark.parametrize(("height", "width"), [(256, 256), (256, 301), (300, 256)])

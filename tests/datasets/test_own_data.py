@@ -10,8 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import regbench
 from regbench import datasets
 from regbench.datasets import RawData
+from regbench.datasets.own.function import arrays_of
+from regbench.errors import DataError
 from regbench.records import Arrays, Book, Function, Images
 
 RNG = np.random.default_rng(3)
@@ -80,6 +83,18 @@ def test_shape_and_type_of_arrays_say_what_they_are(
     )
 
 
+@pytest.mark.parametrize("loss", ["categorical_crossentropy", "binary_crossentropy"])
+@pytest.mark.parametrize("kind", ["i8", "u1", "?", "f8"])
+def test_several_answers_of_a_sample_are_numbers_where_the_loss_takes_probabilities(loss: str, kind: str) -> None:
+    targets = np.eye(3)[np.arange(30) % 3]
+    given = {"x_train": GIVEN["x_train"][:30], "x_test": GIVEN["x_test"]}
+    data = given | {"y_train": targets.astype(kind), "y_test": targets[:9].astype(kind)}
+    mine = regbench.problem_on("mine", data, "mlp", loss=loss, metric="loss").dataset
+    found = datasets.load(mine)
+    np.testing.assert_array_equal(found.test_targets, targets[:9])
+    assert (found.test_targets.dtype, datasets.get(mine).classes) == (np.float32, 0)
+
+
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
     for name, grey in (("ant", 10), ("bee", 200)):
@@ -129,6 +144,35 @@ def test_text_is_cut_as_deepobs_cuts_tolstoi(tmp_path: Path) -> None:
             splits(data, "targets")[name], np.array(np.split(piece[1 : batches * 7 + 1], batches))
         )
     assert data.train_targets.dtype == data.train_inputs.dtype == np.int32
+
+
+class DatasetOfTensorFlow:
+    """What is asked of one."""
+
+    def __init__(self, *elements: Any) -> None:
+        self._elements = elements
+
+    def as_numpy_iterator(self) -> Any:
+        return iter(self._elements)
+
+
+@pytest.mark.parametrize("shapes", [((4,), (2,)), ((4,), (4,)), ((5, 4), (2,)), ((4,), ())], ids=str)
+def test_samples_of_a_data_set_are_stacked_whatever_their_targets(shapes: Any) -> None:
+    x, y = (RNG.normal(size=(6, *shape)) for shape in shapes)
+    found = arrays_of({"train": DatasetOfTensorFlow(*zip(x, y, strict=True))}, "mine")
+    np.testing.assert_array_equal(found["x_train"], x)
+    np.testing.assert_array_equal(found["y_train"], y)
+
+
+def test_batches_of_vectors_are_put_together() -> None:
+    x, y = RNG.normal(size=(6, 4)), RNG.normal(size=(6, 2))
+    found = arrays_of({"train": DatasetOfTensorFlow((x[:4], y[:4]), (x[4:], y[4:]))}, "mine")
+    np.testing.assert_array_equal(found["y_train"], y)
+
+
+def test_samples_of_unequal_shape_are_refused() -> None:
+    with pytest.raises(DataError, match="train: must hold samples of equal shape"):
+        arrays_of({"train": DatasetOfTensorFlow((np.zeros(3), 0), (np.zeros(4), 0))}, "mine")
 
 
 class TensorOfPyTorch:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from dataclasses import fields
+from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -111,6 +112,39 @@ def test_large_data_are_copied_and_an_altered_copy_is_noticed(
         assert stored["train_inputs"][0, 0] == first.train_inputs[0, 0]
 
 
+def test_copy_whose_record_was_altered_is_noticed(
+    table: Callable[..., Table], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache, "LEAST_BYTES", 1)
+    monkeypatch.setattr(cache, "folder", lambda: tmp_path / "copies")
+    mine = table(drop=("day",))
+    datasets.load(mine)
+    (copy,) = cache.folder().glob("*.npz")
+    with np.load(copy) as stored:
+        altered = dict(stored)
+    altered["told"] = np.array(str(altered["told"]).replace('"no", "yes"', '"yes", "no"'))
+    np.savez(copy, **altered)
+    own._read.cache_clear()
+    assert datasets.get(mine).class_names == ("no", "yes")
+
+
+@pytest.mark.parametrize("changed", ["readers", "pyarrow"])
+def test_copy_of_other_readers_is_not_taken(
+    table: Callable[..., Table], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: str
+) -> None:
+    monkeypatch.setattr(cache, "LEAST_BYTES", 1)
+    monkeypatch.setattr(cache, "folder", lambda: tmp_path / "copies")
+    mine = table(drop=("day",))
+    datasets.load(mine)
+    if changed == "readers":
+        monkeypatch.setattr(cache, "_readers", lambda: "others")
+    else:
+        monkeypatch.setattr(cache, "version", lambda name: "0" if name == changed else version(name))
+    own._read.cache_clear()
+    datasets.load(mine)
+    assert len(list(cache.folder().glob("*.npz"))) == 2
+
+
 @pytest.mark.parametrize(("free", "told"), [(10**9, 0), (10**3, 1)])
 def test_data_that_hardly_fit_are_told(home: Path, monkeypatch: pytest.MonkeyPatch, free: int, told: int) -> None:
     monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=free))
@@ -118,6 +152,14 @@ def test_data_that_hardly_fit_are_told(home: Path, monkeypatch: pytest.MonkeyPat
     tell_memory(with_data(catalog.problem("mine")).dataset, lines.append)
     assert len(lines) == told
     assert all("trees.csv: training on these data needs about" in line for line in lines)
+
+
+def test_memory_of_imagenet_is_told_by_its_reader_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=10**3))
+    lines: list[str] = []
+    for name in ("imagenet", "mnist"):
+        tell_memory(name, lines.append)
+    assert [line.partition(":")[0] for line in lines] == ["mnist"]
 
 
 def test_every_array_of_a_data_set_is_in_its_digest() -> None:

@@ -1,7 +1,9 @@
 """Bad data of one's own, through the command line: one line that names file, key or column; nothing is written."""
 
 import json
+import struct
 import sys
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -64,6 +66,14 @@ def image(mode: str, **others: Any) -> Callable[[Path], None]:
     return lambda path: Image.new(mode, (8, 8)).save(path, **others)
 
 
+def deep_png(kind: int) -> bytes:
+    """An image of 8 x 8, 16 bits a channel; `kind` is 2 for colour, 6 for colour and transparency."""
+    row = bytes(1 + 8 * {2: 3, 6: 4}[kind] * 2)
+    chunks = (b"IHDR" + struct.pack(">IIBBBBB", 8, 8, 16, kind, 0, 0, 0), b"IDAT" + zlib.compress(row * 8), b"IEND")
+    packed = [struct.pack(">I", len(one) - 4) + one + struct.pack(">I", zlib.crc32(one)) for one in chunks]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(packed)
+
+
 SHOP = '{ name = "table", path = "../shop.csv", target = "bought" }'
 NUMBERS = '{ name = "table", path = "../shop.csv", target = "bought", targets = "numbers" }'
 TWO = '{ name = "arrays", path = "../two.npz" }'
@@ -107,6 +117,16 @@ REFUSED: dict[str, tuple[str, dict[str, File], list[str]]] = {
     "missing values": (SHOP, {"shop.csv": table(*ROWS, ",a,,yes", ",b,1,no")}, ["`size` 2, `level` 1", "median"]),
     "missing target": (SHOP, {"shop.csv": table(*ROWS, "1,a,1,")}, ["target `bought`", "1 missing", "row 60"]),
     "infinite number": (SHOP, {"shop.csv": table(*ROWS, "inf,a,1,yes")}, ["`size`: must be finite", "row 60"]),
+    "infinities that cancel": (
+        SHOP,
+        {"shop.csv": table(*ROWS, "inf,a,1,yes", "-inf,a,1,no")},
+        ["`size`: must be finite", "2 infinite", "first in row 60"],
+    ),
+    "number too large for float32": (
+        SHOP,
+        {"shop.csv": table(*ROWS, "1e308,a,1,yes", "1e308,a,1,yes")},
+        ["`size`: must be finite", "2 infinite or beyond 3.4e38, the first in row 60"],
+    ),
     "classes of fractions": (
         SHOP.replace("bought", "size"),
         {"shop.csv": table("0.5,a,1,yes", *ROWS)},
@@ -131,8 +151,18 @@ REFUSED: dict[str, tuple[str, dict[str, File], list[str]]] = {
         ["two columns", "size;kind", "`separator`"],
     ),
     "ragged rows": (SHOP, {"shop.csv": table(*ROWS, "1,2,3,4,5,6")}, ["shop.csv", "line 62"]),
+    "more values than names": (
+        SHOP,
+        {"shop.csv": table(*(f"{row},9" for row in ROWS))},
+        ["shop.csv: line 2: must have as many values", "names of columns"],
+    ),
     "binary table": (SHOP, {"shop.csv": b"a,b\n\xff\xfe\x00,1\n"}, ["shop.csv: must be a table", "UTF-8"]),
     "no Parquet": (SHOP.replace(".csv", ".parquet"), {"shop.parquet": "size\n1\n"}, ["must be a Parquet file"]),
+    "a part without groups": (
+        shop('group = "level", test_fraction = 0.5, valid_fraction = 0.4'),
+        {"shop.csv": table(*(row for row in ROWS if ",3," not in row))},
+        ["shop.csv: must hold enough to divide", "3 groups", "none is in 'train'"],
+    ),
     "few groups": (shop('group = "kind"'), {"shop.csv": table(*ROWS)}, ["at least 3 groups", "2"]),
     "no times": (
         shop('time = "kind"'),
@@ -163,6 +193,11 @@ REFUSED: dict[str, tuple[str, dict[str, File], list[str]]] = {
         {"two.npz": changed("x_train", X.astype(float) * 1e300)},
         ["x_train as float32: must be finite"],
     ),
+    "target too large for float32": (
+        TWO.replace(" }", ', targets = "numbers" }'),
+        {"two.npz": {name: array * 1e300 if name[0] == "y" else array for name, array in ARRAYS.items()}},
+        ["y_train as float32: must be finite"],
+    ),
     "new class in test": (TWO, {"two.npz": changed("y_test", Y[:20] + 1)}, ["y_test", "that training has", "2"]),
     "class lacks in test": (TWO, {"two.npz": changed("y_test", Y[:20] * 0)}, ["y_test: must hold every class", "1"]),
     "array is missing": (TWO, {"two.npz": {"x_train": X, "y_train": Y}}, ["x_test", "Received: x_train, y_train"]),
@@ -182,6 +217,12 @@ REFUSED: dict[str, tuple[str, dict[str, File], list[str]]] = {
     "no image": (FOLDER, photos(**{"photos/ant/9.png": "text"}), ["photos/ant/9.png: must be an image"]),
     "cut image": (FOLDER, photos(**{"photos/ant/9.png": b"\x89PNG\r\n\x1a\n"}), ["photos/ant/9.png: must be an image"]),
     "16 bits": (FOLDER, photos(**{"photos/ant/9.png": image("I;16")}), ["photos/ant/9.png", "8 bits", "I;16"]),
+    "16 bits in colour": (
+        FOLDER,
+        photos(**{"photos/ant/9.png": deep_png(2)}),
+        ["photos/ant/9.png: must have 8 bits a channel", "16"],
+    ),
+    "16 bits with transparency": (FOLDER, photos(**{"photos/ant/9.png": deep_png(6)}), ["must have 8 bits", "16"]),
     "CMYK": (FOLDER, photos(**{"photos/ant/9.jpg": image("CMYK")}), ["photos/ant/9.jpg", "8 bits", "CMYK"]),
     "folder without images": (FOLDER, photos(**{"photos/cow/notes.txt": "x"}), ["photos/cow", "at least one image"]),
     "one class of images": (

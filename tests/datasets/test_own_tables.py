@@ -1,6 +1,9 @@
 """Tables of one's own: how columns become inputs and targets, and how rows are divided."""
 
 from collections.abc import Callable
+from datetime import date, timedelta
+from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,6 +12,8 @@ import pytest
 
 from regbench import datasets
 from regbench.datasets import RawData
+from regbench.datasets.own.proposal import propose
+from regbench.errors import DataError
 from regbench.records import Table
 
 N = 200
@@ -49,6 +54,65 @@ def test_numbers_are_standardised_and_text_is_told_apart_by_what_trains(
 
 def test_parquet_and_csv_are_the_same_data(table: Callable[..., Table]) -> None:
     assert datasets.load(table()).digest == datasets.load(table(".parquet")).digest
+
+
+def test_separator_at_the_end_of_every_row_shifts_no_column(table: Callable[..., Table]) -> None:
+    mine = table()
+    before, path = datasets.load(mine).digest, Path(mine.path)
+    head, *rows = path.read_text().splitlines()
+    path.write_text("\n".join([head, *(f"{row}," for row in rows)]))
+    assert datasets.load(mine).digest == before
+
+
+def test_decimals_of_parquet_are_numbers(table: Callable[..., Table], frame: pd.DataFrame) -> None:
+    mine = table(".parquet", columns=("size", "price"), scale_target=False)
+    before = datasets.load(mine)
+    for name in ("size", "price"):
+        frame[name] = [Decimal(repr(value)).quantize(Decimal("1e-15")) for value in frame[name]]
+    after = datasets.load(table(".parquet", columns=("size", "price")))
+    np.testing.assert_allclose(whole(after), whole(before), rtol=1e-6)
+    numbers = datasets.load(table(".parquet", target="price", columns=("count",)))
+    np.testing.assert_allclose(np.sort(whole(numbers, "targets")), np.sort(frame["price"].astype(float)), rtol=1e-6)
+
+
+ODD = {
+    "dates": [date(2026, 1, 1) + timedelta(number) for number in range(N)],
+    "times": [timedelta(number) for number in range(N)],
+    "lists": [[number, 1] for number in range(N)],
+}
+
+
+@pytest.mark.parametrize("kind", ODD)
+def test_what_is_neither_number_nor_text_is_refused(
+    table: Callable[..., Table], frame: pd.DataFrame, kind: str
+) -> None:
+    frame["odd"] = ODD[kind]
+    roles = {"target": "odd"}, {"weights": "odd"}, {"columns": ("size", "odd")}
+    refused = [*roles, *([{"group": "odd"}, {"time": "odd"}] if kind == "lists" else [])]
+    for role in refused:
+        with pytest.raises(DataError, match=r"`odd`: must hold"):
+            datasets.load(table(".parquet", **{"columns": ("size",), **role}))
+    for numbers in ("auto", "numbers"):
+        with pytest.raises(DataError, match=rf"target `odd`: must hold .* Received: {kind}"):
+            datasets.load(table(".parquet", target="odd", columns=("size",), targets=numbers))
+    if kind != "lists":
+        trained = datasets.load(table(".parquet", target="price", columns=("count",), time="odd")).train_targets
+        np.testing.assert_allclose(trained, frame["price"].to_numpy()[: len(trained)], rtol=1e-6)
+
+
+def test_what_is_neither_number_nor_text_is_left_out_of_a_proposal(
+    table: Callable[..., Table], frame: pd.DataFrame
+) -> None:
+    for kind, values in ODD.items():
+        frame.insert(0, kind, values)
+    proposal = propose(table(".parquet").path, None)
+    assert isinstance(proposal.own, Table)
+    assert set(proposal.own.drop) >= set(ODD)
+    assert [line.split()[:2] for line in proposal.found[:3]] == [
+        ["lists", "lists"],
+        ["times", "times"],
+        ["dates", "dates:"],
+    ]
 
 
 def test_numbers_to_learn_are_kept_or_standardised(table: Callable[..., Table], frame: pd.DataFrame) -> None:

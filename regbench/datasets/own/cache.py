@@ -1,7 +1,7 @@
 """Arrays on the disk of data that take long to read, by their content.
 
-A copy is named by the content of the file (or of all files of a folder), by how it is read, and by the versions of the
-libraries that read it. A copy that was altered has another digest than it says, and is made anew.
+A copy is named by the content of the file (or of all files of a folder), by how it is read, by the source of what reads
+it, and by the versions of the libraries. A copy that was altered has another digest than it says, and is made anew.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, fields
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -30,8 +31,7 @@ LEAST_BYTES = 4 << 20
 """Smaller data are read about as fast as a copy."""
 
 MOST_COPIES = 8
-_VERSION = 1
-_LIBRARIES = ("numpy", "pandas", "scikit-learn", "pillow")
+_LIBRARIES = ("numpy", "pandas", "scikit-learn", "pillow", "pyarrow")
 
 
 def read_through(own: OwnData, files: Sequence[Path], read: Callable[[], Reading]) -> Reading:
@@ -62,8 +62,17 @@ def read_through(own: OwnData, files: Sequence[Path], read: Callable[[], Reading
 def _beginning(own: OwnData, files: Sequence[Path]) -> str:
     """What can be said of a copy before the files are read: their size, and how they are read."""
     how = own.model_copy(update={"content": ""}).model_dump_json()
-    key = json.dumps([_VERSION, how, {name: version(name) for name in _LIBRARIES}])
+    key = json.dumps([how, _readers(), {name: version(name) for name in _LIBRARIES}])
     return f"{sum(file.stat().st_size for file in files)}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
+
+
+@cache
+def _readers() -> str:
+    """The digest of the source of what reads own data."""
+    checksum = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        checksum.update(path.read_bytes())
+    return checksum.hexdigest()
 
 
 def _content(own: OwnData, files: Sequence[Path]) -> str:
@@ -81,14 +90,19 @@ def _copy(path: Path) -> Reading | None:
     try:
         with np.load(path, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored}
-        told = json.loads(str(arrays.pop("told")))
+        text, seal = str(arrays.pop("told")), str(arrays.pop("seal"))
+        told = json.loads(text)
         table: dict[str, Any] = {
             key: tuple(value) if isinstance(value, list) else value for key, value in told["dataset"].items()
         }
         reading = Reading(Dataset(**table), RawData(**arrays))
     except Exception:  # noqa: BLE001  whatever was done to it, it is made anew
         return None
-    return reading if told["digest"] == reading.data.digest else None
+    return reading if (told["digest"], seal) == (reading.data.digest, _seal(text)) else None
+
+
+def _seal(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _keep(reading: Reading, path: Path) -> None:
@@ -101,7 +115,7 @@ def _keep(reading: Reading, path: Path) -> None:
         handle, name = tempfile.mkstemp(dir=path.parent, suffix=".part")
         try:
             with os.fdopen(handle, "wb") as file:
-                np.savez(file, told=np.array(told), **present)
+                np.savez(file, told=np.array(told), seal=np.array(_seal(told)), **present)
             Path(name).replace(path)
         except BaseException:
             Path(name).unlink(missing_ok=True)

@@ -60,20 +60,26 @@ def divide(
             start += size
     of_samples = side if members is None else side[members]
     parts = {split: np.flatnonzero(of_samples == number) for number, split in enumerate(("train", *shares))}
-    return {split: positions for split, positions in parts.items() if shares.get(split) != 0}
+    parts = {split: positions for split, positions in parts.items() if shares.get(split) != 0}
+    if empty := [split for split, positions in parts.items() if not len(positions)]:
+        told = f"{len(units)} {'samples' if groups is None else 'groups'}, of which none is in {empty[0]!r}"
+        must = "must hold enough to divide by `valid_fraction` and `test_fraction`"
+        raise DataError(f"{where}: {must}. Received: {told}")
+    return parts
 
 
 def _by_time(times: np.ndarray, shares: dict[str, float], where: str) -> dict[str, np.ndarray]:
     """Cut at two points in time; samples of one point are never on two sides."""
-    ordered = np.sort(times)
-    test = ordered[-max(1, round(shares["test"] * len(times)))]
+    points, ordered = np.unique(times), np.sort(times)
+    if len(points) < 3:
+        raise DataError(f"{where}: time: must have at least 3 points to divide at. Received: {len(points)}")
+    test = max(
+        ordered[-max(1, round(shares["test"] * len(times)))], points[2]
+    )  # which leaves one to each of the others
     before = ordered[ordered < test]
-    valid = before[-max(1, round(shares["valid"] * len(times)))] if len(before) > 1 else test
-    parts = {
+    valid = max(before[-min(len(before), max(1, round(shares["valid"] * len(times))))], points[1])
+    return {
         "train": np.flatnonzero(times < valid),
         "valid": np.flatnonzero((times >= valid) & (times < test)),
         "test": np.flatnonzero(times >= test),
     }
-    if not all(map(len, parts.values())):
-        raise DataError(f"{where}: time: must have at least 3 points to divide at. Received: {len(np.unique(times))}")
-    return parts

@@ -95,8 +95,13 @@ def _pair(data: Any, where: str) -> tuple[np.ndarray, np.ndarray]:
         if not elements or not isinstance(elements[0], tuple) or len(elements[0]) != 2:
             raise DataError(f"{where}: must hold pairs of inputs and targets. Received: something else")
         inputs, targets = zip(*elements, strict=True)
-        join = np.stack if np.ndim(targets[0]) == 0 else np.concatenate  # batches are put together
-        return join(inputs), join(targets)
+        join = np.concatenate if all(map(_is_batch, inputs, targets)) else np.stack
+        try:
+            return join(inputs), join(targets)
+        except ValueError as error:
+            raise DataError(
+                f"{where}: must hold samples of equal shape, or batches. Received: {_line(error)}"
+            ) from error
     if hasattr(data, "with_format") and hasattr(data, "column_names"):
         columns = list(data.column_names)
         target = next((name for name in _LABELS if name in columns), None)
@@ -109,6 +114,11 @@ def _pair(data: Any, where: str) -> tuple[np.ndarray, np.ndarray]:
     if isinstance(data, tuple | list) and len(data) == 2:
         return _array(data[0], f"{where}: inputs"), _array(data[1], f"{where}: targets")
     raise DataError(f"{where}: must be a pair of arrays, or a data set. Received: {type(data).__name__}")
+
+
+def _is_batch(inputs: Any, targets: Any) -> bool:
+    """Whether an element holds samples: then inputs have an axis for their values besides that which both share."""
+    return np.ndim(inputs) > 1 and np.ndim(targets) > 0 and len(inputs) == len(targets)
 
 
 def _array(value: Any, what: str) -> np.ndarray:

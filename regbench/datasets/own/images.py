@@ -105,11 +105,19 @@ def _read_image(path: Path, shape: tuple[int, ...]) -> np.ndarray:
                     raise DataError(
                         f"{path}: must have 8 bits of grey or of red, green and blue. Received: {image.mode}"
                     )
+                if image.format == "PNG" and (bits := _bits(path)) > 8:  # Pillow calls those of 16 in colour RGB
+                    raise DataError(f"{path}: must have 8 bits a channel. Received: {bits}")
                 in_color = image.convert("RGB" if channels == 3 else "L")
                 resized = in_color.resize((width, height), Image.Resampling.BILINEAR)
                 return np.asarray(resized).reshape(shape)
         except (Image.DecompressionBombError, Image.DecompressionBombWarning, *_DAMAGED) as error:
             raise DataError(f"{path}: must be an image. Received: {' '.join(str(error).split())}") from error
+
+
+def _bits(path: Path) -> int:
+    """The bits of a channel, which the first chunk of a PNG tells."""
+    with path.open("rb") as file:
+        return file.read(25)[24]
 
 
 def _divided(own: Images, part: Part, test_fraction: float) -> dict[str, Part]:

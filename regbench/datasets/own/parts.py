@@ -46,8 +46,10 @@ class Reading:
 
 def are_numbers(targets: np.ndarray, own: OwnData) -> bool:
     """Whether targets are numbers to be learnt; else they are classes."""
-    if own.targets != "auto":
+    if own.targets in ("classes", "numbers"):
         return own.targets == "numbers"
+    if own.targets == "probabilities" and targets.ndim > 1:
+        return True
     if targets.dtype.kind == "f":
         return True
     return targets.dtype.kind in "iu" and len(np.unique(targets)) > MOST_KINDS
@@ -159,7 +161,10 @@ def _numbers(array: np.ndarray, what: str) -> np.ndarray:
     if array.dtype.kind not in "biuf" or array.ndim > 2:
         raise DataError(f"{what}: must hold numbers, (n,) or (n, k). Received: {array.dtype} of shape {array.shape}")
     check_finite(array, what)
-    return array.astype(np.float32)
+    with np.errstate(over="ignore"):
+        kept = array.astype(np.float32)
+    check_finite(kept, f"{what} as float32")
+    return kept
 
 
 def _tokens(array: np.ndarray, what: str) -> np.ndarray:

@@ -91,8 +91,8 @@ def to_toml(proposal: Proposal, name: str, folder: Path) -> str:
     sizes = f"{dataset.train_size} samples train, {dataset.validation_size} validate, {dataset.test_size} test"
     lines = [
         f"# {name}: written by `regbench new problem`. Every key: regbench's docs/own-data.md, testproblems/README.md.",
-        f"# Found in {own}: {sizes}; inputs of shape {dataset.input_shape}.",
-        *(f"#   {line}" for line in proposal.found),
+        f"# Found in {_in_a_line(str(own))}: {sizes}; inputs of shape {dataset.input_shape}.",
+        *(f"#   {_in_a_line(line)}" for line in proposal.found),
         "",
         f"summary    = {json.dumps(f'{_learnt(own, dataset)} from {own}', ensure_ascii=False)}",
         'source     = "own data"',
@@ -135,7 +135,7 @@ def _table(path: Path, target: str | None) -> Proposal:
     marks = {learnt: "  <- target", **dict.fromkeys(dropped, "  (dropped)")}
     width = max(map(len, frame.columns))
     found = [f"{name:<{width}}  {_described(frame[name])}{marks.get(name, '')}" for name in frame.columns]
-    return Proposal(own, tuple(" ".join(line.splitlines()) for line in found))
+    return Proposal(own, tuple(found))
 
 
 def _separator(path: Path) -> str:
@@ -151,10 +151,14 @@ def _separator(path: Path) -> str:
 
 
 def _cannot_be_read(column: pd.Series[Any]) -> bool:
-    """Whether a column is one of dates, or of too many texts."""
+    """Whether a column is one of dates, times or lists, or of too many texts."""
     from regbench.datasets.own import table
 
-    return _dates(column) is not None or (table.is_text(column) and column.nunique() > table.MOST_VALUES)
+    return (
+        bool(table.odd(column))
+        or _dates(column) is not None
+        or (table.is_text(column) and column.nunique() > table.MOST_VALUES)
+    )
 
 
 def _dates(column: pd.Series[Any]) -> pd.Series[Any] | None:
@@ -163,8 +167,8 @@ def _dates(column: pd.Series[Any]) -> pd.Series[Any] | None:
 
     from regbench.datasets.own import table
 
-    if pd.api.types.is_datetime64_any_dtype(column.dtype):
-        return column
+    if table.odd(column) == "dates":
+        return pd.to_datetime(column, utc=True)
     if not table.is_text(column) or column.dtype == bool or column.nunique() <= MOST_KINDS:
         return None
     found = pd.to_datetime(column.dropna(), errors="coerce", format="ISO8601", utc=True)
@@ -176,6 +180,8 @@ def _described(column: pd.Series[Any]) -> str:
 
     missing = int(column.isna().sum())
     lacks = f", {missing} missing" if missing else ""
+    if (came := table.odd(column)) in ("times", "lists"):
+        return came + lacks
     dates = _dates(column)
     if dates is not None:
         return f"dates: {dates.min():%Y-%m-%d} to {dates.max():%Y-%m-%d}{lacks}"
@@ -240,14 +246,21 @@ def _dataset(own: OwnData, dataset: Dataset, folder: Path) -> list[str]:
         "path": "  # relative to this file",
         "missing": "  # of the training samples",
         "scale_target": "  # errors are in standard deviations of the target",
-        "target": f"  # classes: {', '.join(dataset.class_names[:_SHOWN])}" if dataset.class_names else "  # numbers",
+        "target": f"  # classes: {_in_a_line(', '.join(dataset.class_names[:_SHOWN]))}"
+        if dataset.class_names
+        else "  # numbers",
     }
     lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}{comments.get(key, '')}" for key, value in table.items()]
     if isinstance(own, Function):
         return [*lines, "# further keys are arguments of the function"]
     if isinstance(own, Images | Table):
-        lines.append(f"# valid_fraction = {own.valid_fraction}, test_fraction = {own.test_fraction}, split_seed = 0")
-    return [line.replace(", test_f", "\n# test_f").replace(", split_s", "\n# split_s") for line in lines]
+        lines += [f"# {key} = {getattr(own, key)}" for key in ("valid_fraction", "test_fraction", "split_seed")]
+    return lines
+
+
+def _in_a_line(text: str) -> str:
+    """As a comment may hold it."""
+    return "".join(one if one.isprintable() else " " for one in text)
 
 
 def _model(dataset: Dataset) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Hashable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ PARQUET = (".parquet", ".pq")
 MOST_VALUES = 256
 """Of a column of text: each is an input."""
 
+_OTHERWISE = {"dates": "`time`, or dropped", "times": "`time`, or dropped", "lists": "dropped"}
 _ROWS, _THREADS = 1 << 15, 4  # transformed at a time
 
 
@@ -36,6 +38,9 @@ def read(own: Table) -> Reading:
     taken = {role: frame.pop(name) for role, name in roles.items() if name is not None}
     for role, column in taken.items():
         _check_present(column, f"{where}: {role} `{column.name}`")
+        came = odd(column)
+        if came == "lists" or (came and role == "target"):
+            raise DataError(f"{where}: {role} `{column.name}`: must hold classes or numbers. Received: {came}")
     targets = _target(taken["target"], own, where)
     weights = _numbers(taken["weights"], where).astype(np.float32) if "weights" in taken else None
     if own.columns is not None:
@@ -75,19 +80,25 @@ def read_frame(path: Path, separator: str = ",") -> pd.DataFrame:
     """The table as pandas reads it.
 
     Raises:
-        DataError: it cannot be read, has no rows, or one column only.
+        DataError: it cannot be read, has no rows, one column only, or more values than names.
     """
     import pandas as pd
 
     is_parquet = path.suffix.lower() in PARQUET
     try:
-        frame = pd.read_parquet(path) if is_parquet else pd.read_csv(path, sep=separator, skipinitialspace=True)
+        frame = pd.read_parquet(path) if is_parquet else _read_csv(path, separator)
+    except pd.errors.ParserWarning as warning:  # the first row has more values than names; of later ones pandas tells
+        must = "line 2: must have as many values as there are names of columns"
+        raise DataError(f"{path}: {must}. Received: more") from warning
     except OSError as error:
         raise DataError(f"{path}: must be readable. Received: {error.strerror or _line(error)}") from error
     except (ValueError, RecursionError) as error:  # of pandas, pyarrow and codecs
         kind = "Parquet file" if is_parquet else "table of comma-separated values, in UTF-8"
         raise DataError(f"{path}: must be a {kind}. Received: {_line(error)}") from error
     frame.columns = [str(name) for name in frame.columns]
+    if is_parquet and len(set(frame.columns)) == frame.shape[1]:
+        decimal = [name for name in frame.columns if _kind(frame[name]) == "decimal"]
+        frame = frame.astype(dict.fromkeys(decimal, np.float64))
     if frame.shape[1] < 2:
         hint = "" if is_parquet else f', divided by "{separator}" (`separator` says otherwise)'
         name = repr(frame.columns[0][:60]) if frame.shape[1] else "none"
@@ -100,11 +111,40 @@ def read_frame(path: Path, separator: str = ",") -> pd.DataFrame:
     return frame
 
 
+def _read_csv(path: Path, separator: str) -> pd.DataFrame:
+    """Without names of rows, for which pandas else takes the first values of rows that end with the separator."""
+    import pandas as pd
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)
+        return pd.read_csv(path, sep=separator, skipinitialspace=True, index_col=False)
+
+
 def is_text(column: pd.Series[Any]) -> bool:
     """Whether each value of a column becomes an input of its own."""
     import pandas as pd
 
     return bool(column.dtype == bool or not pd.api.types.is_numeric_dtype(column.dtype))
+
+
+def odd(column: pd.Series[Any]) -> str:
+    """What a column of a Parquet file holds that is neither numbers nor text: "dates", "times" or "lists"; else ""."""
+    import pandas as pd
+
+    if pd.api.types.is_datetime64_any_dtype(column.dtype) or _kind(column) in ("date", "datetime"):
+        return "dates"
+    if column.dtype.kind == "m" or _kind(column) in ("time", "timedelta"):
+        return "times"
+    if column.dtype != object or not len(column):
+        return ""
+    return "" if isinstance(column.iloc[int(column.notna().to_numpy().argmax())], Hashable) else "lists"
+
+
+def _kind(column: pd.Series[Any]) -> str:
+    """What the objects of a column are, as pandas calls it; empty where they are none."""
+    import pandas as pd
+
+    return pd.api.types.infer_dtype(column, skipna=True) if column.dtype == object else ""
 
 
 def _check_names(own: Table, columns: list[str], where: str) -> None:
@@ -125,12 +165,8 @@ def _check_present(column: pd.Series[Any], what: str) -> None:
 
 
 def _target(column: pd.Series[Any], own: Table, where: str) -> np.ndarray:
-    import pandas as pd
-
     if own.targets == "numbers":
         return _numbers(column, where)
-    if pd.api.types.is_datetime64_any_dtype(column.dtype):
-        raise DataError(f"{where}: target `{column.name}`: must hold classes or numbers. Received: {column.dtype}")
     return column.astype(str).to_numpy(object) if is_text(column) else column.to_numpy()
 
 
@@ -138,7 +174,7 @@ def _numbers(column: pd.Series[Any], where: str) -> np.ndarray:
     import pandas as pd
 
     numbers = pd.to_numeric(column, errors="coerce")
-    if numbers.isna().any() or pd.api.types.is_datetime64_any_dtype(column.dtype):
+    if numbers.isna().any() or odd(column):
         row = int(numbers.isna().to_numpy().argmax())
         came = str(column.iloc[row])
         raise DataError(f"{where}: `{column.name}`: must hold numbers. Received: {came!r} in row {row}")
@@ -148,7 +184,7 @@ def _numbers(column: pd.Series[Any], where: str) -> np.ndarray:
 def _times(column: pd.Series[Any], where: str) -> np.ndarray:
     import pandas as pd
 
-    if pd.api.types.is_numeric_dtype(column.dtype):
+    if pd.api.types.is_numeric_dtype(column.dtype) or pd.api.types.is_timedelta64_dtype(column.dtype):
         return column.to_numpy()
     times = pd.to_datetime(column, errors="coerce", format="mixed", utc=True)
     if times.isna().any():
@@ -204,11 +240,11 @@ def _check_present_inputs(frame: pd.DataFrame, own: Table, where: str) -> None:
 
 
 def _check_finite(column: pd.Series[Any], what: str) -> None:
-    values = column.to_numpy(np.float64)
-    if np.isinf(np.nansum(values)):
-        infinite = np.isinf(values)
-        came = f"{int(infinite.sum())} infinite, the first in row {int(infinite.argmax())}"
-        raise DataError(f"{what}: must be finite. Received: {came}")
+    with np.errstate(over="ignore"):
+        infinite = np.isinf(column.to_numpy(np.float64).astype(np.float32))
+    if infinite.any():
+        came = f"{int(infinite.sum())} infinite or beyond 3.4e38, the first in row {int(infinite.argmax())}"
+        raise DataError(f"{what}: must be finite, also as float32. Received: {came}")
 
 
 def _numbered(column: pd.Series[Any], what: str) -> np.ndarray:
@@ -219,8 +255,8 @@ def _numbered(column: pd.Series[Any], what: str) -> np.ndarray:
     """
     import pandas as pd
 
-    if pd.api.types.is_datetime64_any_dtype(column.dtype):
-        raise DataError(f"{what}: must hold numbers or text, or be `time`, or dropped. Received: dates")
+    if came := odd(column):
+        raise DataError(f"{what}: must hold numbers or text, or be {_OTHERWISE[came]}. Received: {came}")
     places, found = pd.factorize(column, use_na_sentinel=True)
     texts = pd.Series([str(one) for one in found])
     are_numbers = pd.to_numeric(texts, errors="coerce").notna().to_numpy()
