@@ -277,7 +277,7 @@ def test_candidate_file_that_does_not_hold_together_is_refused_in_one_line_that_
         ({"convergance": "0.9"}, "convergance: there is no such key. Did you mean `convergence`?"),
         (
             {"loss": '"mse"'},
-            "`loss` must be one of sparse_categorical_crossentropy, categorical_crossentropy, "
+            "`loss` must be one of sparse_categorical_crossentropy, categorical_crossentropy, smoothed_crossentropy, "
             "binary_crossentropy, token_crossentropy, mean_squared_error, mean_absolute_error, huber, model_output, or "
             "module:function. Received: loss='mse'",
         ),

@@ -75,7 +75,7 @@ def read(dataset: Dataset, folder: Path) -> RawData:
         for place, encoded in enumerate(_encoded(root, split)):
             if not 0 <= encoded.label < dataset.classes:
                 raise DataError(
-                    f"{encoded.place}: labels must be in 0..{dataset.classes - 1}. Received: {encoded.label}"
+                    f"{encoded.place}: labels must be in 0..{dataset.classes - 1}. Received: {encoded.label!r}"
                 )
             images[place], labels[place] = _decode(encoded), encoded.label
         arrays += [images, labels]

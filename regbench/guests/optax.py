@@ -140,7 +140,7 @@ class OptaxGuest:
             if old.shape != new.shape or old.dtype != new.dtype:
                 raise DefinitionError(
                     f"{self._key}: {self.part.name} must leave the shape and the type of a weight as they are. "
-                    f"Received: {new.shape} of {new.dtype}"
+                    f"Received: shape {new.shape} of {new.dtype}"
                 )
         return self._weights
 

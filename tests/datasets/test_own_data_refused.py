@@ -115,7 +115,7 @@ REFUSED: dict[str, tuple[str, dict[str, File], list[str]]] = {
         ["`bought`: must hold numbers", "'no' in row 0"],
     ),
     "missing values": (SHOP, {"shop.csv": table(*ROWS, ",a,,yes", ",b,1,no")}, ["`size` 2, `level` 1", "median"]),
-    "missing target": (SHOP, {"shop.csv": table(*ROWS, "1,a,1,")}, ["target `bought`", "1 missing", "row 60"]),
+    "missing target": (SHOP, {"shop.csv": table(*ROWS, "1,a,1,")}, ["target `bought`", "no value in 1 rows", "row 60"]),
     "infinite number": (SHOP, {"shop.csv": table(*ROWS, "inf,a,1,yes")}, ["`size`: must be finite", "row 60"]),
     "infinities that cancel": (
         SHOP,

@@ -62,9 +62,9 @@ def divide(
     parts = {split: np.flatnonzero(of_samples == number) for number, split in enumerate(("train", *shares))}
     parts = {split: positions for split, positions in parts.items() if shares.get(split) != 0}
     if empty := [split for split, positions in parts.items() if not len(positions)]:
-        told = f"{len(units)} {'samples' if groups is None else 'groups'}, of which none is in {empty[0]!r}"
+        came = f"{len(units)} {'samples' if groups is None else 'groups'}, of which none is in {empty[0]!r}"
         must = "must hold enough to divide by `valid_fraction` and `test_fraction`"
-        raise DataError(f"{where}: {must}. Received: {told}")
+        raise DataError(f"{where}: {must}. Received: {came}")
     return parts
 
 

@@ -103,10 +103,10 @@ def _read_image(path: Path, shape: tuple[int, ...]) -> np.ndarray:
             with Image.open(path, formats=FORMATS) as image:
                 if image.mode not in _MODES:
                     raise DataError(
-                        f"{path}: must have 8 bits of grey or of red, green and blue. Received: {image.mode}"
+                        f"{path}: must have 8 bits of grey or of red, green and blue. Received: {image.mode!r}"
                     )
                 if image.format == "PNG" and (bits := _bits(path)) > 8:  # Pillow calls those of 16 in colour RGB
-                    raise DataError(f"{path}: must have 8 bits a channel. Received: {bits}")
+                    raise DataError(f"{path}: must have 8 bits a channel. Received: {bits!r}")
                 in_color = image.convert("RGB" if channels == 3 else "L")
                 resized = in_color.resize((width, height), Image.Resampling.BILINEAR)
                 return np.asarray(resized).reshape(shape)

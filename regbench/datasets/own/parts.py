@@ -149,7 +149,9 @@ def _inputs(array: np.ndarray, what: str) -> np.ndarray:
     if array.dtype.kind not in "biuf":
         raise DataError(f"{what}: must hold numbers. Received: {array.dtype}")
     if array.ndim < 2:
-        raise DataError(f"{what}: must have an axis for samples and one for their values. Received: {array.shape}")
+        raise DataError(
+            f"{what}: must have an axis for samples and one for their values. Received: shape {array.shape}"
+        )
     check_finite(array, what)
     with np.errstate(over="ignore"):
         kept = array if array.dtype in (np.uint8, np.int32) else array.astype(np.float32, copy=False)

@@ -101,8 +101,8 @@ def read_frame(path: Path, separator: str = ",") -> pd.DataFrame:
         frame = frame.astype(dict.fromkeys(decimal, np.float64))
     if frame.shape[1] < 2:
         hint = "" if is_parquet else f', divided by "{separator}" (`separator` says otherwise)'
-        name = repr(frame.columns[0][:60]) if frame.shape[1] else "none"
-        raise DataError(f"{path}: must have at least two columns{hint}. Received: {name}")
+        came = repr(frame.columns[0][:60]) if frame.shape[1] else "none"
+        raise DataError(f"{path}: must have at least two columns{hint}. Received: {came}")
     if not len(frame):
         raise DataError(f"{path}: must have rows below the names of the columns. Received: none")
     if len(set(frame.columns)) < frame.shape[1]:
@@ -160,7 +160,7 @@ def _check_present(column: pd.Series[Any], what: str) -> None:
     if missing:
         first = int(column.isna().to_numpy().argmax())
         raise DataError(
-            f"{what}: must have a value in every row. Received: {missing} missing, the first in row {first}"
+            f"{what}: must have a value in every row. Received: no value in {missing} rows, the first is row {first}"
         )
 
 
@@ -235,8 +235,8 @@ def _inputs(frame: pd.DataFrame, parts: dict[str, np.ndarray], own: Table, where
 def _check_present_inputs(frame: pd.DataFrame, own: Table, where: str) -> None:
     missing = frame.isna().sum()
     if missing.any() and own.missing == "error":
-        counts = ", ".join(f"`{name}` {count}" for name, count in missing[missing > 0].items())
-        raise DataError(f'{where}: must have no missing values, or `missing = "median"`. Received: {counts}')
+        there = ", ".join(f"`{name}` {count}" for name, count in missing[missing > 0].items())
+        raise DataError(f'{where}: must have no missing values, or `missing = "median"`. Received: {there}')
 
 
 def _check_finite(column: pd.Series[Any], what: str) -> None:
