@@ -15,6 +15,7 @@ from regbench.engine.inputs import preprocess
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.by_hand,
     pytest.mark.skipif(
         any(importlib.util.find_spec(package) is None for package in ("deepobs", "tf_keras")),
         reason="the genuine package is not installed (extra `deepobs`)",

@@ -16,6 +16,7 @@ from regbench import catalog, datasets, models
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.by_hand,
     pytest.mark.skipif(
         any(importlib.util.find_spec(package) is None for package in ("deepobs", "tf_keras")),
         reason="the genuine package is not installed (extra `deepobs`)",

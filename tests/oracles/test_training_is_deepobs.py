@@ -48,11 +48,11 @@ SAMPLES = {
     "imagenet_vgg19": 2,
     "imagenet_inception_v3": 4,
 }
-"""Samples in the batch. All but the first are slow."""
+"""Samples in the batch. All but the first are slow, and run by hand."""
 SAME_NETWORK = ("cifar100_vgg16", "cifar100_vgg19", "imagenet_vgg16", "imagenet_vgg19")
 """With another number of classes that of cifar10_*: its evaluation is not looked at again."""
 CASES = [
-    pytest.param((name, phase), marks=[pytest.mark.slow] * (name != "mnist_vae"))
+    pytest.param((name, phase), marks=[pytest.mark.slow, pytest.mark.by_hand] * (name != "mnist_vae"))
     for name in SAMPLES
     for phase in ("train", "test")
     if phase == "train" or name not in SAME_NETWORK
