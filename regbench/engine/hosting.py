@@ -64,7 +64,7 @@ class GuestTraining(Training):
     def epoch(self, train: Samples, batches: tf.Tensor, seed: tf.Tensor, learning_rate_factor: float) -> np.ndarray:
         """As `Training.epoch`; it leaves in the network what is to be evaluated."""
         self._schedule(learning_rate_factor)
-        self._train_on()
+        self.train_on()
         losses = [
             self._step(self._epoch, (train.inputs, train.targets, train.weights, batches, tf.constant(step), seed))
             for step in range(len(batches))
@@ -74,7 +74,7 @@ class GuestTraining(Training):
 
     def last_step(self, train: Samples, batch: tf.Tensor, seed: tf.Tensor) -> np.ndarray:
         """As `Training.last_step`."""
-        self._train_on()
+        self.train_on()
         # One step, which is counted from 0 again: with another seed its augmentation is not that of the first batch.
         loss = self._step(self._last, (train.inputs, train.targets, train.weights, batch, tf.constant(0), seed + 1))
         self._show_averages()
@@ -110,7 +110,8 @@ class GuestTraining(Training):
             array = tf.experimental.dlpack.from_dlpack(weight.__dlpack__())
             tf.raw_ops.AssignVariableOp(resource=variable.value.handle, value=array)
 
-    def _train_on(self) -> None:
+    def train_on(self) -> None:
+        """Put back the weights that are trained, where others were shown to be evaluated."""
         if self._trained is not None:
             for variable, weight in zip(self._variables, self._trained, strict=True):
                 variable.assign(weight)

@@ -197,6 +197,8 @@ class PreparedRun:
                 optimizer = build_optimizer(self._spec, self._program.objective.weights, self._guest)
                 optimizer.build(self._program.objective.model.trainable_variables)
             self._training.start(optimizer, read(optimizer))
+            if isinstance(self._training, GuestTraining):
+                self._training.train_on()
             self._begin_guest()
 
     def evaluate(self) -> dict[str, Evaluation]:

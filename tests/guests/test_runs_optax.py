@@ -10,7 +10,7 @@ import pytest
 from regbench import guests
 from regbench.engine import program
 from regbench.errors import DefinitionError, UnknownNameError
-from regbench.records import Outcome, Part
+from regbench.records import Outcome, Part, Schedule
 
 from .runs import DECAYS, LOSS_ROUNDING, furthest, part, trained
 
@@ -114,6 +114,18 @@ def test_run_of_schedule_free_evaluates_other_weights_than_it_trains(train, monk
     assert stepped.curves["minibatch_train_losses"] == shorter.curves["minibatch_train_losses"]
     assert stepped.curves["test_losses"][0] == shorter.curves["test_losses"][0]
     assert stepped.curves["test_losses"][1:] != shorter.curves["test_losses"][1:]
+
+
+def test_restart_of_schedule_free_goes_on_from_what_was_trained(train, monkeypatch):
+    from regbench.guests.optax import OptaxGuest
+
+    optimizer = part("optax.contrib:schedule_free_adamw", learning_rate=0.01)
+    schedule = Schedule(name="step", epochs=(1,), factors=(1.0,), restart=True)
+    shown = train(optimizer, "digits_mlp", 2, schedule)
+    monkeypatch.setattr(OptaxGuest, "evaluated", lambda guest: None)
+    hidden = train(optimizer, "digits_mlp", 2, schedule)
+    assert shown.curves["minibatch_train_losses"] == hidden.curves["minibatch_train_losses"]
+    assert shown.curves["test_losses"][1:] != hidden.curves["test_losses"][1:]
 
 
 def test_loss_is_told_to_what_asks_for_it(train):
