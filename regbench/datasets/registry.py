@@ -7,21 +7,21 @@ from regbench.datasets import (
     blank,
     cifar10,
     cifar100,
-    deep_linear,
     diabetes,
     digits,
     fmnist,
     folders,
     heavy_tailed,
     imagenet,
+    low_rank,
     markov_text,
     mnist,
     mnist1d,
-    modular_addition,
+    modular_pairs,
     own,
+    parity,
     quadratic,
     silhouettes,
-    sparse_parity,
     svhn,
     tolstoi,
     two_d,
@@ -33,8 +33,8 @@ from regbench.records import OwnData
 _READERS: dict[str, tuple[Dataset, Callable[[Dataset, Path], RawData]]] = {
     module.DATASET.name: (module.DATASET, module.read)
     for module in (
-        *(blank, cifar10, cifar100, deep_linear, diabetes, digits, fmnist, heavy_tailed, imagenet, markov_text, mnist),
-        *(mnist1d, modular_addition, quadratic, silhouettes, sparse_parity, svhn, tolstoi, two_d),
+        *(blank, cifar10, cifar100, low_rank, diabetes, digits, fmnist, heavy_tailed, imagenet, markov_text, mnist),
+        *(mnist1d, modular_pairs, quadratic, parity, silhouettes, svhn, tolstoi, two_d),
     )
 }
 

@@ -36,7 +36,6 @@ def test_incomplete_batches_are_left_out_of_what_is_told():
         ("silhouettes_cnn", "strict", 16),  # images of one's own
         ("nobody_knows_it", "deepobs", 16),
         ("digits_mlp", "of_others", 16),
-        ("digits_mlp", "deepobs", 301),  # no whole batch
     ],
 )
 def test_size_that_is_not_known_is_not_told(problem, protocol, batch_size):

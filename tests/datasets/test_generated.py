@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from regbench import datasets
-from regbench.datasets import deep_linear, markov_text, mnist1d, modular_addition, sparse_parity
+from regbench.datasets import low_rank, markov_text, mnist1d, modular_pairs, parity
 
 
 def rotation(generator: np.random.RandomState, dimension: int) -> np.ndarray:
@@ -131,12 +131,12 @@ def test_mnist1d_is_validated_on_other_curves_of_the_same_kind(curves: datasets.
 
 # Results on these data compare only while they stay as they are; legacy generators are frozen in NumPy.
 DIGESTS = {
-    "deep_linear": "sha256:41625c32610919ab44978be8f27b83537ebd0de0a0fa7c844e850a7ea2fee1f1",
+    "low_rank": "sha256:41625c32610919ab44978be8f27b83537ebd0de0a0fa7c844e850a7ea2fee1f1",
     "diabetes": "sha256:029934217eac0f260bdb8694503d6f1830ce69b741b67c32f1c41bf7f5fcb0ff",
     "heavy_tailed": "sha256:7294aae2b9424bac418d05a2519324130efe47d5004672d23b0229236e05bd7c",
     "markov_text": "sha256:558bad6b0f81cdd20b421f9f73e849cb9d124d09b45147c4317582f13e57cfa3",
-    "modular_addition": "sha256:4dbf63e29bef1c8ab125545ca0262bd75f16ab2b2c4ef3aaeaafac43329228f5",
-    "sparse_parity": "sha256:b8b879a656b8d89a901f29cb2e04f802d266642bfdbc6b8d92b950c69c4d1c2b",
+    "modular_pairs": "sha256:4dbf63e29bef1c8ab125545ca0262bd75f16ab2b2c4ef3aaeaafac43329228f5",
+    "parity": "sha256:b8b879a656b8d89a901f29cb2e04f802d266642bfdbc6b8d92b950c69c4d1c2b",
 }
 
 
@@ -161,14 +161,14 @@ def test_generated_data_are_what_their_record_says(name: str) -> None:
             assert (targets.min(), targets.max() < dataset.classes) == (0, True)
 
 
-def test_modular_addition_has_each_pair_once() -> None:
-    data = datasets.load("modular_addition")
+def test_modular_pairs_has_each_pair_once() -> None:
+    data = datasets.load("modular_pairs")
     pairs = []
     for split in ("train", "test", "validation"):
         symbols, sums = getattr(data, f"{split}_inputs"), getattr(data, f"{split}_targets")
         assert (symbols.sum(axis=2) == 1).all()
         numbers = symbols.argmax(axis=2)
-        np.testing.assert_array_equal(numbers.sum(axis=1) % modular_addition.MODULUS, sums)
+        np.testing.assert_array_equal(numbers.sum(axis=1) % modular_pairs.MODULUS, sums)
         pairs += map(tuple, numbers.tolist())
     assert len(pairs) == len(set(pairs)) == 31**2
 
@@ -195,9 +195,9 @@ def test_the_best_loss_on_heavy_tailed_data_is_that_of_the_true_probabilities() 
     assert losses.mean() == pytest.approx(0.414, abs=5e-4)
 
 
-def test_deep_linear_targets_are_of_rank_four_but_for_their_noise() -> None:
-    data = datasets.load("deep_linear")
-    linear = deep_linear.target_map()
+def test_low_rank_targets_are_of_rank_four_but_for_their_noise() -> None:
+    data = datasets.load("low_rank")
+    linear = low_rank.target_map()
     np.testing.assert_allclose(np.linalg.svd(linear)[1][:5], [4, 3, 2, 1, 0], atol=1e-12)
     noise = data.test_targets - data.test_inputs.astype(float) @ linear
     # The mean of 1024 * 32 squares, each with the deviation sqrt(2) * 0.25; five standard errors.
@@ -205,8 +205,8 @@ def test_deep_linear_targets_are_of_rank_four_but_for_their_noise() -> None:
 
 
 def test_parity_is_that_of_three_signs_and_of_no_fewer() -> None:
-    data = datasets.load("sparse_parity")
-    signs, odd = data.train_inputs[:, sparse_parity.RELEVANT], 2.0 * data.train_targets - 1
+    data = datasets.load("parity")
+    signs, odd = data.train_inputs[:, parity.RELEVANT], 2.0 * data.train_targets - 1
     np.testing.assert_array_equal(signs.prod(axis=1), odd)
     # No single sign is correlated with it, beyond five standard errors.
     assert np.abs((data.train_inputs * odd[:, None]).mean(axis=0)).max() < 5 / np.sqrt(2000)

@@ -259,7 +259,7 @@ def test_own_data_are_evaluated_to_the_last_sample(tmp_path, monkeypatch):
 
 def test_passes_in_turn_give_full_batches_of_all_samples():
     selection = Selection(passes=3, in_turn=True)
-    train = load_splits("modular_addition", STRICT, None, selection).train
+    train = load_splits("modular_pairs", STRICT, None, selection).train
     assert (len(train), train.passes) == (576, 3)
     for reshuffle in (False, True):
         batches = Batches(train, 576, seed=42, reshuffle=reshuffle)

@@ -37,7 +37,8 @@ def test_runs_are_told_data_folder_time_and_company(use_run, specs, make_result)
 
     use_run(run)
     list(Machine(InProcess(), 3, Conditions(Path("data"), 60.0, 3)).compute(specs[:1]))
-    assert told == [{"data_dir": Path("data"), "max_seconds": 60.0, "concurrent_runs": 3, "keep_kernels": False}]
+    conditions = {"data_dir": Path("data"), "max_seconds": 60.0, "concurrent_runs": 3, "keep_kernels": False}
+    assert told == [conditions | {"guest": None}]
 
 
 def test_run_is_given_out_before_the_next_one_begins(use_run, specs, make_result):

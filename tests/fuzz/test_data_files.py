@@ -13,9 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from regbench.datasets import archive, cifar10, cifar100, fetching, idx, mnist, silhouettes, svhn
+from regbench.datasets import archive, cifar10, cifar100, fetching, idx, mnist, svhn
 from regbench.datasets.content import content_blocks
 from regbench.datasets.dataset import DataFile, Download
+from regbench.datasets.own.images import _read_image
 
 from .inputs import byte_changes, change_bytes, fuzz, read_or_refuse
 
@@ -122,7 +123,7 @@ OTHER_FORMATS = {
 def test_images_are_read_or_refused(folder, name, how):
     path = folder / f"odd-{name}"
     path.write_bytes(changed(DRAWN[name], how))
-    found = read_or_refuse("silhouettes", lambda: silhouettes._read_image(path, (20, 20, 3)), path)
+    found = read_or_refuse("silhouettes", lambda: _read_image(path, (20, 20, 3)), path)
     assert found is None or (found.shape, found.dtype) == ((20, 20, 3), np.uint8)
 
 

@@ -224,7 +224,8 @@ def test_same_seed_gives_the_same_weights_and_names(name: str) -> None:
         np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.parametrize("name", MOSTLY_QUICK)
+# Not Inception: normalized over six samples, the rounding of its first layers decides on many a ReLU of the last.
+@pytest.mark.parametrize("name", [name for name in SMALL if name != "inception_v3"])
 def test_compiled_with_xla_it_gives_the_same_output_and_gradients(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     model = build(name)
     # XLA draws other numbers than TensorFlow alone, and each call others than the one before.

@@ -8,7 +8,7 @@ MODULUS = 31
 _SEED = 0
 
 DATASET = Dataset(
-    name="modular_addition",
+    name="modular_pairs",
     summary=f"Pairs of numbers below {MODULUS}, 31 classes: their sum modulo {MODULUS}; generated",
     source="Power et al. 2022, Grokking: generalization beyond overfitting on small algorithmic datasets, arXiv "
     "2201.02177",

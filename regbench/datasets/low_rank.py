@@ -14,7 +14,7 @@ WIDTH, RANK, NOISE = 32, 4, 0.5
 _SEED = 0
 
 DATASET = Dataset(
-    name="deep_linear",
+    name="low_rank",
     summary=f"{WIDTH} numbers that a map of rank {RANK} makes of {WIDTH} others, and noise; generated",
     source="ours; after Saxe, McClelland and Ganguli 2014, Exact solutions to the nonlinear dynamics of learning in "
     "deep linear neural networks, arXiv 1312.6120",

@@ -9,7 +9,7 @@ RELEVANT = (3, 11, 24)
 _SEED = 0
 
 DATASET = Dataset(
-    name="sparse_parity",
+    name="parity",
     summary=f"{BITS} signs, 2 classes: the product of three of them; generated",
     source="Barak et al. 2022, Hidden progress in deep learning: SGD learns parities near the computational limit, "
     "arXiv 2207.08799",
