@@ -1,7 +1,8 @@
 """Training with an optimizer of another framework: compiled gradients, and the guest's own step between the calls.
 
 A step is one call of a compiled function (loss, gradients, penalty, decay and what wrappers make of the gradients), the
-step of the guest on memory that it shares, and an assignment a variable, which copies nothing on a CPU.
+step of the guest on memory that it shares, and an assignment a variable, which copies nothing on a CPU. Copied are
+kernels where the guest wants another layout, and all weights where a decoupled decay moves them.
 """
 
 from __future__ import annotations
