@@ -110,7 +110,7 @@ def resolve(key: str, name: str) -> Any:
     except Exception as error:  # own modules may raise anything
         raise DefinitionError(f"{key}: {name} cannot be imported: {' '.join(str(error).split())}") from error
     if not callable(found):
-        raise DefinitionError(f"{key}: {name} must be a class. Received: {found!r}")
+        raise DefinitionError(f"{key}: {name} must be a class or a function. Received: {found!r}")
     return found
 
 

@@ -4,7 +4,6 @@ A loss is one of a known name, or `module:function` of the user's own: `(targets
 samples, which gives the loss of each sample, float32 (n,).
 """
 
-import importlib
 from collections.abc import Callable
 
 import tensorflow as tf
@@ -54,14 +53,8 @@ def resolve(name: str, what: str) -> Callable[..., tf.Tensor]:
     Raises:
         DefinitionError: there is none.
     """
-    module, _, function = name.partition(":")
-    try:
-        with own_code.findable():
-            found = getattr(importlib.import_module(module), function)
-    except Exception as error:  # own modules may raise anything
-        raise DefinitionError(f"{what} `{name}`: cannot be imported: {' '.join(str(error).split())}") from error
-    if not callable(found):
-        raise DefinitionError(f"{what} `{name}`: must be a function. Received: {found!r}")
+    with own_code.findable():
+        found: Callable[..., tf.Tensor] = own_code.resolve(what, name)
     return found
 
 

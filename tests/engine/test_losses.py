@@ -299,7 +299,7 @@ def test_own_loss_and_metric(register, tmp_path, monkeypatch):
         whole_run("own_measures:scalar")
     with pytest.raises(DefinitionError, match=r"metric `own_measures:wrong`: must give a number .*no such thing"):
         whole_run("own_measures:loss", metric="own_measures:wrong", goal="minimize")
-    with pytest.raises(DefinitionError, match=r"loss `own_measures:absent`: cannot be imported"):
+    with pytest.raises(DefinitionError, match=r"loss: own_measures:absent cannot be imported"):
         whole_run("own_measures:absent")
 
 
