@@ -9,6 +9,7 @@ from typing import Self
 from regbench import catalog
 from regbench.benchmark.problems import check_problem, with_data
 from regbench.catalog import own_code
+from regbench.conventions import refusal
 from regbench.errors import DefinitionError
 from regbench.records import OLD_RAMP, Candidate, Problem, Protocol, RunSpec, Scalar, Schedule
 from regbench.store import paths
@@ -33,8 +34,14 @@ class Task:
         return own_code.source_digests(*own_code.parts_of(self.problem), *of_candidate)
 
     def spec(self, setting: Mapping[str, Scalar], seed: int) -> RunSpec:
-        """The run of a setting with a seed."""
+        """The run of a setting with a seed.
+
+        Raises:
+            DefinitionError: the setting is not one of the candidate's, or its decay means nothing with its optimizer.
+        """
         optimizer, regularizer, decay = space.resolve(self.candidate, setting, self.problem)
+        if decay.strength and (refused := refusal(optimizer, decay.coupling)):
+            raise DefinitionError(f"{self.candidate.name}: {refused}")
         return RunSpec(
             problem=self.problem,
             candidate=self.candidate.name,

@@ -13,7 +13,17 @@ from pydantic import ValidationError
 from regbench.catalog.bounds import contradictions, violations
 from regbench.catalog.narrowed import read_ranges
 from regbench.catalog.reading import describe, is_representable, read_candidate, read_problem, with_targets
-from regbench.catalog.rules import ALIASES, BUDGETS, DECAY, FEW_RERUNS, NARROWED, PROTOCOLS, REGULARIZERS, SCHEDULES
+from regbench.catalog.rules import (
+    ALIASES,
+    BUDGETS,
+    DECAY,
+    FEW_RERUNS,
+    NARROWED,
+    PROTOCOLS,
+    REGULARIZERS,
+    SCHEDULES,
+    TIMESCALE,
+)
 from regbench.errors import DefinitionError, UnknownNameError
 from regbench.records import Candidate, Coupling, Decay, Part, Problem, Protocol, Schedule, problem_definition
 
@@ -152,7 +162,8 @@ def _with_part(base: Candidate, part: str) -> Candidate:
     elif part in Coupling.__members__.values():
         coupling = Coupling(part)
         without = coupling == Coupling.NONE
-        change = {"decay": Decay() if without else Decay(coupling=coupling, strength=DECAY, mask=base.decay.mask)}
+        strength = TIMESCALE if coupling == Coupling.TIMESCALE else DECAY
+        change = {"decay": Decay() if without else Decay(coupling=coupling, strength=strength, mask=base.decay.mask)}
     else:
         raise UnknownNameError("regularizer or decay coupling", part, [*REGULARIZERS, *Coupling])
     summary = f"{base.summary}, with {part}"
@@ -190,13 +201,19 @@ def protocol(name: str) -> Protocol:
     return PROTOCOLS[name]
 
 
-def schedule(name: str, epochs: Sequence[int] = (), factors: Sequence[float] = ()) -> Schedule:
-    """A learning-rate schedule by name, as published; `epochs` and `factors` for `step`."""
+def schedule(
+    name: str, epochs: Sequence[int] = (), factors: Sequence[float] = (), warmup: float | None = None
+) -> Schedule:
+    """A learning-rate schedule by name, as published.
+
+    `epochs` and `factors` are for `step`; `warmup`, a share of all steps, for those of `records.EACH_STEP`.
+    """
     if name not in SCHEDULES:
         raise UnknownNameError("schedule", name, SCHEDULES)
-    given = {"name": name, "epochs": tuple(epochs), "factors": tuple(factors)}
+    given: dict[str, Any] = {"name": name, "epochs": tuple(epochs), "factors": tuple(factors)}
     try:
-        return Schedule.model_validate(given | ({"version": 2} if name == "ltr" else {}))
+        given |= {"version": 2} if name == "ltr" else {}
+        return Schedule.model_validate(given | ({} if warmup is None else {"warmup": warmup}))
     except ValidationError as invalid:
         raise DefinitionError(describe(invalid, Schedule, "schedule")) from invalid
 

@@ -39,7 +39,7 @@ RUNS = {
     "optimizer": ("str", "the optimizer's name as in the file"),
     "candidate": ("str", "our candidate's name where the optimizer is a published one that we know, else `optimizer`"),
     "coupling": ("str", "of the decay: a word of `records.Coupling` (none where its strength is 0), or unknown"),
-    "decay": ("float64", "strength of the decay; 0 for coupling none, NaN for unknown"),
+    "decay": ("float64", "strength of the decay, epochs for coupling timescale; 0 for coupling none, NaN for unknown"),
     "setting": ("str", "hyperparameters and `decay` as canonical JSON; equal texts are one setting"),
     "protocol": ("str", "regbench's own word, else deepobs-1.1 for dialect 1.1, and deepobs"),
     "schedule": ("str", "of the learning rate; a step schedule with its epochs and factors"),
