@@ -40,6 +40,13 @@ REGULARIZERS: dict[str, type] = {
     "eigenvalue_decay": regularizers.EigenvalueDecay,
     "orthogonal": regularizers.Orthogonal,
     "smooth_kernel": regularizers.SmoothKernel,
+    "spectral_norm": regularizers.SpectralNorm,
+    "norm_target": regularizers.NormTarget,
+    "row_norm": regularizers.RowNorm,
+    "l1": regularizers.L1,
+    "elastic_net": regularizers.ElasticNet,
+    "group_lasso": regularizers.GroupLasso,
+    "to_initial": regularizers.ToInitial,
 }
 BEFORE: dict[str, dict[str, Any]] = {"eigenvalue_decay": {"warm_start": False}, "orthogonal": {"gram": "columns"}}
 """What a spec means by a regularizer where it does not say an argument that came later (`records.settled`)."""

@@ -143,7 +143,8 @@ class Objective:
 
     def penalty(self) -> tf.Tensor:
         """L2 term and regularizer over the kernels, a scalar; it depends on the kernels alone."""
-        return self._sum([penalty(kernel.value) for penalty, kernel in self._regularized])
+        parts = zip(self._regularized, self._carried, strict=True)
+        return self._sum([_value(penalty, kernel.value, block) for (penalty, kernel), block in parts])
 
     def penalty_of_step(self) -> tf.Tensor:
         """The same in a training step, once in each: from what a penalty carries, where it carries anything."""
@@ -183,6 +184,13 @@ class Objective:
 
 def _carries(penalty: Penalty) -> bool:
     return getattr(penalty, "carries", False) is True
+
+
+def _value(penalty: Penalty, kernel: Any, block: Any) -> Any:
+    """The penalty of a kernel anywhere but in a step; one from the start of the run needs what it carries here too."""
+    if getattr(penalty, "is_of_start", False) is True:
+        return penalty.carried(kernel, block)[0]  # type: ignore[attr-defined]
+    return penalty(kernel)
 
 
 def has_l2(spec: RunSpec) -> bool:
