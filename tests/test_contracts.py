@@ -48,6 +48,12 @@ ROWS = {
     "AdaBelief": Row(optimizers.AdaBelief),
     "AdaBound": Row(optimizers.AdaBound),
     "AMSBound": Row(optimizers.AMSBound),
+    "CautiousStep": Row(optimizers.CautiousStep, {"inner_optimizer": Adam(0.01)}),
+    "NormPinned": Row(optimizers.NormPinned, {"apply_to": "kernels"}),
+    "SharpnessAware": Row(optimizers.SharpnessAware, {"rho": 0.1}),
+    "ScheduleFree": Row(optimizers.ScheduleFree, {"inner_optimizer": SGD(0.1), "warmup_steps": 3, "strength": 0.01}),
+    "AveragedWeights": Row(optimizers.AveragedWeights, {"momentum": 0.9}),
+    "AveragedWeights-tail": Row(optimizers.AveragedWeights, {"start": 2, "period": 2}),
     "OptimizerWrapper": Row(
         optimizers.OptimizerWrapper, exceptions={"cites_source": "the base of the wrappers, no method of anyone's"}
     ),

@@ -12,13 +12,18 @@ accumulation, loss scaling, moving averages and clipping.
 from regbench.optimizers.adabelief import AdaBelief
 from regbench.optimizers.adabound import AdaBound
 from regbench.optimizers.amsbound import AMSBound
+from regbench.optimizers.averaged_weights import AveragedWeights
+from regbench.optimizers.cautious_step import CautiousStep
 from regbench.optimizers.clipped import Clipped
 from regbench.optimizers.decoupled_decay import DecoupledDecay
 from regbench.optimizers.kernels import is_kernel
 from regbench.optimizers.lookahead import Lookahead
+from regbench.optimizers.norm_pinned import NormPinned
 from regbench.optimizers.normalized import Normalized
 from regbench.optimizers.norms import register_norm
 from regbench.optimizers.radam import RAdam
+from regbench.optimizers.schedule_free import ScheduleFree
+from regbench.optimizers.sharpness_aware import SharpnessAware
 from regbench.optimizers.signed_power import SignedPower
 from regbench.optimizers.wrapper import OptimizerWrapper
 
@@ -26,12 +31,17 @@ __all__ = [
     "AMSBound",
     "AdaBelief",
     "AdaBound",
+    "AveragedWeights",
+    "CautiousStep",
     "Clipped",
     "DecoupledDecay",
     "Lookahead",
+    "NormPinned",
     "Normalized",
     "OptimizerWrapper",
     "RAdam",
+    "ScheduleFree",
+    "SharpnessAware",
     "SignedPower",
     "is_kernel",
     "register_norm",

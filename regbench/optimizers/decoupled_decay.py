@@ -68,6 +68,7 @@ class DecoupledDecay(OptimizerWrapper):
         super().__init__(inner_optimizer, apply_to=apply_to, name=name, **kwargs)
         if coupling not in COUPLINGS:
             raise ValueError(f"`coupling` must be one of {COUPLINGS}. Received: coupling={coupling!r}")
+        _check_decayable(self.inner_optimizer)
         momentum = _innermost_momentum(self.inner_optimizer)
         if coupling == "decoupled_momentum" and momentum >= 1:
             raise ValueError(
@@ -94,6 +95,16 @@ class DecoupledDecay(OptimizerWrapper):
     def get_config(self) -> dict[str, Any]:
         """The arguments."""
         return super().get_config() | {"strength": self.strength, "coupling": self.coupling}
+
+
+def _check_decayable(optimizer: Any) -> None:
+    while optimizer is not None:
+        if getattr(optimizer, "refuses_decay", ""):
+            raise ValueError(
+                f"`inner_optimizer` must be one around which a decay acts. Received: {type(optimizer).__name__}: "
+                f"{optimizer.refuses_decay}"
+            )
+        optimizer = getattr(optimizer, "inner_optimizer", None)
 
 
 def _innermost_momentum(optimizer: Any) -> float:

@@ -14,11 +14,15 @@ from regbench.optimizers import (
     AdaBelief,
     AdaBound,
     AMSBound,
+    AveragedWeights,
+    CautiousStep,
     Clipped,
     DecoupledDecay,
     Lookahead,
     Normalized,
+    NormPinned,
     RAdam,
+    ScheduleFree,
     SignedPower,
 )
 
@@ -37,6 +41,10 @@ EVERY_OPTIMIZER = {
     "adabelief": lambda: AdaBelief(0.05),
     "adabound": lambda: AdaBound(0.05),
     "amsbound": lambda: AMSBound(0.05),
+    "cautious_step": lambda: CautiousStep(Adam(0.05)),
+    "averaged_weights": lambda: AveragedWeights(SGD(0.05, momentum=0.5), momentum=0.8),
+    "schedule_free": lambda: ScheduleFree(Adam(0.05, beta_1=0.0), warmup_steps=3, strength=0.01),
+    "norm_pinned": lambda: NormPinned(Adam(0.05)),
     "power_of_normalized_with_decay": lambda: DecoupledDecay(
         Normalized(SignedPower(SGD(0.05, momentum=0.9), power=0.5)), strength=0.01
     ),
