@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from regbench import optimizers, regularizers
 from regbench.catalog import describe, own_code
+from regbench.engine.forms import check_forms, decays_itself, settle_kernels, take_decay
 from regbench.engine.host import Host, check_host
 from regbench.engine.settings import DECAY, check_settings
 from regbench.engine.weights import Weights, among
@@ -30,6 +31,11 @@ OPTIMIZERS: dict[str, type] = {
     "normalized": optimizers.Normalized,
     "clipped": optimizers.Clipped,
     "lookahead": optimizers.Lookahead,
+    "cautious_step": optimizers.CautiousStep,
+    "norm_pinned": optimizers.NormPinned,
+    "sharpness_aware": optimizers.SharpnessAware,
+    "schedule_free": optimizers.ScheduleFree,
+    "averaged_weights": optimizers.AveragedWeights,
     "radam": optimizers.RAdam,
     "adabelief": optimizers.AdaBelief,
     "adabound": optimizers.AdaBound,
@@ -64,11 +70,14 @@ IGNORED = "decay"
 def build_optimizer(spec: RunSpec, weights: Weights, guest: Guest | None = None) -> keras.optimizers.Optimizer:
     """The candidate's optimizer for these weights, in its decay where the coupling is a decoupled one; not built."""
     optimizer = plain_optimizer(spec, guest)
-    _settle_kernels(optimizer, weights)
-    if is_decoupled(spec):
+    settle_kernels(optimizer, weights)
+    decayed = weights.decayed(spec.problem, spec.decay)
+    if is_decoupled(spec) and decays_itself(optimizer):
+        take_decay(optimizer, spec.decay_strength, decayed)
+    elif is_decoupled(spec):
         coupling: Any = spec.decay.coupling.value
         optimizer = optimizers.DecoupledDecay(
-            optimizer, spec.decay_strength, coupling=coupling, apply_to=among(weights.decayed(spec.problem, spec.decay))
+            optimizer, spec.decay_strength, coupling=coupling, apply_to=among(decayed)
         )
     return optimizer
 
@@ -97,15 +106,8 @@ def plain_optimizer(spec: RunSpec, guest: Guest | None = None) -> keras.optimize
         raise DefinitionError(
             f"candidate {spec.candidate}: optimizer.name: must be a Keras optimizer. Received: {spec.optimizer.name!r}"
         )
+    check_forms(spec, optimizer, is_decoupled(spec))
     return optimizer
-
-
-def _settle_kernels(optimizer: Any, weights: Weights) -> None:
-    """Let wrappers that act on kernels act on those of the network, which knows more of them than their names."""
-    while isinstance(optimizer, optimizers.OptimizerWrapper):
-        if optimizer.apply_to == "kernels":
-            optimizer.apply_to = among([weight.variable for weight in weights.kernels])
-        optimizer = optimizer.inner_optimizer
 
 
 def is_decoupled(spec: RunSpec) -> bool:

@@ -73,8 +73,9 @@ class GuestTraining(Training):
         self._show_averages()
         return np.array([float(loss) for loss in losses], np.float32)
 
-    def last_step(self, train: Samples, batch: tf.Tensor, seed: tf.Tensor) -> np.ndarray:
+    def last_step(self, train: Samples, batch: tf.Tensor, seed: tf.Tensor, batches: tf.Tensor) -> np.ndarray:
         """As `Training.last_step`."""
+        del batches
         self.train_on()
         # One step, which is counted from 0 again: with another seed its augmentation is not that of the first batch.
         loss = self._step(self._last, (train.inputs, train.targets, train.weights, batch, tf.constant(0), seed + 1))
