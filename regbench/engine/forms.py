@@ -9,7 +9,7 @@ import numpy as np
 from regbench.engine.settings import DECAY
 from regbench.engine.weights import Weight, Weights, among
 from regbench.errors import DefinitionError
-from regbench.optimizers import AveragedWeights, NormPinned, ScheduleFree
+from regbench.optimizers import AveragedWeights, NormPinned
 from regbench.optimizers.inside import chain
 from regbench.optimizers.kernels import hidden_kernels
 from regbench.records import Coupling, RunSpec
@@ -23,15 +23,16 @@ def check_forms(spec: RunSpec, optimizer: Any, is_decoupled: bool) -> None:
     """
     for one in chain(optimizer):
         name, coupling = type(one).__name__, spec.decay.coupling
-        if isinstance(one, ScheduleFree) and one.strength:
+        has_own_decay = getattr(one, "decays_itself", False)
+        if has_own_decay and one.strength:
             raise DefinitionError(f"optimizer.strength: {DECAY}. Received: strength={one.strength!r}")
-        if is_decoupled and isinstance(one, ScheduleFree) and coupling != Coupling.DECOUPLED:
+        if is_decoupled and has_own_decay and coupling != Coupling.DECOUPLED:
             raise DefinitionError(
                 f"decay.coupling: must be none, l2 or decoupled with {name}, whose own decay is the last. "
                 f"Received: {coupling.value!r}"
             )
         reason = getattr(one, "refuses_decay", "")
-        if is_decoupled and reason and not isinstance(one, ScheduleFree):
+        if is_decoupled and reason and not has_own_decay:
             raise DefinitionError(
                 f"decay.coupling: must be none or l2 with {name}: {reason}. Received: {coupling.value!r}"
             )
@@ -42,13 +43,13 @@ def check_forms(spec: RunSpec, optimizer: Any, is_decoupled: bool) -> None:
 
 def decays_itself(optimizer: Any) -> bool:
     """Whether a decoupled decay is a matter of the optimizer, which is not wrapped in one."""
-    return any(isinstance(one, ScheduleFree) for one in chain(optimizer))
+    return any(getattr(one, "decays_itself", False) for one in chain(optimizer))
 
 
 def take_decay(optimizer: Any, strength: float, weights: list[Any]) -> None:
     """Let an optimizer that decays by itself do so, on these weights."""
     for one in chain(optimizer):
-        if isinstance(one, ScheduleFree):
+        if getattr(one, "decays_itself", False):
             one.strength, one.apply_to = float(strength), among(weights)
 
 

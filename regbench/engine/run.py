@@ -149,9 +149,9 @@ def _shrinkage(spec: RunSpec, steps: int, learning_rate: float) -> float | None:
     """What the decay alone leaves of a weight over the planned run: the product of 1 - factor over all steps.
 
     None where the decay passes through the optimizer (l2), or depends on its momentum, or where the product overflows;
-    and where an average follows the weights that decay (Schedule-Free).
+    and where an optimizer decays by itself, at another point (Schedule-Free) or another rate (Prodigy).
     """
-    if any(part.name == "schedule_free" for part in spec.optimizer.with_inner()):
+    if any(part.name in ("schedule_free", "prodigy") for part in spec.optimizer.with_inner()):
         return None
     if spec.decay.coupling == Coupling.DECOUPLED_CONSTANT:
         rates = np.ones(spec.epochs)

@@ -57,11 +57,12 @@ class CautiousStep(OptimizerWrapper):
         check_no_decay("CautiousStep", self.inner_optimizer, "it would be masked with the step; it belongs outside")
 
     def _backend_update_step(self, grads: list[Any], trainable_variables: list[Any], learning_rate: Any) -> None:
+        grads = [densified(gradient, variable) for gradient, variable in zip(grads, trainable_variables, strict=True)]
         starts = [ops.copy(ops.convert_to_tensor(variable)) for variable in trainable_variables]
         super()._backend_update_step(grads, trainable_variables, learning_rate)
         for gradient, variable, start in zip(grads, trainable_variables, starts, strict=True):
             if self._is_selected[self._get_variable_index(variable)]:
-                self._mask(densified(gradient, variable), variable, start)
+                self._mask(gradient, variable, start)
 
     def _mask(self, gradient: Any, variable: Any, start: Any) -> None:
         end = ops.convert_to_tensor(variable)

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from regbench.optimizers.gradients import densified
 from regbench.optimizers.inside import check_no_decay, check_sees_no_weights
 from regbench.optimizers.wrapper import OptimizerWrapper, Selection
 
@@ -73,6 +74,7 @@ class NormPinned(OptimizerWrapper):
         ]
 
     def _backend_update_step(self, grads: list[Any], trainable_variables: list[Any], learning_rate: Any) -> None:
+        grads = [densified(gradient, variable) for gradient, variable in zip(grads, trainable_variables, strict=True)]
         radii = [self._radii[self._get_variable_index(variable)] for variable in trainable_variables]
         starts: list[Any] = []
         for variable, radius in zip(trainable_variables, radii, strict=True):

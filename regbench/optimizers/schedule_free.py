@@ -8,6 +8,7 @@ import keras
 from keras import ops
 
 from regbench.optimizers.evaluated_apart import EvaluatedApart
+from regbench.optimizers.gradients import densified
 from regbench.optimizers.inside import chain, check_no_decay, check_sees_no_weights
 from regbench.optimizers.wrapper import Selection
 
@@ -55,6 +56,7 @@ class ScheduleFree(EvaluatedApart):
         Keras's Adam adds its epsilon before it corrects the bias (epsilon-hat). By default kernels alone decay.
     """
 
+    decays_itself = True
     takes_momentum = False
     refuses_decay = "it decays by its own `strength`, where it takes the gradient"
     refuses_schedule = "its average takes the place of a schedule"
@@ -102,6 +104,7 @@ class ScheduleFree(EvaluatedApart):
         self._sum = self.add_variable((), dtype=wide, name="sum_of_weights")
 
     def _backend_update_step(self, grads: list[Any], trainable_variables: list[Any], learning_rate: Any) -> None:
+        grads = [densified(gradient, variable) for gradient, variable in zip(grads, trainable_variables, strict=True)]
         is_first = ops.equal(self.iterations, 0)
         warmth, share = self._weigh(learning_rate)
         indices = [self._get_variable_index(variable) for variable in trainable_variables]

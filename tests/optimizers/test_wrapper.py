@@ -119,7 +119,7 @@ def test_learning_rate_and_its_schedule_are_those_of_the_inner_optimizer(wrap):
     wrapper.learning_rate = 0.25
     assert float(wrapper.learning_rate) == float(wrapper.inner_optimizer.learning_rate) == 0.25
 
-    scheduled = wrap(wrap(SGD(keras.optimizers.schedules.PiecewiseConstantDecay([0, 1], [1.0, 0.5, 0.25]))))
+    scheduled = wrap(Clipped(SGD(keras.optimizers.schedules.PiecewiseConstantDecay([0, 1], [1.0, 0.5, 0.25]))))
     weight = keras.Variable([1.0])
     rates = []
     for _ in range(3):
