@@ -12,6 +12,7 @@ import keras
 import numpy as np
 
 from regbench.contracts.verdicts import NotApplicableError, ViolationError
+from regbench.optimizers.inside import chain
 
 STEPS = 6
 _GENERATOR = np.random.default_rng(1)
@@ -42,10 +43,11 @@ def takes_two_gradients(optimizer: Any) -> bool:
 
 
 def take_step(optimizer: Any, gradients: list[Any], variables: list[Any]) -> None:
-    """A step with these gradients, which are those at another point too where it takes two."""
-    if takes_two_gradients(optimizer):
-        optimizer.ascend(gradients, variables)
-        optimizer.descend(variables)
+    """A step with these gradients, which are those at another point too where it, or one inside it, takes two."""
+    for one in chain(optimizer):
+        if takes_two_gradients(one):
+            one.ascend(gradients, variables)
+            one.descend(variables)
     optimizer.apply(gradients, variables)
 
 

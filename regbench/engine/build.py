@@ -8,12 +8,13 @@ from pydantic import ValidationError
 
 from regbench import optimizers, regularizers
 from regbench.catalog import describe, own_code
-from regbench.engine.forms import check_forms, decays_itself, settle_kernels, take_decay
+from regbench.engine.decays import is_decoupled, with_decay
+from regbench.engine.forms import check_forms, settle_kernels
 from regbench.engine.host import Host, check_host
 from regbench.engine.settings import DECAY, check_settings
-from regbench.engine.weights import Weights, among
+from regbench.engine.weights import Weights
 from regbench.errors import DefinitionError, UnknownNameError
-from regbench.records import Coupling, Guest, Part, RunSpec, Schedule, learning_rate_factor
+from regbench.records import Guest, Part, RunSpec, Schedule, learning_rate_factor
 
 OPTIMIZERS: dict[str, type] = {
     "sgd": keras.optimizers.SGD,
@@ -70,19 +71,16 @@ IGNORED = "decay"
 """A keyword that Keras's base class takes from any class that passes on what it is given, and does nothing with."""
 
 
-def build_optimizer(spec: RunSpec, weights: Weights, guest: Guest | None = None) -> keras.optimizers.Optimizer:
-    """The candidate's optimizer for these weights, in its decay where the coupling is a decoupled one; not built."""
+def build_optimizer(
+    spec: RunSpec, weights: Weights, guest: Guest | None = None, steps: int = 1
+) -> keras.optimizers.Optimizer:
+    """The candidate's optimizer for these weights, in its decay where the coupling is a decoupled one; not built.
+
+    `steps` are those in an epoch, by which the coupling `timescale` counts.
+    """
     optimizer = plain_optimizer(spec, guest)
     settle_kernels(optimizer, weights)
-    decayed = weights.decayed(spec.problem, spec.decay)
-    if is_decoupled(spec) and decays_itself(optimizer):
-        take_decay(optimizer, spec.decay_strength, decayed)
-    elif is_decoupled(spec):
-        coupling: Any = spec.decay.coupling.value
-        optimizer = optimizers.DecoupledDecay(
-            optimizer, spec.decay_strength, coupling=coupling, apply_to=among(decayed)
-        )
-    return optimizer
+    return with_decay(spec, optimizer, weights, steps)
 
 
 def find_optimizer(name: str) -> Any:
@@ -111,11 +109,6 @@ def plain_optimizer(spec: RunSpec, guest: Guest | None = None) -> keras.optimize
         )
     check_forms(spec, optimizer, is_decoupled(spec))
     return optimizer
-
-
-def is_decoupled(spec: RunSpec) -> bool:
-    """Whether the optimizer is wrapped in a decay of the weights."""
-    return spec.decay.coupling not in (Coupling.NONE, Coupling.L2) and spec.decay_strength != 0
 
 
 def build_regularizer(spec: RunSpec, epoch: int = 0) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,9 @@ from regbench.optimizers import AveragedWeights, NormPinned
 from regbench.optimizers.inside import chain
 from regbench.optimizers.kernels import hidden_kernels
 from regbench.records import Coupling, RunSpec
+
+OWN = (Coupling.DECOUPLED, Coupling.TIMESCALE)
+"""Couplings that an optimizer which decays by itself can take."""
 
 
 def check_forms(spec: RunSpec, optimizer: Any, is_decoupled: bool) -> None:
@@ -26,9 +30,9 @@ def check_forms(spec: RunSpec, optimizer: Any, is_decoupled: bool) -> None:
         has_own_decay = getattr(one, "decays_itself", False)
         if has_own_decay and one.strength:
             raise DefinitionError(f"optimizer.strength: {DECAY}. Received: strength={one.strength!r}")
-        if is_decoupled and has_own_decay and coupling != Coupling.DECOUPLED:
+        if is_decoupled and has_own_decay and coupling not in OWN:
             raise DefinitionError(
-                f"decay.coupling: must be none, l2 or decoupled with {name}, whose own decay is the last. "
+                f"decay.coupling: must be none, l2, decoupled or timescale with {name}, which decays by itself. "
                 f"Received: {coupling.value!r}"
             )
         reason = getattr(one, "refuses_decay", "")
@@ -46,11 +50,11 @@ def decays_itself(optimizer: Any) -> bool:
     return any(getattr(one, "decays_itself", False) for one in chain(optimizer))
 
 
-def take_decay(optimizer: Any, strength: float, weights: list[Any]) -> None:
-    """Let an optimizer that decays by itself do so, on these weights."""
+def take_decay(optimizer: Any, strength: float, decayed: Callable[[Any], bool]) -> None:
+    """Let an optimizer that decays by itself do so, on the weights that are."""
     for one in chain(optimizer):
         if getattr(one, "decays_itself", False):
-            one.strength, one.apply_to = float(strength), among(weights)
+            one.strength, one.apply_to = float(strength), decayed
 
 
 def settle_kernels(optimizer: Any, weights: Weights) -> None:

@@ -54,15 +54,26 @@ class CautiousStep(OptimizerWrapper):
         **kwargs: Any,
     ) -> None:
         super().__init__(inner_optimizer, apply_to=apply_to, name=name, **kwargs)
+        self.__dict__[
+            "_self_changes"
+        ] = {}  # of the step that is under way; Keras would track what stands in an attribute
         check_no_decay("CautiousStep", self.inner_optimizer, "it would be masked with the step; it belongs outside")
 
     def _backend_update_step(self, grads: list[Any], trainable_variables: list[Any], learning_rate: Any) -> None:
         grads = [densified(gradient, variable) for gradient, variable in zip(grads, trainable_variables, strict=True)]
         starts = [ops.copy(ops.convert_to_tensor(variable)) for variable in trainable_variables]
         super()._backend_update_step(grads, trainable_variables, learning_rate)
+        self._self_changes.clear()
         for gradient, variable, start in zip(grads, trainable_variables, starts, strict=True):
-            if self._is_selected[self._get_variable_index(variable)]:
+            index = self._get_variable_index(variable)
+            self._self_changes[index] = ops.convert_to_tensor(variable) - start
+            if self._is_selected[index]:
                 self._mask(gradient, variable, start)
+
+    def unmasked_step(self, variable: Any) -> Any:
+        """Returns lr u of the step that was just taken, for a decay around it that goes by the sign of u."""
+        change = self._self_changes.pop(self._get_variable_index(variable), None)
+        return ops.zeros_like(variable) if change is None else -change
 
     def _mask(self, gradient: Any, variable: Any, start: Any) -> None:
         end = ops.convert_to_tensor(variable)

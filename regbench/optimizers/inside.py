@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from regbench.optimizers.decoupled_decay import DecoupledDecay
 from regbench.optimizers.wrapper import OptimizerWrapper
 
 
@@ -19,7 +18,7 @@ def chain(optimizer: Any) -> Iterator[Any]:
 def check_no_decay(owner: str, inner: Any, why: str) -> None:
     """Raises `ValueError` where an optimizer decays weights, by itself or by a wrapper inside it."""
     for one in chain(inner):
-        if isinstance(one, DecoupledDecay) or getattr(one, "weight_decay", None):
+        if getattr(one, "strength", None) or getattr(one, "weight_decay", None):
             raise ValueError(
                 f"`inner_optimizer` of `{owner}` must not decay weights: {why}. Received: {type(one).__name__} with a "
                 "decay"

@@ -160,8 +160,12 @@ class Prodigy(keras.optimizers.Optimizer):
         root = ops.sqrt(self._velocities[index]) + ops.cast(distance * self.epsilon, dtype)
         step = self._momentums[index] / ops.where(ops.equal(root, 0), 1.0, root)
         if self.strength and self._is_decayed[index]:
-            step = step + self.strength * variable
+            self.shrink(variable, ops.cast(rate * self.strength, dtype) * variable)
         self.assign_sub(variable, ops.cast(rate, dtype) * step)
+
+    def shrink(self, variable: Any, amount: Any) -> None:
+        """Subtracts what the decay takes in a step; it comes here once a step for each variable that decays."""
+        self.assign_sub(variable, amount)
 
     def get_config(self) -> dict[str, Any]:
         """The arguments."""

@@ -119,18 +119,25 @@ class ScheduleFree(EvaluatedApart):
             z, dtype = ops.convert_to_tensor(variable), variable.dtype
             # z <- z - lr_k (d + strength y)
             z = ops.where(warmth < 1, start + ops.cast(warmth, dtype) * (z - start), z)
-            if self.strength and self._is_selected[index]:
-                z = z - ops.cast(ops.cast(learning_rate, warmth.dtype) * warmth * self.strength, dtype) * y
             # x <- (1 - c) x + c z
             c = ops.cast(share, dtype)
             x = ops.where(is_first, start, ops.convert_to_tensor(self._others[index]))
             x = (1 - c) * x + c * z
-            self.assign(self._iterates[index], z)
-            self.assign(self._others[index], x)
             # y <- (1 - beta) z + beta x
             self.assign(variable, (1 - self.beta) * z + self.beta * x)
+            if self.strength and self._is_selected[index]:
+                # What it takes of z goes on to x and y by their formulas.
+                taken = ops.cast(ops.cast(learning_rate, warmth.dtype) * warmth * self.strength, dtype) * y
+                z, x = z - taken, x - c * taken
+                self.shrink(variable, (1 - self.beta + self.beta * c) * taken)
+            self.assign(self._iterates[index], z)
+            self.assign(self._others[index], x)
         for index in set(range(len(self._others))).difference(indices):  # without a gradient they stay
             self.assign(self._others[index], ops.convert_to_tensor(self._trainable_variables[index]))
+
+    def shrink(self, variable: Any, amount: Any) -> None:
+        """Subtracts what the decay takes of y in a step; it comes here once a step for each variable that decays."""
+        self.assign_sub(variable, amount)
 
     def _weigh(self, learning_rate: Any) -> tuple[Any, Any]:
         """How far the learning rate has risen, and c."""

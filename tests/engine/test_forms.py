@@ -105,7 +105,7 @@ def test_second_gradient_is_that_of_the_objective_uphill(make_spec, linear):
         _, of_kernel, of_bias = gradients(kernel + size * of_kernel, bias + size * of_bias, batch)
         kernel, bias = kernel - 0.5 * of_kernel, bias - 0.5 * of_bias
         expected.append(loss)
-    np.testing.assert_allclose(prepared.train(0, 1.0), expected, rtol=1e-4)
+    np.testing.assert_allclose(prepared.train(0, [1.0]), expected, rtol=1e-4)
     np.testing.assert_allclose(objective.model.get_weights()[0], kernel, rtol=0, atol=1e-4)
 
 
@@ -137,7 +137,7 @@ def test_statistics_are_those_of_the_weights_that_are_shown_and_the_trained_ones
     spec = make_spec(part("averaged_weights", inner_optimizer=MOMENTUM, momentum=0.9), normalized)
     prepared = prepared_run(spec)
     prepared.compile()
-    prepared.train(0, 1.0)
+    prepared.train(0, [1.0])
     model, training = prepared._program.objective.model, prepared._training
     (first, *_) = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
     before = keras.Model(model.inputs, first.input)
@@ -156,7 +156,7 @@ def test_statistics_are_those_of_the_weights_that_are_shown_and_the_trained_ones
     assert any(np.any(one != other) for one, other in zip(shown, trained, strict=True))
     plain = prepared_run(make_spec(MOMENTUM, normalized))
     plain.compile()
-    plain.train(0, 1.0)
+    plain.train(0, [1.0])
     for one, other in zip(trained, plain._program.objective.model.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
 
@@ -165,7 +165,7 @@ def test_norms_of_hidden_kernels_stay_in_a_run(make_spec):
     prepared = prepared_run(make_spec(part("norm_pinned", inner_optimizer=ADAM)))
     kernels = [prepared._program.objective.kernels()]
     prepared.compile()
-    prepared.train(0, 1.0)
+    prepared.train(0, [1.0])
     kernels.append(prepared._program.objective.kernels())
     before, after = ([float(np.linalg.norm(kernel)) for kernel in of_all.values()] for of_all in kernels)
     assert after[:-1] == pytest.approx(before[:-1], rel=1e-5)
@@ -184,13 +184,18 @@ def test_decoupled_decay_of_schedule_free_acts_at_its_point(make_spec, linear):
 
 
 FREE, PINNED = (part(name, inner_optimizer=ADAM) for name in ("schedule_free", "norm_pinned"))
+OWN_FREE, OWN_PINNED = (
+    part(f"regbench.optimizers:{name}", inner_optimizer=ADAM) for name in ("ScheduleFree", "NormPinned")
+)
 
 
 @pytest.mark.parametrize(
     ("optimizer", "decay", "schedule", "message"),
     [
-        (PINNED, "decoupled", "none", "decay.coupling: must be none or l2 with NormPinned: .* Received: 'decoupled'"),
-        (FREE, "decoupled_constant", "none", "decay.coupling: must be none, l2 or decoupled with ScheduleFree"),
+        (PINNED, "decoupled", "none", "decay.coupling: must not be decoupled with norm_pinned: it pins .* Received: "),
+        (OWN_PINNED, "cautious", "none", "decay.coupling: must be none or l2 with NormPinned: .* Received: 'cautious'"),
+        (FREE, "decoupled_constant", "none", "decay.coupling: must not be decoupled_constant with schedule_free: "),
+        (OWN_FREE, "lr_squared", "none", "decay.coupling: must be none, l2, decoupled or timescale with ScheduleFree"),
         (FREE, "none", "cosine", "schedule: must be none with ScheduleFree: .* Received: 'cosine'"),
         (
             part("schedule_free", inner_optimizer=ADAM, strength=0.1),

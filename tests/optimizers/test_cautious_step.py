@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from keras.optimizers import SGD, Adam
 
-from regbench.optimizers import CautiousStep, DecoupledDecay
+from regbench.optimizers import CautiousStep, Clipped, DecoupledDecay
 
 RATES = [0.25, 0.25, 0.125, 0.125, 0.0625, 0.0625, 0.0625, 0.0625]
 SCHEDULE = [[1, 3], [0.25, 0.125, 0.0625]]  # as Keras has it: boundaries, values
@@ -17,16 +17,17 @@ def schedule():
     return keras.optimizers.schedules.PiecewiseConstantDecay(*SCHEDULE)
 
 
-def momentum_reference(weights, gradients, momentum=0.5, decay=0.0):
+def momentum_reference(weights, gradients, momentum=0.5, decay=0.0, cautious=False):
     fast, velocities, course = [w.copy() for w in weights], [np.zeros_like(w) for w in weights], []
     for rate, arrays in zip(RATES, gradients, strict=True):
         for w, v, g in zip(fast, velocities, arrays, strict=True):
             v[...] = momentum * v - rate * g
             u = -v / rate
             mask = (np.sign(u) * np.sign(g) > 0).astype(float)
-            if decay and w.ndim >= 2:
-                w -= rate * decay * w
-            w -= rate * u * mask / max(mask.mean(), 1e-3)
+            shrunk = rate * decay * w * ((np.sign(u) * np.sign(w) >= 0) if cautious else 1) if w.ndim >= 2 else 0
+            w -= rate * u * mask / max(mask.mean(), 1e-3) + shrunk * (1 if cautious else 0)
+            if not cautious:
+                w -= shrunk
         course.append([w.copy() for w in fast])
     return course
 
@@ -45,6 +46,16 @@ def test_decay_outside_is_not_masked(weights, gradients, trajectory, assert_agre
             array.flat[2] = 0.0
     optimizer = DecoupledDecay(CautiousStep(SGD(schedule(), momentum=0.5)), strength=0.5)
     expected = momentum_reference(weights, gradients, decay=0.5)
+    assert_agrees(trajectory(optimizer, weights, gradients), expected, operations=24)
+
+
+@pytest.mark.parametrize("wrap", [lambda inner: inner, lambda inner: Clipped(inner, threshold=1e6)])
+def test_cautious_decay_outside_goes_by_the_step_before_its_mask(wrap, weights, gradients, trajectory, assert_agrees):
+    for arrays in gradients:
+        for array in arrays:
+            array.flat[2] = 0.0
+    optimizer = DecoupledDecay(wrap(CautiousStep(SGD(schedule(), momentum=0.5))), strength=0.5, coupling="cautious")
+    expected = momentum_reference(weights, gradients, decay=0.5, cautious=True)
     assert_agrees(trajectory(optimizer, weights, gradients), expected, operations=24)
 
 
