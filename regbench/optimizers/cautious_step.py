@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import keras
@@ -9,6 +10,7 @@ from keras import ops
 
 from regbench.optimizers.gradients import densified
 from regbench.optimizers.inside import check_no_decay
+from regbench.optimizers.sums import total
 from regbench.optimizers.wrapper import OptimizerWrapper, Selection
 
 LEAST_SHARE = 1e-3
@@ -73,7 +75,7 @@ class CautiousStep(OptimizerWrapper):
     def unmasked_step(self, variable: Any) -> Any:
         """Returns lr u of the step that was just taken, for a decay around it that goes by the sign of u."""
         change = self._self_changes.pop(self._get_variable_index(variable), None)
-        return ops.zeros_like(variable) if change is None else -change
+        return ops.zeros(variable.shape, variable.dtype) if change is None else -change
 
     def _mask(self, gradient: Any, variable: Any, start: Any) -> None:
         end = ops.convert_to_tensor(variable)
@@ -81,7 +83,7 @@ class CautiousStep(OptimizerWrapper):
         # m = 1 where u g > 0; the change is -lr u. By their signs, since a product of small numbers is 0.
         agrees = ops.equal(ops.sign(change) * ops.sign(ops.cast(gradient, variable.dtype)), -1)
         mask = ops.cast(agrees, keras.backend.result_type(variable.dtype, "float32"))
-        share = ops.mean(mask)
+        share = total(mask) / math.prod(variable.shape)
         # w <- w - lr u m / max(mean(m), 0.001)
         scale = ops.cast(mask / ops.maximum(share, LEAST_SHARE), variable.dtype)
         self.assign(variable, ops.where(ops.equal(share, 1), end, start + change * scale))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import keras
 from keras import ops
 
 from regbench.optimizers.inside import chain
@@ -74,10 +75,18 @@ class EvaluatedApart(OptimizerWrapper):
             self.assign(variable, ops.copy(ops.convert_to_tensor(other)))
             self.assign(other, trained)
 
-    def _backend_update_step(self, grads: list[Any], trainable_variables: list[Any], learning_rate: Any) -> None:
-        def put_back() -> None:
-            self._exchange()
-            self.assign(self._shown, ops.zeros_like(self._shown))
+    def _put_back(self) -> None:
+        """Begins a step at the trained weights."""
+        if keras.backend.backend() == "jax":  # a branch of its `cond` must not assign
+            is_shown = ops.greater(self._shown, 0)
+            for variable, other in zip(self._trainable_variables, self._others, strict=True):
+                held, kept = ops.convert_to_tensor(variable), ops.convert_to_tensor(other)
+                self.assign(variable, ops.where(is_shown, kept, held))
+                self.assign(other, ops.where(is_shown, held, kept))
+        else:
+            ops.cond(ops.greater(self._shown, 0), self._exchange, lambda: None)
+        self.assign(self._shown, ops.zeros((), "int32"))
 
-        ops.cond(ops.greater(self._shown, 0), put_back, lambda: None)
+    def _backend_update_step(self, grads: list[Any], trainable_variables: list[Any], learning_rate: Any) -> None:
+        self._put_back()
         super()._backend_update_step(grads, trainable_variables, learning_rate)

@@ -9,6 +9,7 @@ from keras import ops
 
 from regbench.optimizers.gradients import densified
 from regbench.optimizers.inside import check_no_decay, check_sees_no_weights
+from regbench.optimizers.sums import length
 from regbench.optimizers.wrapper import OptimizerWrapper, Selection
 
 SMALLEST = 1e-10
@@ -81,7 +82,7 @@ class NormPinned(OptimizerWrapper):
             starts.append(None if radius is None else ops.copy(ops.convert_to_tensor(variable)))
             if radius is not None:
                 # From 0, the inner optimizer's step is -lr u to all digits.
-                self.assign(variable, ops.zeros_like(variable))
+                self.assign(variable, ops.zeros(variable.shape, variable.dtype))
         super()._backend_update_step(grads, trainable_variables, learning_rate)
         for variable, radius, start in zip(trainable_variables, radii, starts, strict=True):
             if radius is not None:
@@ -92,14 +93,17 @@ class NormPinned(OptimizerWrapper):
         change, start = ops.cast(ops.convert_to_tensor(variable), dtype), ops.cast(start, dtype)
         rate = ops.cast(learning_rate, dtype)
         # R = |w| at the first step
-        norm = _norm(start) if self.radius is None else ops.cast(self.radius, dtype)
-        radius = ops.where(ops.equal(self.iterations, 0), norm, ops.convert_to_tensor(radius_variable))
+        if self.radius is None:
+            stored = ops.convert_to_tensor(radius_variable)
+            radius = ops.cond(ops.equal(self.iterations, 0), lambda: length(start), lambda: stored)
+        else:
+            radius = ops.cast(self.radius, dtype)
         self.assign(radius_variable, radius)
         # w - lr R u / max(|u|, 1e-10), where the change is -lr u
-        size = ops.maximum(_norm(change), rate * SMALLEST)
+        size = ops.maximum(length(change), rate * SMALLEST)
         moved = start + rate * radius * change / ops.where(ops.equal(size, 0), 1.0, size)
         # w <- R N(...)
-        self.assign(variable, ops.cast(moved * (radius / _norm(moved)), variable.dtype))
+        self.assign(variable, ops.cast(moved * (radius / length(moved)), variable.dtype))
 
     def get_config(self) -> dict[str, Any]:
         """The arguments."""
@@ -109,10 +113,3 @@ class NormPinned(OptimizerWrapper):
 def _wide(variable: Any) -> str:
     """Float32 or wider: in float16 a sum of squares overflows at once."""
     return keras.backend.result_type(variable.dtype, "float32")
-
-
-def _norm(tensor: Any) -> Any:
-    """The Frobenius norm; squares of what is divided by its largest entry neither overflow nor vanish."""
-    largest = ops.max(ops.abs(tensor))
-    scale = ops.where(ops.equal(largest, 0), 1.0, largest)
-    return scale * ops.sqrt(ops.sum(ops.square(tensor / scale)))

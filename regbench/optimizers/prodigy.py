@@ -11,6 +11,7 @@ from keras import ops
 from regbench.optimizers.gradients import densified
 from regbench.optimizers.kernels import is_kernel
 from regbench.optimizers.moments import bias_correction, check_decay_rates, log_rate, step_number
+from regbench.optimizers.sums import total
 from regbench.optimizers.wrapper import Selection
 
 
@@ -111,11 +112,11 @@ class Prodigy(keras.optimizers.Optimizer):
 
         progress, size = self._beta_3 * ops.convert_to_tensor(self._progress), ops.zeros((), wide)
         for gradient, variable in zip(gradients, trainable_variables, strict=True):
-            at_start, total = self._gather(gradient, variable, distance, weight, is_first)
+            at_start, following = self._gather(gradient, variable, distance, weight, is_first)
             # r <- beta_3 r + (d / d_0) e <g, w_0 - w>
             difference = ops.cast(at_start - variable, wide)
-            progress = progress + weight * ops.sum(ops.cast(gradient, wide) * difference)
-            size = size + ops.sum(ops.abs(ops.cast(total, wide)))
+            progress = progress + weight * total(ops.cast(gradient, wide) * difference)
+            size = size + total(ops.abs(ops.cast(following, wide)))
         grown = self._grown(distance, progress, size)
         self.assign(self._progress, progress)
         self.assign(self._distance, grown)
@@ -131,7 +132,7 @@ class Prodigy(keras.optimizers.Optimizer):
     def _gather(self, gradient: Any, variable: Any, distance: Any, weight: Any, is_first: Any) -> tuple[Any, Any]:
         """Updates what is kept of one variable; returns w_0 and q."""
         index = self._get_variable_index(variable)
-        start, total = self._starts[index], self._sums[index]
+        start, gathered = self._starts[index], self._sums[index]
         d = ops.cast(distance, variable.dtype)
         at_start = ops.where(is_first, ops.convert_to_tensor(variable), ops.convert_to_tensor(start))
         self.assign(start, at_start)
@@ -140,8 +141,8 @@ class Prodigy(keras.optimizers.Optimizer):
         squared = ops.square(d * gradient)
         self.assign(self._velocities[index], self.beta_2 * self._velocities[index] + (1 - self.beta_2) * squared)
         # q <- beta_3 q + (d / d_0) e g
-        following = self._beta_3 * total + ops.cast(weight, variable.dtype) * gradient
-        self.assign(total, following)
+        following = self._beta_3 * gathered + ops.cast(weight, variable.dtype) * gradient
+        self.assign(gathered, following)
         return at_start, following
 
     def _grown(self, distance: Any, progress: Any, size: Any) -> Any:

@@ -7,6 +7,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from regbench.optimizers.gradients import densified
+from regbench.optimizers.sums import total
 from regbench.optimizers.wrapper import OptimizerWrapper
 
 SMALLEST = 1e-12
@@ -93,9 +95,9 @@ class SharpnessAware(OptimizerWrapper):
         """
         if not self.built:
             self.build(list(variables))
-        pairs = [(g, v) for g, v in zip(gradients, variables, strict=True) if g is not None]
+        pairs = [(densified(g, v), v) for g, v in zip(gradients, variables, strict=True) if g is not None]
         wide = keras.backend.result_type(keras.config.floatx(), "float32")
-        squares = [ops.sum(ops.square(ops.cast(gradient, wide))) for gradient, _ in pairs]
+        squares = [total(ops.square(ops.cast(gradient, wide))) for gradient, _ in pairs]
         # e = rho g / (|g| + 1e-12)
         scale = self.rho / (ops.sqrt(ops.sum(ops.stack(squares))) + SMALLEST)
         for variable in variables:
