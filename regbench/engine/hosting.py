@@ -84,8 +84,11 @@ class GuestTraining(Training):
         self._show_averages()
         return np.array([float(loss) for loss in losses], np.float32)
 
-    def last_step(self, train: Samples, batch: tf.Tensor, seed: tf.Tensor, factor: float) -> np.ndarray:
+    def last_step(
+        self, train: Samples, batch: tf.Tensor, seed: tf.Tensor, factor: float, batches: tf.Tensor
+    ) -> np.ndarray:
         """As `Training.last_step`."""
+        del batches
         self._schedule(factor)
         self.train_on()
         # One step, which is counted from 0 again: with another seed its augmentation is not that of the first batch.
