@@ -26,8 +26,9 @@ Written by `scripts/conventions.py`, from measurements; edit the data in `regben
 Two optimizers get the same noisy gradients of a quadratic function, each at its own weights, in float64, from the same
 start, for 256 steps. A number is the largest difference of any weight at any step as a share of the largest distance
 that a weight travels. `equal` is at most 1e-12; `rounded` what remains because Keras rounds its numbers (a momentum) to
-float32. Muon is compared on the matrix alone, which is the same array in each and not the same layer. Optimizers are as they
-come, their own decay too. One pair at a time: `regbench check keras:Adam --against torch:Adam --set keras:Adam.epsilon=1e-8`.
+float32. Muon is compared on the matrix alone, which is the same array in each and not the same layer. Optimizers are as
+they come, their own decay too. One pair at a time:
+`regbench check keras:Adam --against torch:Adam --set keras:Adam.epsilon=1e-8`.
 """
 
 DECAY = """\

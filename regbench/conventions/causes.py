@@ -249,7 +249,7 @@ def causes_of(
     one: str,
     other: str,
     is_scheduled: bool,
-    arguments: tuple[Mapping[str, Any], Mapping[str, Any]] | None = None,
+    arguments: tuple[Mapping[str, Any], Mapping[str, Any]],
 ) -> list[Cause]:
     """What is known of two optimizers, at a constant rate or under a schedule.
 
@@ -257,7 +257,7 @@ def causes_of(
         one: `library:Name`.
         other: likewise.
         is_scheduled: whether the learning rate changes.
-        arguments: all of each, given or by default; unless given, every condition counts as met.
+        arguments: all of each, given or by default.
     """
     (left, _, first), (right, _, second) = (name.lower().partition(":") for name in (one, other))
     named = {first, second}
@@ -268,5 +268,5 @@ def causes_of(
         if named & set(cause.optimizers)
         and cause.tells_apart(libraries[0], libraries[1])
         and (is_scheduled or not cause.only_under_schedules)
-        and (arguments is None or all(condition.holds(*arguments) for condition in cause.conditions))
+        and all(condition.holds(*arguments) for condition in cause.conditions)
     ]

@@ -79,7 +79,10 @@ _PUBLISHED = {
 
 
 class RunDefinition(NamedTuple):
-    """The definition of a run in the words of `frames.RUNS`; `hyperparameters` lack the strength of the decay."""
+    """The definition of a run in the words of `frames.RUNS`; `hyperparameters` lack the strength of the decay.
+
+    `may_have_penalty`: of files of others, whether their losses may hold an L2 term.
+    """
 
     dialect: str
     optimizer: str
@@ -90,6 +93,7 @@ class RunDefinition(NamedTuple):
     protocol: str
     schedule: str
     release: str = ""
+    may_have_penalty: bool = False
 
 
 def our_definition(table: Mapping[str, Any], ours: Mapping[str, Any]) -> RunDefinition:
@@ -144,6 +148,7 @@ def foreign_definition(
     if l2 is None:
         l2 = 0.0 if problem.endswith(NO_DECAY) else (facts and facts.l2)
     coupling, decay = _decay(optimizer, hyperparameters, l2)
+    decays_itself = decays_by_itself(table)
     if coupling != UNKNOWN:
         hyperparameters.pop(_OWN_STRENGTH, None)
     dialect, converted_from = _dialect(table, problem, optimizer, hyperparameters), table.get(CONVERTED_FROM)
@@ -159,7 +164,14 @@ def foreign_definition(
         protocol="deepobs-1.1" if "1.1" in (dialect, converted_from) else "deepobs",
         schedule=schedule_name(*schedule, epochs),
         release=space_of(candidate, hyperparameters) if CROWDED_VALLEY in (dialect, converted_from) else "",
+        may_have_penalty=coupling == UNKNOWN or (coupling == Coupling.L2 and not decays_itself),
     )
+
+
+def decays_by_itself(table: Mapping[str, Any]) -> bool:
+    """Whether the optimizer of a file of others is known to decay the weights, which is no part of the losses."""
+    coupling, strength = _own_decay(read_name(table, _key_of_optimizer(table)), original_hyperparameters(table))
+    return coupling != UNKNOWN and strength != 0
 
 
 def l2_factor(table: Mapping[str, Any]) -> float | None:

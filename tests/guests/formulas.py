@@ -92,6 +92,10 @@ def adagrad(start, epsilon, is_inside):
     return rule
 
 
+def norm(array):
+    return np.linalg.norm(array, axis=-1, keepdims=True)
+
+
 def lamb(epsilon, strength, is_inside):
     """Inside: the decay is part of what the trust ratio scales."""
 
@@ -101,25 +105,23 @@ def lamb(epsilon, strength, is_inside):
         m = state["m"] = B1 * state.get("m", 0.0) + (1 - B1) * g
         v = state["v"] = B2 * state.get("v", 0.0) + (1 - B2) * g * g
         update = m / (1 - B1**t) / (np.sqrt(v / (1 - B2**t)) + epsilon) + (strength * w if is_inside else 0.0)
-        return w - rate * np.linalg.norm(w) / np.linalg.norm(update) * update
+        return w - rate * norm(w) / norm(update) * update
 
     return rule
 
 
 def path(rule, start, curvatures, noise, rates):
-    """The arrays after each step."""
+    """The arrays after each step; their last axis is one weight's, any before it are of functions side by side."""
     weights, states, steps = [w.copy() for w in start], [{} for _ in start], []
     for t, (rate, noises) in enumerate(zip(rates, noise, strict=True), start=1):
         gradients = [c * w + n for c, w, n in zip(curvatures, weights, noises, strict=True)]
         weights = [rule(s, w, g, rate, t) for s, w, g in zip(states, weights, gradients, strict=True)]
-        steps.append(weights)
-    return steps
+        steps.append(np.concatenate(weights, axis=-1))
+    return np.array(steps)
 
 
 def difference(one, other, start, curvatures, noise, rates):
-    """The largest, as a share of the largest distance that the other travels."""
+    """The largest of any step and entry, as a share of the largest distance that the other travels."""
     first, second = (path(rule, start, curvatures, noise, rates) for rule in (one, other))
-    travelled = max(np.max(np.abs(end - begin)) for end, begin in zip(second[-1], start, strict=True))
-    return max(np.max(np.abs(a - b)) for x, y in zip(first, second, strict=True) for a, b in zip(x, y, strict=True)) / (
-        travelled
-    )
+    travelled = np.max(np.abs(second[-1] - np.concatenate(start, axis=-1)), axis=-1)
+    return np.max(np.abs(first - second), axis=(0, -1)) / travelled

@@ -73,6 +73,7 @@ def dividing(learning_rate):
         (counting, "keeps_nothing_between_runs"),
         (deaf, "follows_the_schedule"),
         (dividing, "survives_zero_gradients"),
+        (widening, "keeps_dtype_and_shapes"),
     ],
 )
 def test_planted_fault_is_found(monkeypatch, function, clause):
