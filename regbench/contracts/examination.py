@@ -10,7 +10,7 @@ from typing import Any
 import keras
 
 from regbench.contracts.guests import CLAUSES as GUEST_CLAUSES
-from regbench.contracts.guests import EXCEPTIONS, GuestSubject
+from regbench.contracts.guests import GuestSubject, departure
 from regbench.contracts.networks import CLAUSES as NETWORK_CLAUSES
 from regbench.contracts.networks import Network
 from regbench.contracts.optimizers import CLAUSES as OPTIMIZER_CLAUSES
@@ -126,7 +126,7 @@ def check_guest(
     if warn is not None:
         for notice in subject.begun().notices:
             warn(notice)
-    return [_verdict(clause, subject, EXCEPTIONS.get((clause.name, name))) for clause in chosen]
+    return [_verdict(clause, subject, departure(clause.name, subject.part)) for clause in chosen]
 
 
 def _chosen(
