@@ -97,6 +97,11 @@ class OptaxGuest:
         if not (self._can_begin(numbers - constant) or self._can_begin(set(self._rates))):
             self._begin(set())
 
+    def _constants(self) -> dict[str, Any]:
+        """What the function is called with; a transformation inside as the part that it was made from."""
+        parts = {name: value for name, value in self.part.arguments.items() if isinstance(value, Part)}
+        return self._arguments | parts
+
     def _can_begin(self, injected: set[str]) -> bool:
         try:
             self._begin(injected)
@@ -105,9 +110,7 @@ class OptaxGuest:
         return True
 
     def _begin(self, injected: set[str]) -> None:
-        constants = {
-            name: repr(value) for name, value in self.part.arguments.items() if name.partition(".")[0] not in injected
-        }
+        constants = {name: repr(value) for name, value in self._constants().items() if name not in injected}
         shapes = [(weight.shape, str(weight.dtype)) for weight in self._weights]
         # The function itself, not its name: a module of the user's own may have been loaded anew since.
         key = json.dumps([id(self._target), constants, sorted(injected), shapes], sort_keys=True)
@@ -130,7 +133,7 @@ class OptaxGuest:
                 raise DefinitionError(
                     f"{self._key}: {self.part.name} cannot be a guest: {' '.join(str(error).split())}"
                 ) from error
-            while len(_kept) >= _KEPT:
+            if len(_kept) >= _KEPT:
                 _kept.pop(next(iter(_kept)))
             _kept[key] = update
         self._update, self._injected = update, injected
@@ -219,9 +222,8 @@ def _arguments(
     key: str, part: Part, target: Callable[..., Any], notices: list[str], keeps_decay: bool
 ) -> dict[str, Any]:
     """What a function is called with: a whole number is a float where the learning rate or the default is one."""
-    made = functools.partial(_made, notices=notices, keeps_decay=keeps_decay)
+    made, usual = functools.partial(_made, notices=notices, keeps_decay=keeps_decay), _defaults(target)
     arguments = called_with(key, part, target, made, notices=notices, keeps_decay=keeps_decay)
-    usual = _defaults(target)
     return {
         name: float(value) if type(value) is int and (name in _RATES or _is_float(usual.get(name))) else value
         for name, value in arguments.items()

@@ -30,7 +30,6 @@ _OURS = {"apply_to": "all", "rest": None}
 _SELECTIONS = {"all": tuple(Kind), "kernels": (Kind.MATRIX, Kind.CONVOLUTION), "matrices": (Kind.MATRIX,)}
 
 _LIBRARIES = ("torch.optim.", "pytorch_optimizer.")
-
 _RATES = ("lr", "lr_1d", "adamw_lr")
 """Entries of a parameter group that a learning-rate schedule acts on."""
 
@@ -142,7 +141,8 @@ class TorchGuest:
         given = [None if one.grad is None else one.grad.clone() for one in self._parameters]
 
         def closure() -> Any:
-            if all(_is_same(one.detach(), old) for one, old in zip(self._parameters, before, strict=True)):
+            pairs = zip(self._parameters, before, strict=True)
+            if all(one.dtype == old.dtype and torch.equal(one.detach(), old) for one, old in pairs):
                 for parameter, gradient in zip(self._parameters, given, strict=True):
                     parameter.grad = None if gradient is None else gradient.clone()
                 return torch.from_dlpack(loss)
@@ -293,10 +293,6 @@ def _parameters(target: Any) -> dict[str, Any]:
         for name, one in inspect.signature(target).parameters.items()
         if name != "params" and one.kind not in (one.VAR_KEYWORD, one.VAR_POSITIONAL)
     }
-
-
-def _is_same(one: Any, other: Any) -> bool:
-    return one.dtype == other.dtype and torch.equal(one, other)
 
 
 def _has_two_modes(target: Any) -> bool:

@@ -34,7 +34,7 @@ lr = { low = 0.01, high = 0.1, log = true, default = 0.1 }
 
 @pytest.fixture
 def workspace(tmp_path, monkeypatch):
-    """A folder with an optimizer of one's own; children compute in this process, which is as good and starts at once."""
+    """A folder with an optimizer of one's own; children compute in this process, which starts at once."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.setattr(Child, "call", lambda child, function, *arguments: function(*arguments))
