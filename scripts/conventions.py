@@ -33,7 +33,7 @@ they come, their own decay too. One pair at a time:
 
 DECAY = """\
 The decay of a candidate stands in `[decay]`; that of an optimizer is off. `l2` is added to the gradient, `decoupled` is
-times the learning rate, `decoupled_constant` is not; [weights.md](weights.md) has the words."""
+times the learning rate, `decoupled_constant` is not; [search_spaces](../search_spaces/README.md) has the words."""
 
 PORTING = """\
 From a setting of one framework to another: the number is carried over as "how" says. In brackets are defaults."""

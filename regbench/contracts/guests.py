@@ -95,7 +95,10 @@ class GuestSubject:
         """A new one, at the beginning."""
         guest = guests.guest_of(self.part)
         if guest is None:
-            raise DefinitionError(f"{self.part.name} must be an optimizer of another framework. Received: one of Keras")
+            raise DefinitionError(
+                f"{self.part.name} must be a subclass of torch.optim.Optimizer, or a function that returns a "
+                "GradientTransformation of optax. Received: neither"
+            )
         keras.utils.set_random_seed(SEED)
         guest.start([weight.copy() for weight in START], KINDS, SEED)
         return guest

@@ -130,16 +130,9 @@ CAUSES = (
     ),
     Cause(
         ("nadam",),
-        (_OPTAX, _KERAS),
+        (_OPTAX, (*_KERAS, *_TORCH)),
         "optax has no momentum schedule at all: a look-ahead with a constant beta_1",
         "optax PR 719",
-    ),
-    Cause(
-        ("nadam",),
-        (_OPTAX, _TORCH),
-        "optax has no momentum schedule at all: a look-ahead with a constant beta_1",
-        "optax PR 719",
-        (Condition(("momentum_decay",), "be set"),),
     ),
     Cause(
         ("rmsprop",),

@@ -16,8 +16,8 @@ import optax
 def plain(learning_rate=0.1):
     return optax.sgd(learning_rate)
 
-def narrowing(learning_rate=0.1):
-    return optax.stateless(lambda updates, _: [update.astype("complex64") for update in updates])
+def widening(learning_rate=0.1):
+    return optax.stateless(lambda updates, _: [update[None] for update in updates])
 
 def raising(learning_rate=0.1):
     def update(updates, state, parameters=None):
@@ -39,6 +39,10 @@ learning_rate = {{ low = 0.01, high = 0.1, log = true, default = 0.1 }}
 """
 
 
+# Keras 3.15 reads variables in a way of which NumPy 2 disapproves.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
+
+
 @pytest.fixture
 def workspace(tmp_path, monkeypatch):
     """A folder with candidates of one's own; children compute in this process, which is as good and starts at once."""
@@ -47,7 +51,7 @@ def workspace(tmp_path, monkeypatch):
     monkeypatch.setattr(Child, "call", lambda child, function, *arguments: function(*arguments))
     Path("commands_own_optax.py").write_text(OWN)
     Path("search_spaces").mkdir()
-    for name in ("plain", "narrowing", "raising", "lost", "number"):
+    for name in ("plain", "widening", "raising", "lost", "number"):
         Path(f"search_spaces/own_{name}.toml").write_text(CANDIDATE.format(name=name))
     yield
     sys.modules.pop("commands_own_optax", None)
@@ -59,7 +63,7 @@ def refused(capfd, *arguments):
     assert output == ""
     lines = [line for line in errors.splitlines() if "warning" not in line]
     assert len(lines) == 1, errors
-    assert not Path("results").exists()
+    assert not [*Path("results").rglob("*.json")]
     return lines[0]
 
 
@@ -78,7 +82,8 @@ def refused(capfd, *arguments):
         ("check keras:Adam --against optax:adm", "There is no optimizer `adm`"),
         ("check optax:adam --against adam", "must be named as keras:Name"),
         ("run quadratic_deep own_number", "must return a GradientTransformation. Received: int"),
-        ("run quadratic_deep own_narrowing --epochs 1", "must leave the shape and the type of a weight as they are"),
+        ("run quadratic_deep own_widening --epochs 1", "must leave the shape and the type of a weight as they are"),
+        ("run quadratic_deep own_raising --epochs 1", "own_raising on quadratic_deep: out of ideas"),
     ],
 )
 def test_bad_input_is_one_line(workspace, capfd, arguments, words):
@@ -96,11 +101,9 @@ def test_missing_and_old_extras_are_one_line(workspace, capfd, monkeypatch):
     assert "pip install 'regbench[torch]'" in refused(capfd, "check", "torch:AdamW")
 
 
-def test_what_goes_wrong_in_the_training_is_an_outcome(workspace, capfd):
+def test_what_is_not_a_number_at_once_has_diverged(workspace, capfd):
     assert main(["run", "quadratic_deep", "own_lost", "--epochs", "1"]) == 0
     assert "with own_lost: diverged" in capfd.readouterr().out
-    assert main(["run", "quadratic_deep", "own_raising", "--epochs", "1"]) == 1
-    assert "with own_raising: failed: RuntimeError: out of ideas" in capfd.readouterr().out
 
 
 def test_list_is_set_of_one_of_two(workspace, capfd):

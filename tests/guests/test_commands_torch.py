@@ -20,6 +20,10 @@ class Reshaping(torch.optim.Optimizer):
             for one in group["params"]:
                 one.data = one.data.reshape(-1)
 
+class Raising(Reshaping):
+    def step(self, closure=None):
+        raise RuntimeError("out of ideas")
+
 class NoOptimizer:
     pass
 """
@@ -27,9 +31,13 @@ CANDIDATE = """
 summary = "Own"
 source = "here"
 [optimizer]
-name = "commands_own_torch:Reshaping"
-lr = { low = 0.01, high = 0.1, log = true, default = 0.1 }
+name = "commands_own_torch:{name}"
+lr = {{ low = 0.01, high = 0.1, log = true, default = 0.1 }}
 """
+
+
+# Keras 3.15 reads variables in a way of which NumPy 2 disapproves.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
 
 
 @pytest.fixture
@@ -40,7 +48,8 @@ def workspace(tmp_path, monkeypatch):
     monkeypatch.setattr(Child, "call", lambda child, function, *arguments: function(*arguments))
     Path("commands_own_torch.py").write_text(OWN)
     Path("search_spaces").mkdir()
-    Path("search_spaces/own_reshaping.toml").write_text(CANDIDATE)
+    for name in ("Reshaping", "Raising"):
+        Path(f"search_spaces/own_{name.lower()}.toml").write_text(CANDIDATE.format(name=name))
     yield
     sys.modules.pop("commands_own_torch", None)
 
@@ -56,7 +65,7 @@ def workspace(tmp_path, monkeypatch):
         ("check torch:Adam --set beta=0.9", "no argument `beta`. Did you mean `betas`"),
         ("check torch:AdamW --set weight_decay=0.1", "decay belongs into [decay]"),
         ("check torch:SGD --set lr=-1.0", "Invalid learning rate: -1.0"),
-        ("check commands_own_torch:NoOptimizer", "must be a subclass of `keras.optimizers.Optimizer`"),
+        ("check commands_own_torch:NoOptimizer", "must be a subclass of torch.optim.Optimizer, or a function"),
         ("check torch:Adam --against torch:AdmW", "There is no optimizer `AdmW`"),
         ("run quadratic_deep own_reshaping --epochs 1", "must leave the shape and the type of a weight as they are"),
     ],
@@ -68,7 +77,12 @@ def test_bad_input_is_one_line(workspace, capfd, arguments, words):
     lines = [line for line in errors.splitlines() if "warning" not in line]
     assert len(lines) == 1, errors
     assert words in lines[0]
-    assert not Path("results").exists()
+    assert not [*Path("results").rglob("*.json")]
+
+
+def test_what_is_raised_in_a_step_is_the_reason_of_a_failed_run(workspace, capfd):
+    assert main(["run", "quadratic_deep", "own_raising", "--epochs", "1"]) == 1
+    assert "with own_raising: failed: RuntimeError: out of ideas" in capfd.readouterr().out
 
 
 def test_own_decay_that_is_on_is_told_by_check(workspace, capfd):

@@ -7,8 +7,8 @@ from regbench.conventions import DECAYS
 from .decaying import RATE, coupling_of
 
 WITHOUT_RATE = {"optax.contrib:cocob"}
-ESTIMATED = {"optax.contrib:prodigy"}
-"""Their rate is not ours; so a decay that is times it is nearly nothing in a few steps."""
+ESTIMATED = {"optax.contrib:prodigy", "optax.contrib:schedule_free_adamw"}
+"""The rate of one is not ours, so that a decay that is times it is nearly nothing; that of the other acts elsewhere."""
 NAMED = [one for one in DECAYS if one.name.startswith("optax") and one.coupling != "none" and one.name not in ESTIMATED]
 
 
