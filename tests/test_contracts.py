@@ -43,6 +43,10 @@ ROWS = {
     "DecoupledDecay-momentum": Row(
         optimizers.DecoupledDecay, {"strength": 0.1, "coupling": "decoupled_momentum", "apply_to": "all"}
     ),
+    "DecoupledDecay-cautious": Row(optimizers.DecoupledDecay, {"strength": 0.1, "coupling": "cautious"}),
+    "DecoupledDecay-lr_squared": Row(
+        optimizers.DecoupledDecay, {"strength": 0.1, "coupling": "lr_squared", "peak_learning_rate": 0.02}
+    ),
     "Lookahead": Row(optimizers.Lookahead, {"sync_period": 4}),
     "RAdam": Row(optimizers.RAdam, {"beta_2": 0.9}),
     "AdaBelief": Row(optimizers.AdaBelief),

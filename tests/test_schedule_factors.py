@@ -1,15 +1,16 @@
-"""The factor on the learning rate in each epoch."""
+"""The factor on the learning rate in each epoch, or in each step."""
 
 import math
 
 import pytest
 
 from regbench import catalog
-from regbench.records import Schedule, learning_rate_factor
+from regbench.errors import DefinitionError
+from regbench.records import EACH_STEP, Schedule, learning_rate_factor, learning_rate_factors, peak_factor
 
 STEPS = Schedule(name="step", epochs=(3, 6), factors=(0.5, 0.0))
 OLD = Schedule(name="ltr", version=1)
-EVERY = [*(catalog.schedule(name) for name in catalog.SCHEDULES if name != "step"), STEPS, OLD]
+EVERY = [*(catalog.schedule(name) for name in catalog.SCHEDULES if name not in ("step", *EACH_STEP)), STEPS, OLD]
 ROUNDING = 1e-12
 
 
@@ -18,7 +19,7 @@ def by_name(name, epoch, epochs):
 
 
 def test_every_schedule_of_the_catalogue_is_tested_here():
-    assert {schedule.name for schedule in EVERY} == set(catalog.SCHEDULES)
+    assert {schedule.name for schedule in EVERY} | set(EACH_STEP) == set(catalog.SCHEDULES)
 
 
 @pytest.mark.parametrize("schedule", EVERY, ids=lambda schedule: schedule.title)
@@ -103,3 +104,67 @@ def test_trapezoid_of_version_1_keeps_its_ramp():
     down = [learning_rate_factor(OLD, epoch, 100) for epoch in range(90, 101)]
     assert down == pytest.approx([1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.0], abs=ROUNDING)
     assert (OLD.title, catalog.schedule("ltr").title) == ("ltr of format version 1", "ltr")
+
+
+def of_steps(name, epochs, steps, warmup=None):
+    schedule = catalog.schedule(name, warmup=warmup)
+    return [factor for epoch in range(epochs) for factor in learning_rate_factors(schedule, epoch, epochs, steps)]
+
+
+def expected(name, total, rising, falling):
+    """Written anew, step by step."""
+    factors = []
+    for step in range(total):
+        if step < rising:
+            factors.append((step + 1) / rising)
+        elif name == "wsd":
+            factors.append(1.0 if total - step >= falling else (total - step) / falling)
+        else:
+            left = (total - step) / (total - rising)
+            factors.append(math.sin(math.pi * left / 2) ** 2 if name == "warmup_cosine" else left)
+    return factors
+
+
+@pytest.mark.parametrize("name", EACH_STEP)
+@pytest.mark.parametrize(
+    ("epochs", "steps", "warmup", "rising", "falling"),
+    [(10, 10, None, 5, 20), (3, 7, 0.3, 6, 4), (4, 25, 0.0, 0, 20), (1, 1, None, 0, 0), (1, 2, 0.5, 1, 0)],
+)
+def test_warm_up_is_followed_by_the_fall_step_by_step(name, epochs, steps, warmup, rising, falling):
+    factors = of_steps(name, epochs, steps, warmup)
+    assert factors == pytest.approx(expected(name, epochs * steps, rising, falling or 1), abs=ROUNDING)
+    assert peak_factor(catalog.schedule(name, warmup=warmup), epochs, steps) == 1.0
+
+
+def test_other_schedules_have_one_factor_in_all_steps_of_an_epoch():
+    assert learning_rate_factors(STEPS, 4, 9, 3) == [0.5, 0.5, 0.5]
+    assert peak_factor(Schedule(name="step", epochs=(1, 2), factors=(3.0, 0.5)), 2, 5) == 3.0
+    assert peak_factor(Schedule(name="step", epochs=(1, 2), factors=(0.5, 3.0)), 2, 5) == 1.0  # epoch 2 never comes
+
+
+@pytest.mark.parametrize("name", EACH_STEP)
+def test_schedule_of_steps_has_no_factor_of_an_epoch(name):
+    with pytest.raises(ValueError, match=f"must have one factor an epoch. Received: '{name}'"):
+        learning_rate_factor(catalog.schedule(name), 0, 3)
+
+
+def test_schedules_with_another_warm_up_are_told_apart_and_files_of_before_stay_as_they_were():
+    assert catalog.schedule("wsd").title == "wsd"
+    assert catalog.schedule("wsd", warmup=0.1).title == "wsd 0.1"
+    assert "warmup" not in catalog.schedule("cosine").model_dump()
+    assert "warmup" not in catalog.schedule("wsd").model_dump()
+    assert catalog.schedule("wsd", warmup=0.1).model_dump()["warmup"] == 0.1
+
+
+@pytest.mark.parametrize(
+    ("name", "warmup", "message"),
+    [
+        ("cosine", 0.1, "belongs to the schedules warmup_cosine, warmup_linear, wsd. Received: 'cosine'"),
+        ("wsd", 1.0, "`warmup` must be in .0, 1., a share of all steps. Received: warmup=1.0"),
+        ("wsd", -0.1, "Received: warmup=-0.1"),
+        ("wsd", math.nan, "finite number"),
+    ],
+)
+def test_warm_up_that_means_nothing_is_refused(name, warmup, message):
+    with pytest.raises(DefinitionError, match=message):
+        catalog.schedule(name, warmup=warmup)

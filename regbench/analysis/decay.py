@@ -1,7 +1,8 @@
 """How the best decay depends on the learning rate: the ridge of a search over both.
 
 Where the product of learning rate and decay matters, the best decay falls as the learning rate rises: slope -1 in
-logarithms. Where the two are decoupled, it stays: slope 0.
+logarithms. Where the two are decoupled, it stays: slope 0. A `timescale` is 1 / product: where the product matters, the
+best time stays (slope 0), and where the strength does, it falls (slope -1).
 """
 
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from scipy import stats
 
 from regbench.analysis.entries import learning_rates, sign
 from regbench.analysis.labels import ENTRY
+from regbench.records import Coupling
 
 GOOD_SHARE = 0.5
 FEWEST_TRIALS = 20
@@ -89,7 +91,8 @@ def ridge(trials: pd.DataFrame, level: float = 0.95, seed: int = 0) -> Ridge:
     if reason:
         return Ridge(np.nan, np.nan, np.nan, np.nan, n_good, good, f"The slope of the ridge cannot be told: {reason}.")
     low, high = (float(end) for end in np.nanquantile(fits, [(1 - level) / 2, (1 + level) / 2]))
-    meaning = _meaning(low, high) or "how the best decay depends on the learning rate cannot be told"
+    is_time = set(trials["coupling"]) == {Coupling.TIMESCALE.value}
+    meaning = _meaning(low, high, is_time) or "how the best decay depends on the learning rate cannot be told"
     sentence = f"Slope of the ridge {slope:.2f} [{low:.2f}, {high:.2f}]: {meaning}."
     return Ridge(slope, low, high, intercept, n_good, good, sentence)
 
@@ -145,12 +148,14 @@ def _resampled(x: np.ndarray, y: np.ndarray, worth: np.ndarray, seed: int) -> np
     return np.concatenate([_lines(x[draw], y[draw], worth[draw])[0] for draw in some])
 
 
-def _meaning(low: float, high: float) -> str:
-    """What an interval of the slope supports; "" where that is nothing."""
+def _meaning(low: float, high: float, is_time: bool = False) -> str:
+    """What an interval of the slope supports; "" where that is nothing. With `is_time` the decay is told as a time."""
+    product = f"what matters is the product of learning rate and decay, to within {EQUIVALENT:g} of the slope"
+    alone = f"the best decay does not depend on the learning rate, to within {EQUIVALENT:g} of the slope"
     if low >= -EQUIVALENT and high <= EQUIVALENT:
-        return f"the best decay does not depend on the learning rate, to within {EQUIVALENT:g} of the slope"
+        return product if is_time else alone
     if low >= -1 - EQUIVALENT and high <= -1 + EQUIVALENT:
-        return f"what matters is the product of learning rate and decay, to within {EQUIVALENT:g} of the slope"
+        return alone if is_time else product
     if (low > 0 or high < 0) and (low > -1 or high < -1):
         return "the best decay depends on the learning rate, but not by their product alone"
     return ""

@@ -129,7 +129,7 @@ def _build_all(tried: _Tried) -> list[str]:
     from regbench.engine import environment
 
     environment.prepare()
-    from regbench.engine import build, hosting, network
+    from regbench.engine import build, decays, hosting, network
     from regbench.engine.objective import regularized
     from regbench.engine.weights import Weights
 
@@ -149,7 +149,7 @@ def _build_all(tried: _Tried) -> list[str]:
             told += guest.notices if guest is not None else []
             optimizer, regularizer = build.plain_optimizer(spec, guest), build.build_regularizer(spec)
             if guest is not None and model is not None:
-                hosting.try_to_begin(guest, model, build.is_decoupled(spec))
+                hosting.try_to_begin(guest, model, decays.is_decoupled(spec))
             elif own_code.names_in(spec.optimizer) and spec.candidate not in built:
                 # its state is as large as the network
                 optimizer.build(model.trainable_variables)

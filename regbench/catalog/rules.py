@@ -53,10 +53,18 @@ SCHEDULES = {
     "cosine_wr": "cosine with warm restarts; the first cycle is a tenth of the epochs, each next one twice as long",
     "ltr": "trapezoid: a tenth of the epochs up, flat, a tenth down (as published: epoch 0 at the full rate)",
     "step": "constant pieces, given by epochs and factors",
+    "warmup_cosine": "up over the first 5 % of the steps (or --warmup), then half a cosine down to 0; a factor a step",
+    "warmup_linear": "up over the first 5 % of the steps (or --warmup), then down to 0 in a line; a factor a step",
+    "wsd": "up over the first 5 % of the steps (or --warmup), flat, down to 0 over the last 20 %; a factor a step",
 }
 
 DECAY = Range(low=1e-6, high=1e-1, log=True, default=5e-4)
-"""What is searched where a candidate is combined with a decay; the range of the `*_l2` and `*_decoupled` files."""
+"""What is searched where a candidate is combined with a decay."""
+
+TIMESCALE = Range(low=1.0, high=1e3, log=True, default=30.0)
+"""The same for the coupling `timescale`, in epochs. Wang and Aitchison (arXiv 2405.13698) expect the best time between
+one epoch, so that no sample is forgotten before it comes again, and the epochs of the run; the upper end is beyond
+those of every bundled problem, where hardly any decay is left."""
 
 REGULARIZERS: dict[str, dict[str, Argument]] = {
     "eigenvalue_decay": {"factor": Range(low=1e-4, high=1.0, log=True, default=0.01)},
@@ -64,3 +72,10 @@ REGULARIZERS: dict[str, dict[str, Argument]] = {
     "smooth_kernel": {"factor": Range(low=1e-6, high=1e-1, log=True, default=1e-4), "covariance": 1.0},
 }
 """What candidates can be combined with, and its arguments; as in the files of these regularizers."""
+
+ALIASES = {
+    **{f"{base}_l2": f"{base}+l2" for base in ("sgd", "momentum", "nag", "adam")},
+    **{f"{base}_decoupled": f"{base}+decoupled" for base in ("sgd", "momentum", "nag", "adam")},
+    **{f"{base}_decoupled_momentum": f"{base}+decoupled_momentum" for base in ("momentum", "nag")},
+}
+"""Former names of combinations, which had files of their own; trees and bundled runs have them still."""

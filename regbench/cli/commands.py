@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from regbench import __version__, catalog, datasets
-from regbench.cli import inventory, options, progress, summaries, terminal, values
+from regbench.cli import inventory, options, pace, progress, summaries, terminal, values
 from regbench.cli.check import check
 from regbench.cli.codes import BAD_INPUT, DONE, SOME_FAILED
 from regbench.cli.compare import compare
 from regbench.cli.data import data
+from regbench.cli.decay import show_decay
 from regbench.cli.export import export
 from regbench.cli.figures import figures
 from regbench.cli.new import new, own_data, problem_of
@@ -79,11 +80,25 @@ def list_names(kind: str | None, form: str) -> int:
 @command_line.command()
 @click.argument("name", metavar="NAME")
 @click.option("--weights", is_flag=True, help="Of a problem: the weights of its network, and which decay.")
+@click.option(
+    "--decay",
+    metavar="COUPLING=STRENGTH",
+    help="Of a problem: what a decay leaves of a weight, and the same as a setting of other couplings; needs "
+    "--learning-rate. The options below say of which run.",
+)
+@click.option("--learning-rate", type=float, metavar="RATE", help="At the start, before any schedule.")
+@click.option("--momentum", type=float, default=0.0, show_default=True, metavar="MU", help="Of the optimizer.")
+@pace.options
 @options.formats("toml", "json")
-def show(name: str, weights: bool, form: str) -> int:
+def show(
+    name: str, weights: bool, decay: str | None, learning_rate: float | None, momentum: float, form: str, **others: Any
+) -> int:
     """Show every key of a problem, candidate, data set, budget or protocol."""
     if weights:
         return _show_weights(name, form)
+    if decay is not None:
+        show_decay(name, decay, learning_rate, momentum, pace.take_schedule(others), form=form, **others)
+        return DONE
     found = inventory.find(name)
     told = _judge(name, found)
     if form == "json":
@@ -149,7 +164,7 @@ def _show_weights(name: str, form: str) -> int:
 @options.formats("table", "json")
 def run(problem: str, candidate: str, assignments: Sequence[str], results: str, form: str, **training: Any) -> int:
     """Train a CANDIDATE on a PROBLEM once."""
-    setting, schedule = values.read_setting(assignments), options.take_schedule(training)
+    setting, schedule = values.read_setting(assignments), pace.take_schedule(training)
     events: list[Event] = []
     with progress.Waiting(f"{problem} with {candidate}") as waiting, contextlib.redirect_stdout(sys.stderr):
         from regbench import benchmark
@@ -208,14 +223,14 @@ def search(
     if own is not None:
         candidates = [*problem.split(","), *candidates]
         for name in candidates:
-            catalog.candidate(options.combined(name, regularizer, decay))
+            options.combined(name, regularizer, decay)
     elif target is not None:
         raise DefinitionError(f"`target` must be given with `data` only. Received: target={target!r}")
     elif not candidates:
         context = click.get_current_context()
         raise click.MissingParameter(param_hint="'CANDIDATE...'", param_type="argument", ctx=context)
     candidates = [options.combined(name, regularizer, decay) for name in candidates]
-    schedule, workers = options.take_schedule(others), options.take_workers(others)
+    schedule, workers = pace.take_schedule(others), options.take_workers(others)
     usual = catalog.protocol(others["protocol"]).reruns if searches == 1 else catalog.FEW_RERUNS
     runs_again = usual if reruns is None else reruns
     asked = max(searches, 1) * catalog.budget_trials(budget), max(searches, 1) * runs_again

@@ -6,10 +6,10 @@ from typing import Any
 import click
 
 from regbench import catalog
-from regbench.cli import values
+from regbench.cli import pace, values
 from regbench.errors import UnknownNameError
 from regbench.execution import RETRIES, Workers
-from regbench.records import Coupling, Schedule
+from regbench.records import Coupling
 
 AnyCommand = Callable[..., Any]
 Decorator = Callable[[AnyCommand], AnyCommand]
@@ -146,22 +146,7 @@ _TRAINING = (
     click.option(
         "--seed", default=42, show_default=True, metavar="N", help="Of the run; of a search: its draws and trials."
     ),
-    click.option("--epochs", type=int, metavar="N", help="Epochs.  [default: the problem's]"),
-    click.option("--batch-size", type=int, metavar="N", help="Samples in a step.  [default: the problem's]"),
-    click.option(
-        "--schedule",
-        default="none",
-        show_default=True,
-        metavar="NAME",
-        help=f"How the learning rate changes: {', '.join(catalog.SCHEDULES)}.",
-    ),
-    click.option(
-        "--lr-epochs",
-        callback=values.numbers(int),
-        metavar="N,...",
-        help="Epochs (from 0) in which the schedule step takes its next factor.",
-    ),
-    click.option("--lr-factors", callback=values.numbers(float), metavar="X,...", help="The factors."),
+    *pace.OPTIONS,
     click.option(
         "--protocol",
         default="deepobs",
@@ -282,13 +267,13 @@ def combination(command: AnyCommand) -> AnyCommand:
 
 
 def combined(candidate: str, regularizer: str | None, decay: str | None) -> str:
-    """The name of the combination: `momentum+orthogonal+decoupled`."""
-    return "+".join(part for part in (candidate, regularizer, decay) if part is not None)
+    """The name of the candidate or the combination as it is shown: `momentum+orthogonal+decoupled`.
 
-
-def take_schedule(options: dict[str, Any]) -> Schedule:
-    """Take the three options of the schedule out of the others."""
-    return catalog.schedule(options.pop("schedule"), options.pop("lr_epochs"), options.pop("lr_factors"))
+    Raises:
+        UnknownNameError: a part of it does not exist.
+        DefinitionError: its file does not hold together, or its parts do not go together.
+    """
+    return catalog.candidate("+".join(part for part in (candidate, regularizer, decay) if part is not None)).name
 
 
 def training(command: AnyCommand) -> AnyCommand:

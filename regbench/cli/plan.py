@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from regbench.cli import options, progress, summaries, terminal
+from regbench.cli import options, pace, progress, summaries, terminal
 from regbench.cli.codes import DONE
 from regbench.errors import DefinitionError
-from regbench.records import RunSpec, Scalar
+from regbench.records import WARMUP, RunSpec, Scalar
 
 if TYPE_CHECKING:
     from regbench.benchmark.estimate import Cost
@@ -59,7 +59,7 @@ def plan(
         raise DefinitionError("`--commands` and `--format` exclude each other")
     if workers < 0:
         raise DefinitionError(f"`workers` must not be negative. Received: workers={workers!r}")
-    schedule = options.take_schedule(others)
+    schedule = pace.take_schedule(others)
     names = [options.combined(name, regularizer, decay) for name in candidates]
     with progress.Waiting("planning") as waiting, contextlib.redirect_stdout(sys.stderr):
         from regbench.benchmark import planning
@@ -96,6 +96,7 @@ def _command(spec: RunSpec, results: str, data_dir: str | None, max_seconds: flo
         "schedule": None if spec.schedule.name == "none" else spec.schedule.name,
         "lr-epochs": ",".join(map(str, spec.schedule.epochs)) or None,
         "lr-factors": ",".join(map(repr, spec.schedule.factors)) or None,
+        "warmup": None if spec.schedule.warmup == WARMUP else spec.schedule.warmup,
         "protocol": spec.protocol.name,
         "results": results,
         "data-dir": data_dir,

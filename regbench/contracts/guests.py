@@ -58,10 +58,14 @@ def departure(clause: str, part: Part) -> str | None:
             one.reason
             for one in DEPARTURES
             if (one.clause, one.name) == (clause, part.name)
-            and (not one.argument or part.arguments.get(one.argument, 1) > 1)
+            and (not one.argument or _is_above_one(part.arguments.get(one.argument)))
         ),
         None,
     )
+
+
+def _is_above_one(value: Any) -> bool:
+    return isinstance(value, int) and value > 1
 
 
 Gradients = Callable[[Sequence[np.ndarray]], list[np.ndarray]]

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from regbench.contracts import configs, documentation
+from regbench.contracts import configs, decay, documentation
 from regbench.contracts.subject import Subject
 from regbench.contracts.training import (
     HALF_OF_THE_DIGITS,
@@ -153,5 +153,6 @@ CLAUSES = (
         "a compiled step that is used again with the variables of a new instance does what a new one does",
         _is_the_same_warm,
     ),
+    *decay.CLAUSES,
     *documentation.CLAUSES,
 )

@@ -8,11 +8,12 @@ from pydantic import ValidationError
 
 from regbench import optimizers, regularizers
 from regbench.catalog import describe, own_code
+from regbench.engine.decays import is_decoupled, with_decay
 from regbench.engine.host import Host, check_host
 from regbench.engine.settings import DECAY, check_settings
 from regbench.engine.weights import Weights, among
 from regbench.errors import DefinitionError, UnknownNameError
-from regbench.records import Coupling, Guest, Part, RunSpec, Schedule, learning_rate_factor
+from regbench.records import Guest, Part, RunSpec, Schedule, learning_rate_factor
 
 OPTIMIZERS: dict[str, type] = {
     "sgd": keras.optimizers.SGD,
@@ -54,16 +55,16 @@ IGNORED = "decay"
 """A keyword that Keras's base class takes from any class that passes on what it is given, and does nothing with."""
 
 
-def build_optimizer(spec: RunSpec, weights: Weights, guest: Guest | None = None) -> keras.optimizers.Optimizer:
-    """The candidate's optimizer for these weights, in its decay where the coupling is a decoupled one; not built."""
+def build_optimizer(
+    spec: RunSpec, weights: Weights, guest: Guest | None = None, steps: int = 1
+) -> keras.optimizers.Optimizer:
+    """The candidate's optimizer for these weights, in its decay where the coupling is a decoupled one; not built.
+
+    `steps` are those in an epoch, by which the coupling `timescale` counts.
+    """
     optimizer = plain_optimizer(spec, guest)
     _settle_kernels(optimizer, weights)
-    if is_decoupled(spec):
-        coupling: Any = spec.decay.coupling.value
-        optimizer = optimizers.DecoupledDecay(
-            optimizer, spec.decay_strength, coupling=coupling, apply_to=among(weights.decayed(spec.problem, spec.decay))
-        )
-    return optimizer
+    return with_decay(spec, optimizer, weights, steps)
 
 
 def find_optimizer(name: str) -> Any:
@@ -99,11 +100,6 @@ def _settle_kernels(optimizer: Any, weights: Weights) -> None:
         if optimizer.apply_to == "kernels":
             optimizer.apply_to = among([weight.variable for weight in weights.kernels])
         optimizer = optimizer.inner_optimizer
-
-
-def is_decoupled(spec: RunSpec) -> bool:
-    """Whether the optimizer is wrapped in a decay of the weights."""
-    return spec.decay.coupling not in (Coupling.NONE, Coupling.L2) and spec.decay_strength != 0
 
 
 def build_regularizer(spec: RunSpec, epoch: int = 0) -> Any:

@@ -15,9 +15,9 @@ import numpy as np
 import tensorflow as tf
 
 from regbench.engine.captures import check_same
+from regbench.engine.decay_meter import DecayMeter
 from regbench.engine.host import check_decay, host_in
 from regbench.engine.objective import Objective
-from regbench.engine.reading import state_of
 from regbench.engine.splits import Samples
 from regbench.engine.train import Training
 from regbench.engine.weights import Weights
@@ -29,14 +29,25 @@ from regbench.records import Guest, Kind
 class GuestTraining(Training):
     """Minimises an objective with a guest; `Training` says what each method does."""
 
-    def __init__(self, objective: Objective, optimizer: keras.optimizers.Optimizer, own_code: str = "") -> None:
+    def __init__(
+        self,
+        objective: Objective,
+        optimizer: keras.optimizers.Optimizer,
+        own_code: str = "",
+        meter: DecayMeter | None = None,
+        is_of_steps: bool = False,
+    ) -> None:
         """Take the optimizer in which the guest has its host."""
-        super().__init__(objective, optimizer, own_code)
+        super().__init__(objective, optimizer, own_code, meter, is_of_steps)
         self._function = objective.compile(self._evaluate_step)
         self._function_again = objective.compile(self._evaluate_again)
         self._handing_over = objective.compile_update(self._hand_over_again)
         self._again: dict[int, Any] = {}
         self._moves = isinstance(optimizer, DecoupledDecay)
+        # Cautious decay waits for the step, which is taken when all that is compiled around the host is done.
+        self._waits = isinstance(optimizer, DecoupledDecay) and optimizer.coupling == "cautious"
+        self._finish: Any = None
+        self._counted = meter or DecayMeter(None)  # there is one where the weights decay
 
     def begin(self, guest: Guest, seed: int) -> None:
         """Let a new guest begin at the weights that the network has now."""
@@ -54,7 +65,7 @@ class GuestTraining(Training):
         arguments = train.inputs, train.targets, train.weights, batches, tf.constant(0), seed
         epoch = self._traced(self._function, arguments)
         if epoch is not self._epoch:
-            self._objective.check(epoch, [*state_of(self._optimizer), self.trace.variable])
+            self._objective.check(epoch, self._known())
             if self._own_code:
                 check_same(epoch, self._traced_again(arguments), self._own_code)
             self._epoch = epoch
@@ -64,19 +75,20 @@ class GuestTraining(Training):
             self._last = self._traced(self._function, arguments)
             self._rehearse(self._last, arguments)
 
-    def epoch(self, train: Samples, batches: tf.Tensor, seed: tf.Tensor, learning_rate_factor: float) -> np.ndarray:
+    def epoch(self, train: Samples, batches: tf.Tensor, seed: tf.Tensor, factors: Sequence[float]) -> np.ndarray:
         """As `Training.epoch`; it leaves in the network what is to be evaluated."""
-        self._schedule(learning_rate_factor)
         self.train_on()
-        losses = [
-            self._step(self._epoch, (train.inputs, train.targets, train.weights, batches, tf.constant(step), seed))
-            for step in range(len(batches))
-        ]
+        losses = []
+        for step in range(len(batches)):
+            self._schedule(factors[step])
+            arguments = train.inputs, train.targets, train.weights, batches, tf.constant(step), seed
+            losses.append(self._step(self._epoch, arguments))
         self._show_averages()
         return np.array([float(loss) for loss in losses], np.float32)
 
-    def last_step(self, train: Samples, batch: tf.Tensor, seed: tf.Tensor) -> np.ndarray:
+    def last_step(self, train: Samples, batch: tf.Tensor, seed: tf.Tensor, factor: float) -> np.ndarray:
         """As `Training.last_step`."""
+        self._schedule(factor)
         self.train_on()
         # One step, which is counted from 0 again: with another seed its augmentation is not that of the first batch.
         loss = self._step(self._last, (train.inputs, train.targets, train.weights, batch, tf.constant(0), seed + 1))
@@ -95,10 +107,14 @@ class GuestTraining(Training):
             self._learning_rate_now = rate
 
     def _step(self, function: Any, arguments: tuple[Any, ...]) -> Any:
+        self.evaluations += 1
+        # Copies: a guest steps in the memory that the variables share.
+        before = [variable.value.numpy() for variable in self._variables] if self._moves else []
         loss, gradients = function(*arguments)
         moved = [variable.value.read_value() for variable in self._variables] if self._moves else None
 
         def evaluate(weights: Sequence[Any]) -> tuple[Any, Sequence[Any]]:
+            self.evaluations += 1
             self._assign(weights)
             if id(function) not in self._again:
                 self._again[id(function)] = self._traced(self._function_again, arguments)
@@ -106,7 +122,24 @@ class GuestTraining(Training):
             return there
 
         self._assign(self._guest.step(loss, gradients, self._factor, evaluate, moved))
+        if self._moves:
+            if self._finish is None:
+                self._finish = self._traced(self._objective.compile_update(self._finish_step), (before,))
+            self._finish(before)
         return loss
+
+    def _finish_step(self, before: list[tf.Tensor]) -> None:
+        """After the guest's step: the decay that has waited for it, and what is counted of the whole."""
+        optimizer: Any = self._optimizer
+        if self._waits:
+            rate = optimizer.learning_rate.value
+            with self._counted.watching(optimizer) as amounts:
+                for variable, weight in zip(self._variables, before, strict=True):
+                    if optimizer.apply_to(variable):
+                        optimizer.shrink_where_agreed(variable, weight, rate)
+            pairs = zip(before, self._variables, strict=True)
+            self._counted.count_decay(amounts, [weight for weight, one in pairs if optimizer.apply_to(one)])
+        self._counted.count_change(before, self._variables)
 
     def _assign(self, weights: Sequence[Any]) -> None:
         for variable, weight in zip(self._variables, weights, strict=True):
@@ -139,13 +172,14 @@ class GuestTraining(Training):
 
     def _rehearse(self, function: Any, arguments: tuple[Any, ...]) -> None:
         """Take a step for which all is compiled that is, the guest's too, and begin again."""
-        changing = [*function.graph.variables]
+        changing, evaluations = [*function.graph.variables, self._counted.totals], self.evaluations
         before = [variable.read_value() for variable in changing]
         self._factor = 1.0
         self._step(function, arguments)
         self._guest.evaluated()
         for variable, value in zip(changing, before, strict=True):
             variable.assign(value)
+        self.evaluations = evaluations
         self._start_guest()
 
     def _evaluate_step(
@@ -200,12 +234,24 @@ class GuestTraining(Training):
         return penalty, host_in(self._optimizer).take(self._variables)
 
     def _hand_over_again(self, gradients: list[tf.Tensor]) -> Any:
-        optimizer = self._optimizer
-        self._optimizer = optimizer.inner_optimizer if self._moves else optimizer
+        optimizer, meter = self._optimizer, self.meter
+        self._optimizer, self.meter = optimizer.inner_optimizer if self._moves else optimizer, None
         try:
             return self._add_penalty_and_apply(gradients)
         finally:
-            self._optimizer = optimizer
+            self._optimizer, self.meter = optimizer, meter
+
+    def _apply(self, gradients: list[Any], variables: list[Any]) -> None:
+        """Hand the gradients out, decay before the step, and count what the decay takes."""
+        optimizer: Any = self._optimizer
+        if self._waits and isinstance(optimizer, DecoupledDecay):
+            optimizer.inner_optimizer.apply(gradients, variables)
+        elif isinstance(optimizer, DecoupledDecay):
+            with self._counted.watching(optimizer) as amounts:
+                optimizer.apply(gradients, variables)
+            self._counted.count_decay(amounts)
+        else:
+            super()._apply(gradients, variables)
 
 
 def kinds_of(weights: Weights) -> list[Kind]:

@@ -10,6 +10,7 @@ import tensorflow as tf
 from regbench.datasets import Dataset
 from regbench.engine import environment
 from regbench.engine.captures import check_captures
+from regbench.engine.decay_meter import DecayMeter
 from regbench.engine.inputs import DRAWS, augment, preprocess
 from regbench.engine.losses import hits, loss_of
 from regbench.engine.network import check_penalties
@@ -77,6 +78,14 @@ class Objective:
         for (penalty, kernel), block in zip(self._regularized, self._carried, strict=True):
             if block is not None:
                 block.assign(penalty.first_block(kernel.value))  # type: ignore[attr-defined]
+
+    def meter(self, spec: RunSpec) -> DecayMeter | None:
+        """What counts the decay of a run on this network; None where it has none."""
+        if spec.decay.coupling == Coupling.NONE or spec.decay_strength == 0:
+            return None
+        if has_l2(spec):
+            return DecayMeter(self._l2, self._decayed)
+        return DecayMeter(None, measures_left=spec.decay.coupling == Coupling.CAUTIOUS)
 
     def leave_xla(self) -> bool:
         """Compile without XLA from now on: first the network, when asked again the update too; False where both are."""

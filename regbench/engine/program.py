@@ -3,6 +3,7 @@
 import json
 import re
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -11,8 +12,10 @@ import tensorflow as tf
 
 from regbench.catalog import own_code
 from regbench.engine import environment
-from regbench.engine.build import build_optimizer, build_regularizer, constants, has_schedule, is_decoupled
+from regbench.engine.build import build_optimizer, build_regularizer, constants, has_schedule
 from regbench.engine.captures import check_arrays
+from regbench.engine.decay_meter import DecayMeter
+from regbench.engine.decays import is_decoupled
 from regbench.engine.evaluate import Evaluation, Evaluator
 from regbench.engine.hosting import GuestTraining
 from regbench.engine.kept import Kept
@@ -28,7 +31,7 @@ HELD = {
     "candidate": "a name",
     "seed": "variables hold the initial weights and the state of dropout; orders and augmentation seeds are arguments",
     "epochs": "the number of calls",
-    "schedule": "acts on the learning rate, which is a variable",
+    "schedule": "acts on the learning rate, a variable; whether it does so in each step is in the key of the training",
     "regularizer": "its numbers have slots; all else of it is in its structure and in `constants`",
     "optimizer": "is part of the training's key, with its numbers in slots",
     "decay": "an L2 term is in the key, but for its factor, a variable; any other coupling belongs to the optimizer",
@@ -87,11 +90,11 @@ class Program:
         self, spec: RunSpec, optimizer: keras.optimizers.Optimizer, reading: Reading, guest: Guest | None = None
     ) -> Training:
         """A training whose compiled step can take the numbers of the optimizer, which is built and of this reading."""
-        kind = Training if guest is None else GuestTraining
+        kind, is_of_steps = Training if guest is None else GuestTraining, spec.schedule.is_of_steps
         return self.trainings.take(
             training_key(spec, optimizer),
             lambda training: training.trace.fits(reading),
-            lambda: kind(self.objective, optimizer, _own_code(spec)),
+            lambda: kind(self.objective, optimizer, _own_code(spec), self.objective.meter(spec), is_of_steps),
         )
 
 
@@ -109,16 +112,16 @@ class PreparedRun:
             lambda: Program(spec, splits, regularizer),
         )
         program.take_samples(splits)
+        rules = spec.protocol
+        self._order = Batches(splits.train, spec.batch_size, spec.seed, rules.reshuffle, rules.whole_batches)
         with environment.seeded(spec.seed):
             model = build_model(spec.problem, dataset_of(spec.problem))
             check_arrays(program.objective.model, model, f"model `{spec.problem.model.name}`")
             program.objective.start(spec, model, penalty)
             # Here because an optimizer may draw too, and once the weights are there, which its state may be a copy of.
-            self._optimizer = build_optimizer(spec, program.objective.weights, guest)
+            self._optimizer = build_optimizer(spec, program.objective.weights, guest, self._order.steps)
             self._optimizer.build(program.objective.model.trainable_variables)
         self._take_training()
-        rules = spec.protocol
-        self._order = Batches(splits.train, spec.batch_size, spec.seed, rules.reshuffle, rules.whole_batches)
         first_epoch = self._order.epoch(0)
         self._first_batches = tf.constant(first_epoch)
         self._last_batch = tf.constant(self._order.last(0)) if self._order.rest else None
@@ -170,15 +173,29 @@ class PreparedRun:
         for chunks, is_augmented in self._chunks:
             self._program.evaluator.compile(chunks, is_augmented, self._evaluation_seed)
 
-    def train(self, epoch: int, learning_rate_factor: float) -> np.ndarray:
-        """Train one epoch (counting from 0); the loss with the penalty term before each step."""
+    @property
+    def gradient_evaluations(self) -> int:
+        """How many gradients the run has had."""
+        return self._training.evaluations
+
+    @property
+    def meter(self) -> DecayMeter | None:
+        """What has counted the decay; None where there is none."""
+        return self._training.meter
+
+    def train(self, epoch: int, factors: Sequence[float]) -> np.ndarray:
+        """Train one epoch (counting from 0); the loss with the penalty term before each step.
+
+        `factors` are those of its steps on the learning rate.
+        """
         self._begin(epoch)
         # Made anew only where it changes: in small problems what surrounds the compiled call counts too.
         batches = self._first_batches if self._order.is_repeated else tf.constant(self._order.epoch(epoch))
         seed = self._seed(epoch) if self._program.objective.is_augmented else self._evaluation_seed
-        losses = self._training.epoch(self._program.train, batches, seed, learning_rate_factor)
+        losses = self._training.epoch(self._program.train, batches, seed, factors)
         if self._order.rest:
-            last = self._training.last_step(self._program.train, tf.constant(self._order.last(epoch)), seed)
+            last_batch = tf.constant(self._order.last(epoch))
+            last = self._training.last_step(self._program.train, last_batch, seed, factors[-1])
             losses = np.concatenate([losses, last])
         return losses
 
@@ -194,7 +211,7 @@ class PreparedRun:
             trace.assign(regularizer)
         if self._spec.schedule.restart and epoch in self._spec.schedule.epochs:
             with environment.seeded(self._spec.seed):
-                optimizer = build_optimizer(self._spec, self._program.objective.weights, self._guest)
+                optimizer = build_optimizer(self._spec, self._program.objective.weights, self._guest, self._order.steps)
                 optimizer.build(self._program.objective.model.trainable_variables)
             self._training.start(optimizer, read(optimizer))
             if isinstance(self._training, GuestTraining):
@@ -226,6 +243,7 @@ class PreparedRun:
         step = read(self._optimizer)
         self._training = self._program.training(self._spec, self._optimizer, step, self._guest)
         self._training.start(self._optimizer, step)
+        self._training.begin_run()
         self._begin_guest()
 
     def _begin_guest(self) -> None:
@@ -269,7 +287,8 @@ def training_key(spec: RunSpec, optimizer: keras.optimizers.Optimizer) -> str:
     # A decoupled decay is a wrapper of the optimizer that the candidate names.
     named = optimizer.inner_optimizer if is_decoupled(spec) else optimizer
     code = own_code.loaded_sources(spec.optimizer)
-    return _canonical({"optimizer": constants(spec.optimizer, named), "decay": decay, "code": code})
+    of_steps = {"of_steps": True} if spec.schedule.is_of_steps else {}
+    return _canonical({"optimizer": constants(spec.optimizer, named), "decay": decay, "code": code} | of_steps)
 
 
 def _without_strength(spec: RunSpec) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import numpy as np
 from regbench.engine import environment
 from regbench.engine.curves import Curves
 from regbench.engine.splits import load_splits
-from regbench.records import MINIBATCH, Coupling, Guest, Outcome, RunResult, RunSpec, Timings, learning_rate_factor
+from regbench.records import MINIBATCH, Guest, Outcome, RunResult, RunSpec, Timings, learning_rate_factors
 
 if TYPE_CHECKING:
     from regbench.engine.evaluate import Evaluation
@@ -45,7 +45,8 @@ def run(
     """
     environment.prepare()
     environment.check_keras()
-    from regbench.engine.program import PreparedRun  # what it imports loads TensorFlow
+    from regbench.engine.decays import shrinkage  # what they import loads TensorFlow
+    from regbench.engine.program import PreparedRun
 
     clock = Clock()
     splits = load_splits(spec.problem.dataset, spec.protocol, data_dir, spec.problem.selection, spec.seed)
@@ -58,7 +59,8 @@ def run(
     timed_out = False
     for epoch in range(spec.epochs):
         with clock.measures("training"):
-            step_losses = prepared.train(epoch, learning_rate_factor(spec.schedule, epoch, spec.epochs))
+            factors = learning_rate_factors(spec.schedule, epoch, spec.epochs, prepared.steps)
+            step_losses = prepared.train(epoch, factors)
         with clock.measures("evaluation"):
             evaluation = prepared.evaluate()
         curves.add_epoch(step_losses, evaluation)
@@ -68,6 +70,7 @@ def run(
 
     outcome, reason = _outcome(curves, timed_out, max_seconds)
     filled = spec.protocol.fills_diverged
+    meter = prepared.meter
     kernels = prepared.kernels() if keep_kernels else {}
     return RunResult(
         spec=spec,
@@ -77,7 +80,9 @@ def run(
         curves=_curves(spec, curves),
         metrics=_metrics(spec, curves),
         losses_without_penalty=curves.values("losses", lambda split: split.loss, spec.epochs, filled=filled),
-        shrinkage=_shrinkage(spec, prepared.steps, prepared.learning_rate),
+        shrinkage=shrinkage(spec, prepared.learning_rate, prepared.steps, meter),
+        decay_share=None if meter is None else meter.share,
+        gradient_evaluations=prepared.gradient_evaluations,
         final_weight_norm=_finite(prepared.weight_norm()),
         kernels=kernels,
         singular_values={
@@ -143,22 +148,6 @@ def _metrics(spec: RunSpec, curves: Curves) -> dict[str, list[float]]:
 
 def _metric(name: str, evaluation: "Evaluation") -> float:
     return evaluation.metrics[name]
-
-
-def _shrinkage(spec: RunSpec, steps: int, learning_rate: float) -> float | None:
-    """What the decay alone leaves of a weight over the planned run: the product of 1 - factor over all steps.
-
-    None where the decay passes through the optimizer (l2), or depends on its momentum, or where the product overflows.
-    """
-    if spec.decay.coupling == Coupling.DECOUPLED_CONSTANT:
-        rates = np.ones(spec.epochs)
-    elif spec.decay.coupling == Coupling.DECOUPLED:
-        factors = [learning_rate_factor(spec.schedule, epoch, spec.epochs) for epoch in range(spec.epochs)]
-        rates = learning_rate * np.array(factors)
-    else:
-        return None
-    with np.errstate(over="ignore", invalid="ignore"):
-        return _finite(float(np.prod((1 - rates * spec.decay_strength) ** steps)))
 
 
 def _spectral_norm(kernel: np.ndarray) -> float | None:

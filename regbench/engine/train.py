@@ -1,5 +1,6 @@
 """The compiled training step; a whole epoch is one call."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -7,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from regbench.engine.captures import check_same
+from regbench.engine.decay_meter import DecayMeter
 from regbench.engine.objective import Objective
 from regbench.engine.reading import Reading, state_of
 from regbench.engine.splits import Samples
@@ -21,15 +23,27 @@ class Training:
     Attributes:
         trace: says which other numbers of the optimizer the compiled step can take.
         learning_rate: with which the present run started.
+        meter: of its decay; None where there is none.
+        evaluations: how many gradients the present run has had.
     """
 
-    def __init__(self, objective: Objective, optimizer: keras.optimizers.Optimizer, own_code: str = "") -> None:
+    def __init__(
+        self,
+        objective: Objective,
+        optimizer: keras.optimizers.Optimizer,
+        own_code: str = "",
+        meter: DecayMeter | None = None,
+        is_of_steps: bool = False,
+    ) -> None:
         """Take an optimizer that is built for the objective's network; nothing is compiled before the first call.
 
         Code of the user's own takes part where `own_code` names it: it is looked whether it is compiled alike twice.
+        With `is_of_steps` the learning rate changes from step to step.
         """
         self._objective = objective
         self._own_code = own_code
+        self.meter = meter
+        self._is_of_steps = is_of_steps
         self._optimizer = optimizer
         self.trace = Trace(optimizer)
         self._function = objective.compile(self._take_steps)
@@ -44,25 +58,36 @@ class Training:
             variable.assign(fresh)
         self.learning_rate = self._learning_rate_now = float(optimizer.learning_rate)
 
+    def begin_run(self) -> None:
+        """Count from 0."""
+        self.evaluations = 0
+        if self.meter is not None:
+            self.meter.start()
+
     def compile(self, train: Samples, batches: tf.Tensor, seed: tf.Tensor, last: tf.Tensor | None = None) -> None:
         """Compile for arguments of these shapes, of the last, incomplete batch too if given; trains nothing."""
         self._steps = tf.constant(len(batches))
-        nothing = train.inputs, train.targets, train.weights, batches, tf.constant(0), seed
+        rates = tf.zeros(len(batches)) if self._is_of_steps else None
+        nothing = train.inputs, train.targets, train.weights, batches, tf.constant(0), seed, rates
         # Called without the search for the trace that fits, which takes as long as an epoch of a small problem.
         with self._objective.regularizer_trace.symbols(), self.trace.symbols():
             epoch = self._function.get_concrete_function(*nothing)
         if epoch is not self._epoch:
-            self._objective.check(epoch, [*state_of(self._optimizer), self.trace.variable])
+            self._objective.check(epoch, self._known())
             if self._own_code:
                 check_same(epoch, self._traced_again(nothing), self._own_code)
             self._epoch = epoch
         self._epoch(*nothing)
         if last is not None:
+            step = train.inputs, train.targets, train.weights, last, tf.constant(0), seed, None
             with self._objective.regularizer_trace.symbols(), self.trace.symbols():
-                self._last = self._function.get_concrete_function(
-                    train.inputs, train.targets, train.weights, last, tf.constant(0), seed
-                )
-            self._last(train.inputs, train.targets, train.weights, last, tf.constant(0), seed)
+                self._last = self._function.get_concrete_function(*step)
+            self._last(*step)
+
+    def _known(self) -> list[Any]:
+        """What every run sets."""
+        counted = [] if self.meter is None else [self.meter.totals]
+        return [*state_of(self._optimizer), self.trace.variable, *counted]
 
     def _traced_again(self, arguments: tuple[Any, ...]) -> Any:
         update, self._update = self._update, self._objective.compile_update(self._add_penalty_and_apply)
@@ -72,29 +97,42 @@ class Training:
         finally:
             self._update = update
 
-    def epoch(self, train: Samples, batches: tf.Tensor, seed: tf.Tensor, learning_rate_factor: float) -> np.ndarray:
+    def epoch(self, train: Samples, batches: tf.Tensor, seed: tf.Tensor, factors: Sequence[float]) -> np.ndarray:
         """Take one step a batch, once compiled for their shape.
 
         Args:
             train: all training samples, as tensors.
             batches: positions of the samples of each step, int32 (steps, batch_size).
             seed: of the augmentation, int32 (2,).
-            learning_rate_factor: on the learning rate that the run started with.
+            factors: of each step on the learning rate that the run started with.
 
         Returns:
             The loss with the penalty term before each step, float32 (steps,).
         """
-        learning_rate = self.learning_rate * learning_rate_factor
-        if learning_rate != self._learning_rate_now:
+        self.evaluations += len(batches) * gradients_per_step(self._optimizer)
+        arguments = train.inputs, train.targets, train.weights, batches, self._steps, seed
+        if self._is_of_steps:
+            rates = tf.constant(self.learning_rate * np.array(factors[: len(batches)]), tf.float32)
+            return self._epoch(*arguments, rates).numpy()
+        self._set_rate(factors[0])
+        return self._epoch(*arguments, None).numpy()
+
+    def _set_rate(self, factor: float) -> None:
+        learning_rate = self.learning_rate * factor
+        if learning_rate != self._learning_rate_now or self._is_of_steps:
             self._optimizer.learning_rate.assign(learning_rate)
             self._learning_rate_now = learning_rate
-        return self._epoch(train.inputs, train.targets, train.weights, batches, self._steps, seed).numpy()
 
-    def last_step(self, train: Samples, batch: tf.Tensor, seed: tf.Tensor) -> np.ndarray:
-        """Take the step on the last, incomplete batch of an epoch, int32 (1, rest); the loss before it, (1,)."""
+    def last_step(self, train: Samples, batch: tf.Tensor, seed: tf.Tensor, factor: float) -> np.ndarray:
+        """Take the step on the last, incomplete batch of an epoch, int32 (1, rest); the loss before it, (1,).
+
+        `factor` is that of this step on the learning rate that the run started with.
+        """
+        self.evaluations += gradients_per_step(self._optimizer)
+        self._set_rate(factor)
         # One step, which is counted from 0 again: with another seed its augmentation is not that of the first batch.
         one = tf.constant(1)
-        return self._last(train.inputs, train.targets, train.weights, batch, one, seed + 1).numpy()
+        return self._last(train.inputs, train.targets, train.weights, batch, one, seed + 1, None).numpy()
 
     def _take_steps(
         self,
@@ -104,6 +142,7 @@ class Training:
         batches: tf.Tensor,
         steps: tf.Tensor,
         seed: tf.Tensor,
+        rates: tf.Tensor | None = None,
     ) -> tf.Tensor:
         objective = self._objective
         variables = objective.model.trainable_variables
@@ -111,6 +150,8 @@ class Training:
         step = tf.constant(0)
         # Not `for step in tf.range(steps)`: XLA would take `steps` for a constant and compile anew for each.
         while step < steps:
+            if rates is not None:
+                self._optimizer.learning_rate.assign(rates[step])
             x, y = tf.gather(inputs, batches[step]), tf.gather(targets, batches[step])
             x = objective.prepare(x, objective.is_augmented, seed, step)
             of_batch = None if weights is None else tf.gather(weights, batches[step])
@@ -128,5 +169,20 @@ class Training:
             penalty = self._objective.penalty_of_step()
         of_penalty = tape.gradient(penalty, variables)
         parts = [[part for part in pair if part is not None] for pair in zip(gradients, of_penalty, strict=True)]
-        self._optimizer.apply([tf.add_n(pair) if pair else None for pair in parts], variables)
+        self._apply([tf.add_n(pair) if pair else None for pair in parts], variables)
         return penalty
+
+    def _apply(self, gradients: list[Any], variables: list[Any]) -> None:
+        if self.meter is None:
+            self._optimizer.apply(gradients, variables)
+        else:
+            self.meter.apply(self._optimizer, gradients, variables)
+
+
+def gradients_per_step(optimizer: Any) -> int:
+    """How many gradients a step takes: the product of `gradients_per_step` over an optimizer and those inside it."""
+    number = 1
+    while optimizer is not None:
+        number *= getattr(optimizer, "gradients_per_step", 1)
+        optimizer = getattr(optimizer, "inner_optimizer", None)
+    return number

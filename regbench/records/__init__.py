@@ -37,7 +37,15 @@ from regbench.records.runs import (
     code_of,
     digest_of,
 )
-from regbench.records.schedules import OLD_RAMP, Schedule, learning_rate_factor
+from regbench.records.schedules import (
+    EACH_STEP,
+    OLD_RAMP,
+    WARMUP,
+    Schedule,
+    learning_rate_factor,
+    learning_rate_factors,
+    peak_factor,
+)
 from regbench.records.searches import Digest, Manifest, Origin, Role, problem_definition
 from regbench.records.selection import Selection
 
@@ -45,6 +53,7 @@ __all__ = [
     "ABSURD_LOSS_FACTOR",
     "BUNDLED",
     "DEEPOBS_METRICS",
+    "EACH_STEP",
     "FORMS",
     "LOSSES",
     "METRICS",
@@ -52,6 +61,7 @@ __all__ = [
     "OLD_RAMP",
     "SPLITS",
     "TUNING_SEED",
+    "WARMUP",
     "Argument",
     "Arrays",
     "Augmentation",
@@ -92,6 +102,8 @@ __all__ = [
     "goal_of",
     "is_share",
     "learning_rate_factor",
+    "learning_rate_factors",
+    "peak_factor",
     "problem_definition",
     "settled",
 ]

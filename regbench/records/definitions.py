@@ -27,6 +27,11 @@ class Coupling(StrEnum):
     `decoupled`: w <- w - learning_rate * strength * w before the step (AdamW as in Keras).
     `decoupled_momentum`: w <- w - learning_rate / (1 - momentum) * strength * w before the step (Norridge 2022).
     `decoupled_constant`: w <- w - strength * w before the step (Loshchilov and Hutter 2019).
+    `cautious`: w <- w - learning_rate * strength * w after the step, in the entries that the step moves towards zero,
+    or not at all; w is that before the step (arXiv 2510.12402).
+    `lr_squared`: w <- w - learning_rate^2 / peak rate * strength * w before the step (arXiv 2506.02285, 2512.08217).
+    `timescale`: `decoupled`, of which the strength is told by the time over which weights forget, tau epochs:
+    strength = 1 / (peak rate * tau * steps in an epoch) (arXiv 2405.13698).
     """
 
     NONE = "none"
@@ -34,6 +39,9 @@ class Coupling(StrEnum):
     DECOUPLED = "decoupled"
     DECOUPLED_MOMENTUM = "decoupled_momentum"
     DECOUPLED_CONSTANT = "decoupled_constant"
+    CAUTIOUS = "cautious"
+    LR_SQUARED = "lr_squared"
+    TIMESCALE = "timescale"
 
 
 LARGEST_EXPONENT = 300  # powers of ten that floats hold
@@ -144,7 +152,8 @@ class Decay(Record):
     """How strongly the weights decay, and where (see `Coupling`).
 
     Args:
-        strength: may be "problem": the factor of the problem's own L2.
+        strength: may be "problem": the factor of the problem's own L2. With the coupling `timescale` it is a time in
+            epochs: the greater, the weaker the decay.
         mask: the weights that decay: "kernels", tables of embeddings among them, of which `l2_on` of a problem may take
             a part only; "kernels_without_embeddings"; or "all", whatever the problem says (docs/weights.md).
     """
@@ -157,9 +166,15 @@ class Decay(Record):
     def _strength_fits_coupling(self) -> Self:
         least = self.strength
         if isinstance(self.strength, Range):
-            least = min(self.strength.extremes()[0], self.strength.default or 0.0)
+            low, default = self.strength.extremes()[0], self.strength.default
+            least = low if default is None else min(low, default)
         if isinstance(least, int | float) and least < 0:
             raise ValueError(f"`strength` must not be negative. Received: {least!r}")
+        if self.coupling == Coupling.TIMESCALE and (not isinstance(least, int | float) or least == 0):
+            raise ValueError(
+                "`strength` must be a positive number of epochs with the coupling timescale. "
+                f"Received: strength={self.strength!r}"
+            )
         if self.coupling == Coupling.NONE and self.strength != 0.0:
             raise ValueError(f"`strength` needs a `coupling` other than none. Received: strength={self.strength!r}")
         if self.coupling == Coupling.NONE and self.mask != "kernels":

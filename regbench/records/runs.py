@@ -92,6 +92,7 @@ class RunSpec(Record):
                     "epochs",
                     "l2",
                     "convergence",
+                    "optimum",
                     "chance",
                     "metric",
                     "metrics",
@@ -188,7 +189,13 @@ class RunResult(Record):
         diverged_epoch: the epoch (counting from 1) in which the run diverged. From there on the curves hold the values
             before training, as DeepOBS 1.2 fills them, unless the protocol says otherwise (`Protocol.fills_diverged`).
         reason: one line on why the outcome is not `completed`.
-        shrinkage: the product over all steps of what decoupled decay leaves of a weight; None for other couplings.
+        shrinkage: the product over all steps of what a decay outside the gradient leaves of a weight, as planned; for
+            `cautious`, which leaves entries out, of what it has left of the norm of the weights that decay. None for
+            `none`, `l2` and `decoupled_momentum`.
+        decay_share: the sum over steps of the norm of what the decay changes in the weights, over the sum of the norms
+            of their whole change; for `l2` of the penalty's gradient, over that of the whole gradient. It may exceed 1
+            where the two nearly cancel. None without decay and in files of earlier versions.
+        gradient_evaluations: how many gradients of a batch were computed; None in files of earlier versions.
         data_digest: of the data set, as read; `samples_digest`: of the positions of the samples that the run's seed
             drew from it, empty where the problem draws none.
         final_weight_norm: Euclidean norm over all trainable variables after training; None where it is not finite.
@@ -207,6 +214,8 @@ class RunResult(Record):
     diverged_epoch: int | None = None
     reason: str = ""
     shrinkage: float | None = None
+    decay_share: float | None = None
+    gradient_evaluations: Annotated[int, Field(ge=0)] | None = None
     final_weight_norm: float | None = None
     kernels: dict[str, Kernel] = Field(default={}, repr=False)
     singular_values: dict[str, float] = Field(default={}, repr=False)

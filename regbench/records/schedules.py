@@ -1,4 +1,8 @@
-"""Learning-rate schedules, as factors on the learning rate per epoch (Schmidt et al. 2021, arXiv 2007.01547)."""
+"""Learning-rate schedules, as factors on the learning rate.
+
+Those of Schmidt et al. 2021 (arXiv 2007.01547) and `step` have one factor an epoch; those that begin with a warm-up
+have one a step, since a warm-up of some per cent is shorter than an epoch of a short run.
+"""
 
 import math
 from typing import Any, Literal, Self
@@ -11,21 +15,33 @@ OLD_RAMP = "ltr of format version 1"
 """What a trapezoid is called that comes down a step earlier than the published one, as files of before have it."""
 
 
+EACH_STEP = ("warmup_cosine", "warmup_linear", "wsd")
+"""Schedules with a warm-up, whose factor changes in every step."""
+
+WARMUP = 0.05
+"""The share of all steps that a warm-up takes unless it is told."""
+
+COOLDOWN = 0.2
+"""The share of all steps in which the rate of `wsd` (warm-up, stable, decay) comes down."""
+
+
 class Schedule(Record):
-    """A learning-rate schedule: the factor on the learning rate in each epoch.
+    """A learning-rate schedule: the factor on the learning rate in each epoch or in each step.
 
     `epochs`, `factors` and `restart` belong to `step` only: from epoch `epochs[i]` on (counting from 0) the factor is
     `factors[i]`. With `restart` the optimizer is a new one at each of `epochs`, without momentum, moments and steps of
     before, as where somebody compiles a network anew for each stage. `version` belongs
     to `ltr` only: 2 comes down as published; 1, which files without a version mean, a step earlier
-    (`catalog.schedule("ltr")` is version 2).
+    (`catalog.schedule("ltr")` is version 2). `warmup` belongs to those of `EACH_STEP`: the share of all steps in which
+    the rate rises; with 0 there is none.
     """
 
-    name: Literal["none", "cosine", "cosine_wr", "ltr", "step"] = "none"
+    name: Literal["none", "cosine", "cosine_wr", "ltr", "step", "warmup_cosine", "warmup_linear", "wsd"] = "none"
     epochs: tuple[int, ...] = ()
     factors: tuple[float, ...] = ()
     restart: bool = False
     version: Literal[1, 2] = 1
+    warmup: float = WARMUP
 
     @model_validator(mode="after")
     def _steps_fit(self) -> Self:
@@ -33,6 +49,13 @@ class Schedule(Record):
             raise ValueError(f"restart, epochs and factors belong to the schedule step. Received: {self.name!r}")
         if self.name != "ltr" and self.version != 1:
             raise ValueError(f"`version` belongs to the schedule ltr. Received: {self.name!r}")
+        if self.name not in EACH_STEP and self.warmup != WARMUP:
+            raise ValueError(
+                f"`warmup` belongs to the schedules {', '.join(EACH_STEP)}. Received: {self.name!r} with "
+                f"warmup={self.warmup!r}"
+            )
+        if not 0 <= self.warmup < 1:
+            raise ValueError(f"`warmup` must be in [0, 1), a share of all steps. Received: warmup={self.warmup!r}")
         if self.name == "step" and not self.epochs:
             raise ValueError("the schedule step needs epochs and factors")
         if len(self.epochs) != len(self.factors):
@@ -45,16 +68,57 @@ class Schedule(Record):
 
     @model_serializer(mode="wrap")
     def _as_before(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """As files had it before there were versions and restarts, where there is none of them."""
+        """As files had it before there were versions, restarts and warm-ups, where there is none of them."""
         table: dict[str, Any] = plain(self)
         left_out = {"version"} if self.version == 1 else set()
         left_out |= set() if self.restart else {"restart"}
+        left_out |= {"warmup"} if self.warmup == WARMUP else set()
         return {key: value for key, value in table.items() if key not in left_out}
 
     @property
     def title(self) -> str:
-        """The name, by which two schedules that differ in more than numbers are told apart."""
-        return OLD_RAMP if self.name == "ltr" and self.version == 1 else self.name
+        """The name, by which schedules are told apart, of another warm-up than usual too."""
+        if self.name == "ltr" and self.version == 1:
+            return OLD_RAMP
+        return self.name if self.warmup == WARMUP else f"{self.name} {self.warmup!r}"
+
+    @property
+    def is_of_steps(self) -> bool:
+        """Whether the factor changes from step to step."""
+        return self.name in EACH_STEP
+
+
+def learning_rate_factors(schedule: Schedule, epoch: int, epochs: int, steps: int) -> list[float]:
+    """The factor in each of the `steps` steps of `epoch` (counting from 0) of a run of `epochs`.
+
+    With T steps in the run, of which W = round(warmup * T) are warm-up, and t counting from 0: (t + 1)/W for t < W.
+    Then for `warmup_cosine` (1 + cos(pi (t - W)/(T - W)))/2; for `warmup_linear` 1 - (t - W)/(T - W); for `wsd` 1, and
+    in the last D = round(T/5) steps (T - t)/D. For the others all are `learning_rate_factor`.
+    """
+    if not schedule.is_of_steps:
+        return [learning_rate_factor(schedule, epoch, epochs)] * steps
+    return [_factor_of_step(schedule, epoch * steps + step, epochs * steps) for step in range(steps)]
+
+
+def peak_factor(schedule: Schedule, epochs: int, steps: int) -> float:
+    """The greatest factor of a run."""
+    every = (factor for epoch in range(epochs) for factor in learning_rate_factors(schedule, epoch, epochs, steps))
+    return max(every, default=1.0)
+
+
+def _factor_of_step(schedule: Schedule, step: int, total: int) -> float:
+    rising = round(schedule.warmup * total)
+    if step < rising:
+        return (step + 1) / rising
+    progress = (step - rising) / (total - rising)
+    match schedule.name:
+        case "warmup_cosine":
+            return _half_cosine(progress)
+        case "warmup_linear":
+            return 1 - progress
+        case _:
+            falling = round(COOLDOWN * total)
+            return min(1.0, (total - step) / falling) if falling else 1.0
 
 
 def learning_rate_factor(schedule: Schedule, epoch: int, epochs: int) -> float:
@@ -64,7 +128,12 @@ def learning_rate_factor(schedule: Schedule, epoch: int, epochs: int) -> float:
     before. `ltr`, a trapezoid: T/10 epochs up, flat, then down as (T + 1 - t)/(T/10 + 1), which is 10/11, 9/11, ... for
     T = 100 (in version 1 as (T - t)/(T/10)). `step`: constant pieces. As in the published runs, epoch 0 is trained at
     the full rate whatever the schedule says: for `ltr` the ramp would begin with a rate of 0.
+
+    Raises:
+        ValueError: the factor changes from step to step.
     """
+    if schedule.is_of_steps:
+        raise ValueError(f"`schedule` must have one factor an epoch. Received: {schedule.name!r}")
     if epoch == 0:
         return 1.0
     match schedule.name:

@@ -12,6 +12,9 @@ COUPLING_RULES = {
     "decoupled": "w loses learning rate · λ · w before each step",
     "decoupled_momentum": "w loses learning rate / (1 \N{MINUS SIGN} momentum) · λ · w before each step",
     "decoupled_constant": "w loses λ · w before each step, whatever the learning rate",
+    "cautious": "w loses learning rate · λ · w after each step where the step moves it towards zero",
+    "lr_squared": "w loses learning rate² / its peak · λ · w before each step",
+    "timescale": "decoupled, told as a time in epochs over which weights forget: λ = 1 / (peak rate · time · steps)",
     "unknown": "the files do not say how the weights decay",
 }
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from regbench.catalog import current_name
 from regbench.errors import ResultsError, printable
 from regbench.records import SPLITS
 from regbench.trees.content import parse, read_bytes
@@ -38,7 +39,7 @@ RUNS = {
     "optimizer": ("str", "the optimizer's name as in the file"),
     "candidate": ("str", "our candidate's name where the optimizer is a published one that we know, else `optimizer`"),
     "coupling": ("str", "of the decay: a word of `records.Coupling` (none where its strength is 0), or unknown"),
-    "decay": ("float64", "strength of the decay; 0 for coupling none, NaN for unknown"),
+    "decay": ("float64", "strength of the decay, epochs for coupling timescale; 0 for coupling none, NaN for unknown"),
     "setting": ("str", "hyperparameters and `decay` as canonical JSON; equal texts are one setting"),
     "protocol": ("str", "regbench's own word, else deepobs-1.1 for dialect 1.1, and deepobs"),
     "schedule": ("str", "of the learning rate; a step schedule with its epochs and factors"),
@@ -188,6 +189,7 @@ def _run_frame(runs: Sequence[TreeRun], source: str) -> pd.DataFrame:
         *VALUES,
     )
     columns: dict[str, Any] = {name: [getattr(one.run, name) for one in runs] for name in RUNS if name not in own}
+    columns["candidate"] = [current_name(one.run.candidate) for one in runs]
     columns |= {name: [one.run.values.get(name, np.nan) for one in runs] for name in VALUES}
     columns["run"] = range(len(runs))
     columns["file"] = [one.file for one in runs]

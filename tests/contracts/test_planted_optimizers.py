@@ -122,6 +122,55 @@ class KeepsTheLearningRateAsANumber(SoundOptimizer):
         return self.rate * gradient
 
 
+class KeepsItsOwnWeights(SoundOptimizer):
+    """Heavy ball on a copy of the weights, which then replaces them: what a decay took of them is back.
+
+    Args:
+        learning_rate: A float.
+        momentum: In [0, 1).
+        name: Name of the optimizer.
+
+    Reference:
+        Polyak, "Some methods of speeding up the convergence of iteration methods", 1964.
+    """
+
+    def build(self, variables):
+        if not self.built:
+            super().build(variables)
+            self.copies = self.add_optimizer_variables(variables, "copy")
+
+    def update_step(self, gradient, variable, learning_rate):
+        copy = self.copies[self._get_variable_index(variable)]
+        self.assign(copy, ops.where(self.iterations == 0, variable, copy))
+        super().update_step(gradient, copy, learning_rate)
+        self.assign(variable, copy)
+
+    def _get_variable_index(self, variable):
+        places = {id(copy): place for place, copy in enumerate(self.copies)}
+        return places[id(variable)] if id(variable) in places else super()._get_variable_index(variable)
+
+
+class PromisesADecay(SoundOptimizer):
+    """Heavy ball that takes a decay and forgets it.
+
+    Args:
+        learning_rate: A float.
+        momentum: In [0, 1).
+        weight_decay: A float.
+        name: Name of the optimizer.
+
+    Reference:
+        Polyak, "Some methods of speeding up the convergence of iteration methods", 1964.
+    """
+
+    def __init__(self, learning_rate=0.01, momentum=0.9, weight_decay=0.0, name=None, **kwargs):
+        super().__init__(learning_rate, momentum, name, **kwargs)
+        self.forgotten = weight_decay
+
+    def get_config(self):
+        return super().get_config() | {"weight_decay": self.forgotten}
+
+
 class DocumentsNotEverything(SoundOptimizer):
     """Heavy ball (Polyak 1964, https://doi.org/10.1016/0041-5553(64)90137-5).
 
@@ -150,6 +199,7 @@ PLANTED = {
     "is_traced_once": RunsEverythingEagerly,
     "is_the_same_compiled": CountsInPython,
     "is_the_same_warm": KeepsTheLearningRateAsANumber,
+    "decay_acts": KeepsItsOwnWeights,
     "documents_arguments": DocumentsNotEverything,
     "cites_source": CitesNothing,
 }
@@ -157,6 +207,7 @@ MESSAGES = {
     "survives_its_config": "does not return `momentum`",
     "keeps_dtype_and_shapes": "InvalidArgumentError",
     "survives_zero_gradients": "not finite after step 1",
+    "decay_acts": "a decay (decoupled) takes 0 of the weights in a step, by its formula",
     "is_traced_once": "in 6 of the next 6",
     "documents_arguments": "no entry for `momentum`",
 }
@@ -230,4 +281,29 @@ def test_state_that_begins_as_a_copy_of_the_weights_is_no_violation():
             super().update_step(gradient + 0.1 * (variable - anchor), variable, learning_rate)
 
     (verdict,) = contracts.check(IsDrawnToItsStart, clauses=["is_the_same_warm"])
+    assert verdict.ruling == Ruling.HOLDS, verdict.message
+
+
+def test_argument_for_a_decay_that_does_nothing_is_noticed():
+    (verdict,) = contracts.check(PromisesADecay, clauses=["decay_acts"])
+    assert (verdict.ruling, verdict.message) == (
+        Ruling.FAILS,
+        "its argument `weight_decay` changes nothing in a step",
+    )
+    (verdict,) = contracts.check(keras.optimizers.AdamW, clauses=["decay_acts"])
+    assert verdict.ruling == Ruling.HOLDS, verdict.message
+
+
+def test_step_that_is_blind_to_an_l2_term_is_noticed():
+    class LooksAtNothing(SoundOptimizer):
+        def step_along(self, gradient, learning_rate):
+            return learning_rate * ops.ones_like(gradient)
+
+    (verdict,) = contracts.check(LooksAtNothing, clauses=["decay_acts"])
+    assert "the decay l2 does nothing" in verdict.message
+
+
+@pytest.mark.parametrize("name", ["Adam", "Lamb", "Lion", "Muon", "Nadam", "RMSprop", "SGD"])
+def test_decay_acts_with_the_optimizers_of_keras(name):
+    (verdict,) = contracts.check(getattr(keras.optimizers, name), clauses=["decay_acts"])
     assert verdict.ruling == Ruling.HOLDS, verdict.message

@@ -12,6 +12,9 @@ DECAYS = {
     "decoupled": Decay(coupling=Coupling.DECOUPLED, strength=1.0),
     "decoupled_momentum": Decay(coupling=Coupling.DECOUPLED_MOMENTUM, strength=0.1),
     "decoupled_constant": Decay(coupling=Coupling.DECOUPLED_CONSTANT, strength=0.01),
+    "cautious": Decay(coupling=Coupling.CAUTIOUS, strength=1.0),
+    "lr_squared": Decay(coupling=Coupling.LR_SQUARED, strength=1.0),
+    "timescale": Decay(coupling=Coupling.TIMESCALE, strength=5.0),
 }
 LOSS_ROUNDING = 1e-5
 """Of float32 losses after an epoch or two, relative: some hundred roundings of 6e-8 that do not all go one way."""
@@ -40,3 +43,11 @@ def furthest(one, other):
 
 def last_step(result):
     return result.curves[MINIBATCH][-1]
+
+
+def assert_counted_alike(one, other):
+    """What is counted of the decay of two runs that are equal but for rounding."""
+    for name, tolerance in (("decay_share", 1e-3), ("shrinkage", 1e-5)):
+        first, second = getattr(one, name), getattr(other, name)
+        assert (first is None) == (second is None), name
+        assert first is None or abs(first / second - 1) < tolerance, name

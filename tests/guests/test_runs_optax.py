@@ -12,7 +12,7 @@ from regbench.engine import program
 from regbench.errors import DefinitionError, UnknownNameError
 from regbench.records import Outcome, Part, Schedule
 
-from .runs import DECAYS, LOSS_ROUNDING, furthest, part, trained
+from .runs import DECAYS, LOSS_ROUNDING, assert_counted_alike, furthest, part, trained
 
 KERAS = part("sgd", learning_rate=0.01, momentum=0.9)
 OPTAX = part("optax:sgd", learning_rate=0.01, momentum=0.9)
@@ -28,12 +28,14 @@ def test_momentum_is_that_of_keras_after_twenty_epochs(train):
     assert furthest(one, other) < 1e-4
 
 
-@pytest.mark.parametrize("coupling", ["l2", "decoupled_momentum"])  # PyTorch's tests have the others
+@pytest.mark.parametrize(
+    "coupling", ["l2", "decoupled_momentum", "cautious", "lr_squared"]
+)  # PyTorch's tests have the others
 def test_decay_acts_as_with_keras(train, coupling):
     decay = DECAYS[coupling]
     one, other = (train(optimizer, decay=decay) for optimizer in (KERAS, OPTAX))
     assert furthest(one, other) < LOSS_ROUNDING
-    assert one.shrinkage == other.shrinkage
+    assert_counted_alike(one, other)
     if decay.strength:
         assert furthest(train(OPTAX), other) > 10 * LOSS_ROUNDING
 
@@ -51,6 +53,15 @@ def test_schedule_acts_on_the_rate_and_a_restart_on_the_state(train):
     one, other = (train(part(name, learning_rate=0.05), "digits_mlp", 5, "cosine_wr") for name in ("sgd", "optax:sgd"))
     assert furthest(one, other) < LOSS_ROUNDING
     assert furthest(one, train(part("optax:sgd", learning_rate=0.05), "digits_mlp", 5)) > 10 * LOSS_ROUNDING
+
+
+def test_schedule_of_steps_acts_as_with_keras_and_on_the_decay_too(train):
+    one, other = (
+        train(part(name, learning_rate=0.05), "digits_mlp", 1, "warmup_cosine", decay=DECAYS["timescale"])
+        for name in ("sgd", "optax:sgd")
+    )
+    assert furthest(one, other) < LOSS_ROUNDING
+    assert_counted_alike(one, other)
 
 
 class ConvertedAdam(keras.optimizers.Adam):

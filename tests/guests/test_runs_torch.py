@@ -8,9 +8,9 @@ import pytest
 
 from regbench import guests
 from regbench.errors import DefinitionError, UnknownNameError
-from regbench.records import Outcome
+from regbench.records import MINIBATCH, Outcome
 
-from .runs import DECAYS, LOSS_ROUNDING, furthest, part, trained
+from .runs import DECAYS, LOSS_ROUNDING, assert_counted_alike, furthest, part, trained
 
 KERAS = part("sgd", learning_rate=0.01, momentum=0.9)
 TORCH = part("torch:SGD", lr=0.01, momentum=0.9)
@@ -31,6 +31,7 @@ def test_momentum_is_that_of_keras_after_twenty_epochs(train):
 def test_every_coupling_acts_as_with_keras(train, decay):
     one, other = (train(optimizer, decay=decay) for optimizer in (KERAS, TORCH))
     assert furthest(one, other) < LOSS_ROUNDING
+    assert_counted_alike(one, other)
 
 
 def test_wrapper_acts_as_with_keras(train):
@@ -58,6 +59,7 @@ def test_closures_evaluate_our_loss_at_the_weights_of_the_moment(train):
     lbfgs = part("torch:LBFGS", lr=0.05, max_iter=3, line_search_fn="strong_wolfe")
     result = train(lbfgs, "digits_mlp", 3)
     assert result.outcome == Outcome.COMPLETED
+    assert result.gradient_evaluations > 2 * len(result.curves[MINIBATCH])
     assert result.curves["train_losses"][-1] < 0.5 * result.curves["train_losses"][0]
 
 
@@ -72,6 +74,8 @@ def test_sharpness_aware_minimization_is_two_gradients_of_our_loss(train):
     sharp = train(sam)
     assert furthest(sharp, momentum) > 1e-3
     assert furthest(train(sam, decay=DECAYS["decoupled"]), sharp) > 1e-3
+    decayed = train(sam, decay=DECAYS["cautious"])
+    assert decayed.gradient_evaluations == 2 * len(decayed.curves[MINIBATCH])
 
 
 def test_warm_is_cold(train):

@@ -1,4 +1,4 @@
-"""Three couplings of decoupled decay, and what they have in common with L2 regularization."""
+"""The couplings of decoupled decay, and what they have in common with each other and with L2 regularization."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from keras.optimizers import SGD, Adadelta, Adam, AdamW, RMSprop
 
 from regbench.optimizers import DecoupledDecay, SignedPower
 
-COUPLINGS = ["decoupled", "decoupled_momentum", "decoupled_constant"]
+COUPLINGS = ["decoupled", "decoupled_momentum", "decoupled_constant", "lr_squared", "cautious"]
+PEAK = 0.5
 
 
 def factor(coupling, strength, learning_rate, momentum):
@@ -17,31 +18,48 @@ def factor(coupling, strength, learning_rate, momentum):
         "decoupled": learning_rate * strength,
         "decoupled_momentum": learning_rate / (1 - momentum) * strength,
         "decoupled_constant": strength,
+        "lr_squared": learning_rate**2 / PEAK * strength,
+        "cautious": learning_rate * strength,
     }[coupling]
 
 
-def reference(weights, gradients, decay, learning_rate, momentum):
-    """Decays kernels (rank 2 and more) by `decay` before each step of heavy-ball momentum."""
+def reference(weights, gradients, decay, learning_rate, momentum, is_cautious=False):
+    """Decays kernels (rank 2 and more) by `decay` before each step of heavy-ball momentum, or cautiously after it."""
     weights = [array.copy() for array in weights]
     velocities = [np.zeros_like(array) for array in weights]
     course = []
     for step, arrays in enumerate(gradients):
         rate = learning_rate(step)
         for weight, velocity, array in zip(weights, velocities, arrays, strict=True):
-            if weight.ndim >= 2:
+            before = weight.copy()
+            if weight.ndim >= 2 and not is_cautious:
                 weight -= decay(rate) * weight
             velocity[...] = momentum * velocity - rate * array
             weight += velocity
+            if weight.ndim >= 2 and is_cautious:
+                # A step of 1e-12 is lost in a float32 weight, and counts as none.
+                agrees = (np.float32(before) - np.float32(weight)) * before >= 0
+                weight[agrees] -= decay(rate) * before[agrees]
         course.append([array.copy() for array in weights])
     return course
+
+
+def decayed(inner, coupling, strength=0.1, **others):
+    peak = {"peak_learning_rate": PEAK} if coupling == "lr_squared" else {}
+    return DecoupledDecay(inner, strength=strength, coupling=coupling, **peak, **others)
 
 
 @pytest.mark.parametrize("coupling", COUPLINGS)
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
 def test_steps_follow_the_formula(coupling, momentum, weights, gradients, trajectory, assert_agrees):
-    optimizer = DecoupledDecay(SGD(0.25, momentum=momentum), strength=0.1, coupling=coupling)
+    optimizer = decayed(SGD(0.25, momentum=momentum), coupling)
     expected = reference(
-        weights, gradients, lambda rate: factor(coupling, 0.1, rate, momentum), lambda step: 0.25, momentum
+        weights,
+        gradients,
+        lambda rate: factor(coupling, 0.1, rate, momentum),
+        lambda step: 0.25,
+        momentum,
+        coupling == "cautious",
     )
     assert_agrees(trajectory(optimizer, weights, gradients), expected)
 
@@ -49,19 +67,21 @@ def test_steps_follow_the_formula(coupling, momentum, weights, gradients, trajec
 @pytest.mark.parametrize("coupling", COUPLINGS)
 def test_decay_follows_the_schedule_of_the_learning_rate(coupling, weights, gradients, trajectory, assert_agrees):
     schedule = keras.optimizers.schedules.PiecewiseConstantDecay([2, 5], [0.5, 0.25, 0.125])
-    optimizer = DecoupledDecay(SGD(schedule, momentum=0.5), strength=0.1, coupling=coupling)
+    optimizer = decayed(SGD(schedule, momentum=0.5), coupling)
 
     def rate(step):
         return 0.5 if step <= 2 else 0.25 if step <= 5 else 0.125
 
-    expected = reference(weights, gradients, lambda lr: factor(coupling, 0.1, lr, 0.5), rate, 0.5)
+    expected = reference(
+        weights, gradients, lambda lr: factor(coupling, 0.1, lr, 0.5), rate, 0.5, coupling == "cautious"
+    )
     assert_agrees(trajectory(optimizer, weights, gradients), expected)
 
 
 @pytest.mark.parametrize("coupling", COUPLINGS)
 def test_strength_zero_is_the_inner_optimizer_to_the_bit(coupling, weights, gradients, trajectory, assert_identical):
     plain = trajectory(SGD(0.25, momentum=0.9), weights, gradients)
-    wrapped = DecoupledDecay(SGD(0.25, momentum=0.9), strength=0.0, coupling=coupling, apply_to="all")
+    wrapped = decayed(SGD(0.25, momentum=0.9), coupling, strength=0.0, apply_to="all")
     assert_identical(trajectory(wrapped, weights, gradients), plain)
 
 
@@ -166,3 +186,56 @@ def test_arguments_are_validated(arguments, message):
 def test_momentum_one_has_no_momentum_scaled_decay():
     with pytest.raises(ValueError, match="Momentum must be below 1"):
         DecoupledDecay(SGD(momentum=1.0), strength=0.1, coupling="decoupled_momentum")
+
+
+def test_lr_squared_is_decoupled_at_a_constant_rate(weights, gradients, trajectory, assert_agrees):
+    plain = trajectory(DecoupledDecay(SGD(0.25, momentum=0.9), strength=0.1), weights, gradients)
+    squared = DecoupledDecay(SGD(0.25, momentum=0.9), strength=0.1, coupling="lr_squared")  # its peak is the rate
+    assert squared.peak_learning_rate == 0.25
+    assert_agrees(trajectory(squared, weights, gradients), plain)
+
+
+def test_constant_is_decoupled_with_the_rate_in_its_strength(weights, gradients, trajectory, assert_agrees):
+    plain = trajectory(DecoupledDecay(SGD(0.25), strength=0.1), weights, gradients)
+    constant = DecoupledDecay(SGD(0.25), strength=0.025, coupling="decoupled_constant")
+    assert_agrees(trajectory(constant, weights, gradients), plain)
+
+
+def test_cautious_decays_a_weight_that_the_step_leaves_alone_and_none_that_it_moves_away(trajectory):
+    # rate 1/2, strength 1/4: w = 2 of gradients 0, 1, -1: 2 - 1/8 * 2, 2 - 1/2 - 1/4, 2 + 1/2.
+    optimizer = DecoupledDecay(SGD(0.5), strength=0.25, coupling="cautious")
+    start = np.array([[2.0, 2.0, 2.0, -2.0, -2.0, 0.0]])
+    ((after,),) = trajectory(optimizer, [start], [[np.array([[0.0, 1.0, -1.0, 1.0, -1.0, 1.0]])]])
+    assert after.tolist() == [[1.75, 1.25, 2.5, -2.5, -1.25, -0.5]]
+
+
+def test_cautious_asks_an_optimizer_that_offers_its_step_before_a_mask(trajectory):
+    class Masked(SGD):
+        """Takes no step, and says which it would have taken."""
+
+        def update_step(self, gradient, variable, learning_rate):
+            self.wanted = learning_rate * gradient
+
+        def unmasked_step(self, variable):
+            return self.wanted
+
+    optimizer = DecoupledDecay(Masked(0.5), strength=0.25, coupling="cautious")
+    ((after,),) = trajectory(optimizer, [np.array([[2.0, 2.0]])], [[np.array([[1.0, -1.0]])]])
+    assert after.tolist() == [[1.75, 2.0]]
+
+
+def test_cautious_decays_by_the_weight_before_the_step_and_not_after_it(trajectory):
+    optimizer = DecoupledDecay(SGD(1.0), strength=0.5, coupling="cautious")
+    ((after,),) = trajectory(optimizer, [np.array([[1.0]])], [[np.array([[3.0]])]])
+    assert after.item() == 1.0 - 3.0 - 0.5 * 1.0
+
+
+def test_peak_rate_belongs_to_lr_squared_and_must_be_known():
+    schedule = keras.optimizers.schedules.PiecewiseConstantDecay([2], [0.5, 0.25])
+    message = "`peak_learning_rate` must be given where the learning rate is a schedule. Received: a Piecewise"
+    with pytest.raises(ValueError, match=message):
+        DecoupledDecay(SGD(schedule), strength=0.1, coupling="lr_squared")
+    with pytest.raises(ValueError, match=r"belongs to coupling=.lr_squared.. Received: peak_learning_rate=0.5"):
+        DecoupledDecay(SGD(), strength=0.1, peak_learning_rate=0.5)
+    with pytest.raises(ValueError, match=r"must be positive and finite. Received: peak_learning_rate=0.0"):
+        DecoupledDecay(SGD(), strength=0.1, coupling="lr_squared", peak_learning_rate=0.0)

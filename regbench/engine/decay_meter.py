@@ -1,0 +1,112 @@
+"""How much of what happens to the weights is the decay's doing, counted in every compiled step.
+
+Counted are norms over all trainable variables. Nothing that is counted goes back into the training: the weights are,
+bit for bit, those of a training that counts nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from regbench.optimizers import DecoupledDecay
+
+Amounts = list[tuple[Any, Any]]
+"""A variable, and what the decay takes of it in a step."""
+
+
+class DecayMeter:
+    """Counts what the decay of a training does.
+
+    Attributes:
+        totals: float64 (3,): the sum over steps of the norm of what the decay changes, that of the norm of the whole
+            change, and that of the logarithm of what a decay that waits for the step (`cautious`) leaves of the norm
+            of the weights that decay.
+    """
+
+    def __init__(
+        self, l2: tf.Variable | None, decayed: Sequence[keras.Variable] = (), measures_left: bool = False
+    ) -> None:
+        """With `l2`, the factor of an L2 term on `decayed`, changes are those of the gradient; else of the weights.
+
+        With `measures_left` it is counted what is left of the norm, too, which no rate tells.
+        """
+        self._l2, self._decayed, self._measures_left = l2, list(decayed), measures_left
+        self.totals = tf.Variable([0.0, 0.0, 0.0], dtype=tf.float64, trainable=False, name="decay_totals")
+
+    def start(self) -> None:
+        """Begin to count."""
+        self.totals.assign(tf.zeros_like(self.totals))
+
+    @property
+    def share(self) -> float | None:
+        """The first sum over the second; None where nothing was counted, or something that is not finite."""
+        decay, whole, _ = self.totals.numpy().tolist()
+        return decay / whole if whole > 0 and math.isfinite(decay) and math.isfinite(whole) else None
+
+    @property
+    def shrinkage(self) -> float | None:
+        """What the decay alone left of the norm of the weights that decay; None where that is not finite."""
+        left = float(self.totals.numpy()[2])
+        return math.exp(left) if math.isfinite(left) and left < math.log(1e300) else None
+
+    def apply(self, optimizer: keras.optimizers.Optimizer, gradients: Sequence[Any], variables: list[Any]) -> None:
+        """Let the optimizer take its step, and count."""
+        if self._l2 is not None:
+            self.count_gradients(gradients)
+            optimizer.apply(gradients, variables)
+            return
+        before = [tf.identity(variable.value) for variable in variables]
+        with self.watching(optimizer) as amounts:
+            optimizer.apply(gradients, variables)
+        weights = {id(variable): weight for variable, weight in zip(variables, before, strict=True)}
+        self.count_decay(amounts, [weights[id(variable)] for variable, _ in amounts] if self._measures_left else ())
+        self.count_change(before, variables)
+
+    @contextmanager
+    def watching(self, optimizer: Any) -> Iterator[Amounts]:
+        """Inside, what the decay takes in the step that is traced is put into the list."""
+        amounts: Amounts = []
+
+        def shrink(variable: Any, amount: Any) -> None:
+            amounts.append((variable, amount))
+            DecoupledDecay.shrink(optimizer, variable, amount)
+
+        vars(optimizer)["shrink"] = shrink
+        try:
+            yield amounts
+        finally:
+            del vars(optimizer)["shrink"]
+
+    def count_gradients(self, gradients: Sequence[Any]) -> None:
+        """Count the part of the L2 term in the gradients, which contain it."""
+        decay = self._l2 * _norm([variable.value for variable in self._decayed])
+        self._add(decay, _norm([gradient for gradient in gradients if gradient is not None]), tf.constant(0.0))
+
+    def count_decay(self, amounts: Amounts, before: Sequence[tf.Tensor] = ()) -> None:
+        """Count what the decay takes in a step; also what it leaves, where the weights before it are given."""
+        taken = [amount for _, amount in amounts]
+        left = tf.constant(0.0)
+        if before:
+            # |w|^2 - |w - a|^2 = 2 a w - a^2
+            lost = tf.add_n([tf.reduce_sum(a * (2.0 * w - a)) for a, w in zip(taken, before, strict=True)])
+            left = 0.5 * tf.math.log1p(-tf.math.divide_no_nan(lost, tf.square(_norm(before))))
+        self._add(_norm(taken), tf.constant(0.0), left)
+
+    def count_change(self, before: Sequence[tf.Tensor], variables: Sequence[Any]) -> None:
+        """Count the whole change of the variables."""
+        moved = [variable.value - weight for variable, weight in zip(variables, before, strict=True)]
+        self._add(tf.constant(0.0), _norm(moved), tf.constant(0.0))
+
+    def _add(self, *counted: tf.Tensor) -> None:
+        self.totals.assign_add(tf.cast(tf.stack(counted), tf.float64))
+
+
+def _norm(tensors: Sequence[Any]) -> tf.Tensor:
+    """Euclidean, over all of them."""
+    return tf.sqrt(tf.add_n([tf.reduce_sum(tf.square(tensor)) for tensor in tensors])) if tensors else tf.constant(0.0)

@@ -1,0 +1,71 @@
+"""The decay of a run as a wrapper of its optimizer, with its numbers: strengths and rates of the schedule's peak."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from regbench.conventions import couplings
+from regbench.engine.decay_meter import DecayMeter
+from regbench.engine.weights import Weights, among
+from regbench.errors import DefinitionError
+from regbench.optimizers import DecoupledDecay
+from regbench.records import Coupling, RunSpec, peak_factor
+
+
+def is_decoupled(spec: RunSpec) -> bool:
+    """Whether the optimizer is wrapped in a decay of the weights."""
+    return spec.decay.coupling not in (Coupling.NONE, Coupling.L2) and spec.decay_strength != 0
+
+
+def with_decay(
+    spec: RunSpec, optimizer: keras.optimizers.Optimizer, weights: Weights, steps: int
+) -> keras.optimizers.Optimizer:
+    """The optimizer in the decay of the spec; as it is where that acts elsewhere, or not at all.
+
+    Args:
+        spec: of the run.
+        optimizer: not built.
+        weights: of the network.
+        steps: in an epoch, that on an incomplete batch among them.
+
+    Raises:
+        DefinitionError: a timescale is shorter than two steps.
+    """
+    if not is_decoupled(spec):
+        return optimizer
+    coupling, strength, peak_rate = spec.decay.coupling.value, spec.decay_strength, None
+    if spec.decay.coupling in (Coupling.TIMESCALE, Coupling.LR_SQUARED):
+        peak = float(optimizer.learning_rate) * peak_factor(spec.schedule, spec.epochs, steps)
+        if spec.decay.coupling == Coupling.LR_SQUARED:
+            peak_rate = peak
+        else:
+            try:
+                coupling, strength = "decoupled", couplings.strength_of_timescale(strength, peak, steps)
+            except ValueError as error:
+                raise DefinitionError(f"{spec.candidate}: decay.{error}") from error
+    chosen: Any = coupling
+    decayed = among(weights.decayed(spec.problem, spec.decay))
+    return DecoupledDecay(optimizer, strength, coupling=chosen, apply_to=decayed, peak_learning_rate=peak_rate)
+
+
+def shrinkage(spec: RunSpec, learning_rate: float, steps: int, meter: DecayMeter | None) -> float | None:
+    """What the decay alone leaves of a weight over the planned run; with `cautious`, what it has left of the norm.
+
+    Args:
+        spec: of the run.
+        learning_rate: at the start, as the optimizer holds it.
+        steps: in an epoch.
+        meter: of the training.
+
+    Returns:
+        None where the decay passes through the optimizer (l2), depends on its momentum, or the product overflows.
+    """
+    coupling = spec.decay.coupling
+    if coupling == Coupling.CAUTIOUS:
+        return None if meter is None else meter.shrinkage
+    if coupling in (Coupling.NONE, Coupling.L2, Coupling.DECOUPLED_MOMENTUM):
+        return None
+    pace = couplings.pace_of(spec.schedule, spec.epochs, learning_rate, steps)
+    return couplings.shrinkage(coupling, spec.decay_strength, pace)
