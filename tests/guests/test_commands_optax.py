@@ -106,6 +106,15 @@ def test_what_is_not_a_number_at_once_has_diverged(workspace, capfd):
     assert "with own_lost: diverged" in capfd.readouterr().out
 
 
+def test_own_decay_that_is_on_is_told_once_by_a_search(workspace, capfd):
+    candidate = CANDIDATE.format(name="lion").replace("commands_own_optax:", "optax:")
+    Path("search_spaces/own_lion.toml").write_text(candidate)
+    search = ["search", "quadratic_deep", "own_lion", "--budget", "2", "--epochs", "1", "--reruns", "1"]
+    assert main(search) == 0
+    errors = capfd.readouterr().err
+    assert errors.count("optax:lion: its own decay, on by default (weight_decay=0.001), is off") == 1
+
+
 def test_list_is_set_of_one_of_two(workspace, capfd):
     sizes = []
     for betas in ("[0.9, 0.999]", "[0.5, 0.9]"):
