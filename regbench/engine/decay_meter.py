@@ -16,8 +16,8 @@ import tensorflow as tf
 
 from regbench.optimizers import DecoupledDecay
 
-Amounts = list[tuple[Any, Any]]
-"""A variable, and what the decay takes of it in a step."""
+Amounts = list[tuple[tf.Tensor, tf.Tensor]]
+"""The weights of a variable that the decay comes upon, and what it takes of them in a step."""
 
 
 class DecayMeter:
@@ -64,8 +64,7 @@ class DecayMeter:
         before = [tf.identity(variable.value) for variable in variables]
         with self.watching(optimizer) as amounts:
             optimizer.apply(gradients, variables)
-        weights = {id(variable): weight for variable, weight in zip(variables, before, strict=True)}
-        self.count_decay(amounts, [weights[id(variable)] for variable, _ in amounts] if self._measures_left else ())
+        self.count_decay(amounts, self._measures_left)
         self.count_change(before, variables)
 
     @contextmanager
@@ -74,8 +73,9 @@ class DecayMeter:
         amounts: Amounts = []
 
         def shrink(variable: Any, amount: Any) -> None:
-            amounts.append((variable, amount))
+            weights = tf.identity(variable.value)
             DecoupledDecay.shrink(optimizer, variable, amount)
+            amounts.append((weights, weights - variable.value))  # what rounding leaves of the amount
 
         vars(optimizer)["shrink"] = shrink
         try:
@@ -88,14 +88,14 @@ class DecayMeter:
         decay = self._l2 * _norm([variable.value for variable in self._decayed])
         self._add(decay, _norm([gradient for gradient in gradients if gradient is not None]), tf.constant(0.0))
 
-    def count_decay(self, amounts: Amounts, before: Sequence[tf.Tensor] = ()) -> None:
-        """Count what the decay takes in a step; also what it leaves, where the weights before it are given."""
-        taken = [amount for _, amount in amounts]
-        left = tf.constant(0.0)
-        if before:
+    def count_decay(self, amounts: Amounts, measures_left: bool = False) -> None:
+        """Count what the decay takes in a step; with `measures_left` also what it leaves of the weights' norm."""
+        taken, left = [amount for _, amount in amounts], tf.constant(0.0)
+        if measures_left and amounts:
             # |w|^2 - |w - a|^2 = 2 a w - a^2
-            lost = tf.add_n([tf.reduce_sum(a * (2.0 * w - a)) for a, w in zip(taken, before, strict=True)])
-            left = 0.5 * tf.math.log1p(-tf.math.divide_no_nan(lost, tf.square(_norm(before))))
+            lost = tf.add_n([tf.reduce_sum(amount * (2.0 * weight - amount)) for weight, amount in amounts])
+            of_all = tf.square(_norm([weight for weight, _ in amounts]))
+            left = 0.5 * tf.math.log1p(-tf.math.divide_no_nan(lost, of_all))
         self._add(_norm(taken), tf.constant(0.0), left)
 
     def count_change(self, before: Sequence[tf.Tensor], variables: Sequence[Any]) -> None:

@@ -135,8 +135,7 @@ class GuestTraining(Training):
                 for variable, weight in zip(self._variables, before, strict=True):
                     if optimizer.apply_to(variable):
                         optimizer.shrink_where_agreed(variable, weight, rate)
-            pairs = zip(before, self._variables, strict=True)
-            self._counted.count_decay(amounts, [weight for weight, one in pairs if optimizer.apply_to(one)])
+            self._counted.count_decay(amounts, measures_left=True)
         self._counted.count_change(before, self._variables)
 
     def _assign(self, weights: Sequence[Any]) -> None:

@@ -58,6 +58,12 @@ class Training:
             variable.assign(fresh)
         self.learning_rate = self._learning_rate_now = float(optimizer.learning_rate)
 
+    def give_state(self, optimizer: keras.optimizers.Optimizer) -> None:
+        """Put the present state, and the rate that the run started with, into a built optimizer of the same kind."""
+        for variable, present in zip(state_of(optimizer), state_of(self._optimizer), strict=True):
+            variable.assign(present)
+        optimizer.learning_rate.assign(self.learning_rate)
+
     def begin_run(self) -> None:
         """Count from 0."""
         self.evaluations = 0

@@ -129,16 +129,13 @@ def test_timescale_of_less_than_two_steps_is_refused(run_with):
         run_with("timescale", 0.2)
 
 
-@pytest.mark.parametrize("coupling", ["cautious", "lr_squared", "timescale"])
-def test_mask_says_which_weights_decay_with_new_couplings_too(coupling, make_task):
+def test_mask_says_which_weights_decay_after_the_step_too(make_task):
     plain = make_task("digits_mlp", "sgd", epochs=1).spec({"optimizer.learning_rate": 0.1}, 42)
 
-    def of_mask(mask):
-        return run(plain.model_copy(update={"decay": Decay(coupling=coupling, strength=1.0, mask=mask)}))
+    def curves(mask):
+        return run(plain.model_copy(update={"decay": Decay(coupling="cautious", strength=1.0, mask=mask)})).curves
 
-    kernels, every = of_mask("kernels"), of_mask("all")
-    assert kernels.curves != every.curves  # the biases decay too
-    assert kernels.curves == of_mask("kernels_without_embeddings").curves
+    assert curves("kernels") != curves("all")  # the biases decay too
 
 
 def test_nothing_is_counted_without_decay_and_a_diverged_run_has_no_share(run_with):
