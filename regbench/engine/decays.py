@@ -54,7 +54,7 @@ def with_decay(
 
 
 def shrinkage(spec: RunSpec, learning_rate: float, steps: int, meter: DecayMeter | None) -> float | None:
-    """What the decay alone leaves of a weight over the planned run; with `cautious`, what it has left of the norm.
+    """What the decay alone leaves of a weight over the planned run; with `cautious`, of the norm, by what was counted.
 
     Args:
         spec: of the run.
@@ -67,7 +67,7 @@ def shrinkage(spec: RunSpec, learning_rate: float, steps: int, meter: DecayMeter
     """
     coupling = spec.decay.coupling
     if coupling == Coupling.CAUTIOUS:
-        return None if meter is None else meter.shrinkage
+        return None if meter is None else meter.shrinkage(spec.epochs * steps)
     if coupling in (Coupling.NONE, Coupling.L2, Coupling.DECOUPLED_MOMENTUM):
         return None
     pace = couplings.pace_of(spec.schedule, spec.epochs, learning_rate, steps)

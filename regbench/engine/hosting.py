@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from regbench.engine.captures import check_same
-from regbench.engine.decay_meter import DecayMeter
+from regbench.engine.decay_meter import EVERY, DecayMeter
 from regbench.engine.host import check_decay, host_in
 from regbench.engine.objective import Objective
 from regbench.engine.splits import Samples
@@ -57,6 +57,7 @@ class GuestTraining(Training):
         )
         check_decay(guest, self._moves)
         self._trained: list[np.ndarray] | None = None
+        self._steps_taken = 0
 
     def compile(self, train: Samples, batches: tf.Tensor, seed: tf.Tensor, last: tf.Tensor | None = None) -> None:
         """As `Training.compile`; the variables are then what they were."""
@@ -105,7 +106,9 @@ class GuestTraining(Training):
             self._learning_rate_now = rate
 
     def _step(self, function: Any, arguments: tuple[Any, ...]) -> Any:
+        self._counted.counting.assign(float(self._steps_taken % EVERY == 0))
         self.evaluations += 1
+        self._steps_taken += 1
         # Copies: a guest steps in the memory that the variables share.
         before = [variable.value.numpy() for variable in self._variables] if self._moves else []
         loss, gradients = function(*arguments)

@@ -92,7 +92,7 @@ class Training:
 
     def _known(self) -> list[Any]:
         """What every run sets."""
-        counted = [] if self.meter is None else [self.meter.totals]
+        counted = [] if self.meter is None else self.meter.variables
         return [*state_of(self._optimizer), self.trace.variable, *counted]
 
     def _traced_again(self, arguments: tuple[Any, ...]) -> Any:
