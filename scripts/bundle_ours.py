@@ -4,7 +4,8 @@
     python scripts/bundle_ours.py --results DIR --problem digits_mlp  one problem of them; repeatable
 
 It goes on where it was interrupted: what lies in DIR is not run again. All candidates are searched on quadratic_deep
-and digits_mlp under the protocol deepobs, a core set under strict too; momentum on digits_2c2d under deepobs. Left out
+and digits_mlp under the protocol deepobs, a core set under strict too; momentum on digits_2c2d under deepobs; and four
+candidates under strict on each generated problem whose searches take minutes. Left out
 are candidates that are another one on these problems: they have no L2 of their own, so that a decay of the problem's
 strength is none; and neither has a convolution for smooth_kernel to act on. Nothing is taken from what is bundled now.
 """
@@ -24,14 +25,20 @@ from regbench.store import manifests
 from regbench.trees import bundled
 
 ROOT = Path(__file__).resolve().parent.parent
-CORE = ("sgd", "momentum", "nag", "adam", "adamw", "sgd_l2", "sgd_decoupled")
+CORE = ("sgd", "momentum", "nag", "adam", "adamw", "sgd+l2", "sgd+decoupled")
+FOUR = ("sgd", "momentum", "adam", "adamw")
+GENERATED = (
+    *["modular_addition", "mnist1d_mlp", "mnist1d_logreg", "heavy_tailed_softmax"],
+    *["diabetes_mlp", "deep_linear", "sparse_parity"],
+)
 SECONDS_BETWEEN_LINES = 30
 
 
 def light_candidates() -> list[str]:
     """The names of all bundled candidates that are different from each other on problems without an L2 of their own."""
     found: dict[str, str] = {}
-    for name in sorted(path.stem for path in (ROOT / "search_spaces").glob("*.toml")):
+    files = [path.stem for path in (ROOT / "search_spaces").glob("*.toml")]
+    for name in sorted([*files, *catalog.ALIASES.values()]):
         candidate = catalog.candidate(name)
         if ":" in candidate.optimizer.name:  # guests are no baselines: their runs need packages that few have
             continue
@@ -49,7 +56,8 @@ def _what_it_is(candidate: Candidate) -> str:
 def searches() -> dict[str, list[tuple[str, Sequence[str]]]]:
     """The candidates by problem and protocol."""
     everything: list[tuple[str, Sequence[str]]] = [("deepobs", light_candidates()), ("strict", CORE)]
-    return {"quadratic_deep": everything, "digits_mlp": everything, "digits_2c2d": [("deepobs", ["momentum"])]}
+    older = {"quadratic_deep": everything, "digits_mlp": everything, "digits_2c2d": [("deepobs", ["momentum"])]}
+    return older | {problem: [("strict", FOUR)] for problem in GENERATED}
 
 
 class Progress:

@@ -248,6 +248,11 @@ REFUSED_AT_ONCE = {
         "list candidates",
         ["search_spaces/a+b.toml", "must not have a `+`"],
     ),
+    "former name of a combination": (
+        {"search_spaces/adam_l2.toml": HEAD + '[optimizer]\nname = "sgd"'},
+        "list candidates",
+        ["search_spaces/adam_l2.toml", "`adam_l2` stands for `adam+l2`", "rename your file"],
+    ),
     "address without port": (
         {},
         f"{SEARCH} --cluster nowhere",

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from regbench import catalog
-from regbench.benchmark.tasks import Task
+from regbench.benchmark.tasks import Task, as_in_tree
 from regbench.engine.build import build_regularizer
 from regbench.records import Decay, Part, Problem, Protocol, Schedule
 from regbench.records.runs import ALWAYS_TOLD, without_defaults
@@ -38,6 +38,17 @@ def test_digest_of_a_candidate_is_pinned(name):
     assert digest(Task.of("cifar10_3c3d", name, schedule="cosine")) == PINNED["candidates"][name]
 
 
+@pytest.mark.parametrize("name", sorted(catalog.ALIASES))
+def test_run_under_a_former_name_is_the_same_run(name, tmp_path):
+    task = Task.of("cifar10_3c3d", name, schedule="cosine")
+    assert task.candidate.name == catalog.ALIASES[name] == catalog.candidate(catalog.ALIASES[name]).name
+    assert as_in_tree(task, tmp_path) is task
+    (tmp_path / "cifar10_3c3d" / name).mkdir(parents=True)
+    assert digest(as_in_tree(task, tmp_path)) == PINNED["candidates"][name] != digest(task)
+    (tmp_path / "cifar10_3c3d" / task.candidate.name).mkdir()
+    assert as_in_tree(task, tmp_path) is task
+
+
 @pytest.mark.parametrize("name", sorted(PINNED["before"]))
 def test_run_that_says_nothing_of_a_later_argument_is_still_one_of_before(name):
     task = Task.of("cifar10_3c3d", name, schedule="cosine")
@@ -52,7 +63,7 @@ def test_run_that_says_nothing_of_a_later_argument_is_still_one_of_before(name):
 
 def test_nothing_that_was_pinned_is_gone():
     assert set(PINNED["problems"]) <= set(catalog.problem_names())
-    assert set(PINNED["candidates"]) <= set(catalog.candidate_names())
+    assert set(PINNED["candidates"]) <= {*catalog.candidate_names(), *catalog.ALIASES}
 
 
 @pytest.mark.parametrize("record", [Problem, Protocol, Decay, Schedule])

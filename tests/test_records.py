@@ -166,7 +166,7 @@ def spec(make_task, make_candidate):
         regularizer=Part(name="l1", arguments={"l1": 0.1}),
         decay=Decay(coupling=Coupling.DECOUPLED, strength=0.5),
     )
-    problem = PROBLEM.model_copy(update={"l2": 0.1, "convergence": 0.9})
+    problem = PROBLEM.model_copy(update={"l2": 0.1, "convergence": 0.9, "optimum": 0.99})
     schedule = Schedule(name="step", epochs=(1,), factors=(0.5,))
     return make_task(problem, candidate, schedule=schedule).spec({}, seed=42)
 
@@ -206,7 +206,19 @@ OTHER = {
 }
 CANNOT_CHANGE_A_CURVE = {
     ("problem", key)
-    for key in ("summary", "source", "metric", "metrics", "goal", "chance", "batch_size", "epochs", "l2", "convergence")
+    for key in (
+        "summary",
+        "source",
+        "metric",
+        "metrics",
+        "goal",
+        "chance",
+        "batch_size",
+        "epochs",
+        "l2",
+        "convergence",
+        "optimum",
+    )
 } | {("protocol", key) for key in ("summary", "reruns", "tuning_seed_counts")}
 CANNOT_CHANGE_A_CURVE |= {("protocol", "fills_diverged")}  # but after a divergence, where it tells nothing
 FIXED_BY_OTHERS = {("schedule", "name")}  # the other schedules have neither epochs nor factors

@@ -47,6 +47,22 @@ def comparable(summarized: pd.DataFrame, reported: pd.DataFrame) -> pd.DataFrame
     return summarized[~left_out.to_numpy()]
 
 
+def deciding(summarized: pd.DataFrame, reported: pd.DataFrame) -> pd.DataFrame:
+    """Of the test metrics of a problem, leave those that decide, if there is a curve of them.
+
+    Args:
+        summarized: what `summaries` gives.
+        reported: `entries.reported`; says which metric decides.
+    """
+    names = reported[["problem", "metric"]].drop_duplicates().astype(str)
+    decides = set(zip(names["problem"], "test_" + names["metric"], strict=True))
+    pairs = pd.Series(list(zip(summarized["problem"].astype(str), summarized["metric"].astype(str), strict=True)))
+    is_deciding = pairs.isin(decides).to_numpy(bool)
+    is_told = summarized["problem"].isin(summarized.loc[is_deciding, "problem"]).to_numpy(bool)
+    is_of_test = summarized["metric"].astype(str).str.startswith("test_").to_numpy(bool)
+    return summarized[is_deciding | ~is_of_test | ~is_told]
+
+
 def before_training(summarized: pd.DataFrame, problems: pd.Series) -> dict[str, pd.Series]:
     """The test metrics before training, the median over the entries of each problem.
 

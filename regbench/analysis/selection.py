@@ -6,6 +6,7 @@ import pandas as pd
 
 from regbench.analysis.entries import winners
 from regbench.analysis.labels import with_labels
+from regbench.catalog import current_name
 from regbench.errors import ResultsError, UnknownNameError
 
 
@@ -41,6 +42,7 @@ def _of_budget(runs: pd.DataFrame, budget: int) -> pd.DataFrame:
 def _having(runs: pd.DataFrame, columns: list[str], kind: str, names: Sequence[str]) -> pd.DataFrame:
     if not names:
         return runs
+    names = [current_name(name) if kind == "candidate" else name for name in names]
     there = {str(name) for column in columns for name in runs[column].unique()}
     for name in names:
         if name not in there:

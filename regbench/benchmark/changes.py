@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from regbench.benchmark.data import digest_here
 from regbench.benchmark.searches import Search
+from regbench.benchmark.tasks import as_in_tree
 from regbench.errors import DefinitionError, ResultsError
 from regbench.execution import Conditions
 from regbench.records import Manifest
@@ -50,6 +51,7 @@ def checked_changes(search: Search, folder: Folder, conditions: Conditions, fres
     Raises:
         DefinitionError: as `check_unchanged`, unless `fresh`.
     """
+    search = replace(search, task=as_in_tree(search.task, folder.path))
     record = manifests.path_of(folder.path, search.manifest())
     is_first = not any(record.parent.glob(f"*{manifests.MANIFEST_SUFFIX}"))
     if is_first or conditions.data_are_elsewhere:

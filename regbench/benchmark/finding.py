@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Literal, get_args
 
 from regbench.benchmark.data import digest_here
+from regbench.catalog import former_name
 from regbench.catalog.own_code import UNKNOWN
 from regbench.errors import UnknownNameError
 from regbench.execution import Conditions
@@ -69,7 +70,8 @@ class Finder:
 
         Its environment says where it comes from.
         """
-        found = self._if_it_suffices(None if self._bundle is None else self._bundle.find(spec), spec)
+        found = None if self._bundle is None else self._bundle.find(spec) or self._under_former_name(spec)
+        found = self._if_it_suffices(found, spec)
         if found is None:
             return None
         if self._is_on_data_here(found):
@@ -77,6 +79,12 @@ class Finder:
         name = spec.problem.dataset
         self._folder.warn(f"runs that come with regbench were made on other data than those that are here ({name})")
         return None
+
+    def _under_former_name(self, spec: RunSpec) -> RunResult | None:
+        former = former_name(spec.candidate)
+        if former is None or self._bundle is None:
+            return None
+        return self._bundle.find(spec.model_copy(update={"candidate": former}))
 
     def _is_of(self, sources: Mapping[str, str], result: RunResult) -> bool:
         """Whether a run was made by the code that is here now; of the user's own code that must be on record."""

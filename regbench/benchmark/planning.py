@@ -16,7 +16,7 @@ from regbench.benchmark.running import conditions
 from regbench.benchmark.searches import Search, searches_of
 from regbench.benchmark.tasks import Task
 from regbench.benchmark.trying import check_builds
-from regbench.catalog import NARROWED
+from regbench.catalog import NARROWED, current_name
 from regbench.errors import ResultsError
 from regbench.records import TUNING_SEED, Problem, Protocol, RunResult, RunSpec, Schedule
 from regbench.store import deepobs, paths
@@ -169,7 +169,7 @@ def _plan_one(search: Search, finder: Finder, estimator: Estimator, max_seconds:
     whole_run = estimator.cost(specs[0], max_seconds=max_seconds)
     runs = _planned("trials", specs, results, cost_of_trial)
     found = [result for result in results if result is not None]
-    name = search.task.candidate.name
+    name = current_name(search.task.candidate.name)
     if len(found) < len(specs):
         return PlannedSearch(name, runs, search.further_seeds, whole_run, trials_to_come)
     winner = tune.best(found, search.task.problem.goal)

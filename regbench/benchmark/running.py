@@ -9,7 +9,7 @@ from regbench.benchmark import completion, estimate
 from regbench.benchmark.data import tell_memory
 from regbench.benchmark.events import Progress, Warn, numbered
 from regbench.benchmark.finding import Baselines, bundle_of
-from regbench.benchmark.tasks import Task, checked_seed
+from regbench.benchmark.tasks import Task, as_in_tree, checked_seed
 from regbench.benchmark.trying import check_run
 from regbench.execution import Conditions
 from regbench.records import (
@@ -69,7 +69,7 @@ def run(
     Raises:
         RegbenchError: the input is at fault; the message says what, in one line.
     """
-    task = Task.of(problem, candidate, protocol, schedule, epochs, batch_size)
+    task = as_in_tree(Task.of(problem, candidate, protocol, schedule, epochs, batch_size), Path(results))
     chosen = dict(setting or {})
     fixed = space.override(task.candidate, chosen)
     catalog.check_definition(fixed)
@@ -83,7 +83,7 @@ def run(
     with execution.machine(
         0, conditions(data_dir, max_seconds, keep_kernels=keep_kernels, sources=task.sources)
     ) as machine:
-        report = numbered(progress, task.candidate.name, "run", 1)
+        report = numbered(progress, catalog.current_name(task.candidate.name), "run", 1)
         made = completion.complete([spec], folder, machine, report, origins=[origin], minibatch=True)
     estimate.record(made)
     return made[0]

@@ -138,7 +138,7 @@ def _search_one(
     search: Search, folder: Folder, bundle: Bundle | None, machine: Machine, progress: Progress | None
 ) -> Done:
     """Tune, choose, re-run."""
-    name = search.task.candidate.name
+    name = catalog.current_name(search.task.candidate.name)
     record = SearchRecord(search, folder)
     study = search.study()
     trials = _tune(search, study, record, folder, bundle, machine, numbered(progress, name, "trials", study.trials))

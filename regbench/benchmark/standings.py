@@ -8,6 +8,7 @@ from pydantic import Field
 
 from regbench.analysis.moments import mean, standard_deviation
 from regbench.benchmark.searches import Search
+from regbench.catalog import current_name
 from regbench.records import Coupling, Measured, Outcome, Record, RunResult, Scalar
 from regbench.tuning import tune
 
@@ -71,7 +72,7 @@ def standing(
     once = {run.spec.digest(): run for run in [*trials, *again]}.values()  # a point may be drawn twice
     return Standing(
         problem=problem.name,
-        candidate=spec.candidate,
+        candidate=current_name(spec.candidate),
         setting=winner.spec.setting if winner else None,
         coupling=spec.decay.coupling if any(run.spec.decay_strength for run in trials) else Coupling.NONE,
         decay=winner.spec.decay_strength if winner else None,

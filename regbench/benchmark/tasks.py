@@ -1,8 +1,9 @@
 """What all runs of a candidate on a problem have in common."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Self
 
 from regbench import catalog
@@ -11,6 +12,7 @@ from regbench.catalog import own_code
 from regbench.conventions import refusal
 from regbench.errors import DefinitionError
 from regbench.records import OLD_RAMP, Candidate, Problem, Protocol, RunSpec, Scalar, Schedule
+from regbench.store import paths
 from regbench.tuning import space
 
 
@@ -94,6 +96,21 @@ class Task:
             epochs=chosen.epochs if epochs is None else epochs,
             batch_size=batch_size or chosen.batch_size,
         )
+
+
+def as_in_tree(task: Task, results: Path) -> Task:
+    """The task under the name that its candidate has in a results tree: what began under a former name goes on there.
+
+    Args:
+        task: of a combination, or of anything else, which stays as it is.
+        results: the tree; it need not exist.
+    """
+    name, of_problem = task.candidate.name, results / paths.folder_name(task.problem.name)
+    former = catalog.former_name(name)
+    is_former = former is not None and (of_problem / former).is_dir() and not (of_problem / name).is_dir()
+    if not is_former or not catalog.is_bundled(task.candidate):
+        return task
+    return replace(task, candidate=task.candidate.model_copy(update={"name": former}))
 
 
 def checked_seed(seed: int, reruns: int = 0) -> int:

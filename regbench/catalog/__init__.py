@@ -13,11 +13,22 @@ from pydantic import ValidationError
 from regbench.catalog.bounds import contradictions, violations
 from regbench.catalog.narrowed import read_ranges
 from regbench.catalog.reading import describe, is_representable, read_candidate, read_problem, with_targets
-from regbench.catalog.rules import BUDGETS, DECAY, FEW_RERUNS, NARROWED, PROTOCOLS, REGULARIZERS, SCHEDULES, TIMESCALE
+from regbench.catalog.rules import (
+    ALIASES,
+    BUDGETS,
+    DECAY,
+    FEW_RERUNS,
+    NARROWED,
+    PROTOCOLS,
+    REGULARIZERS,
+    SCHEDULES,
+    TIMESCALE,
+)
 from regbench.errors import DefinitionError, UnknownNameError
 from regbench.records import Candidate, Coupling, Decay, Part, Problem, Protocol, Schedule, problem_definition
 
 __all__ = [
+    "ALIASES",
     "BUDGETS",
     "FEW_RERUNS",
     "NARROWED",
@@ -28,9 +39,11 @@ __all__ = [
     "candidate",
     "candidate_names",
     "check_definition",
+    "current_name",
     "data_folder",
     "describe",
     "find_files",
+    "former_name",
     "is_bundled",
     "is_representable",
     "problem",
@@ -63,6 +76,9 @@ def find_files(folder: str) -> dict[str, Path]:
     for path in sorted(Path(folder).glob("*.toml")):
         if "+" in path.stem:
             raise DefinitionError(f"{path}: a name must not have a `+`, which joins the parts of a combination")
+        if folder == "search_spaces" and path.stem in ALIASES:
+            stands = f"the name `{path.stem}` stands for `{ALIASES[path.stem]}`"
+            raise DefinitionError(f"{path}: {stands}. A name exists once: rename your file.")
         bundled = files.setdefault(path.stem, path)
         if bundled is not path and not (path.is_file() and path.read_bytes() == bundled.read_bytes()):
             raise DefinitionError(
@@ -97,9 +113,21 @@ def candidate(name: str) -> Candidate:
 
     `base+part+...` is the candidate `base` with a regularizer of `REGULARIZERS`, a decay coupling, or both in place of
     its own: `momentum+orthogonal+decoupled`. What they add is searched. The two may be in any order; the name
-    of the combination has the regularizer first.
+    of the combination has the regularizer first. A former name (`adam_l2`) stands for the combination.
     """
+    base, joint, parts = name.partition("+")
+    name = current_name(base) + joint + parts
     return _combined(name, _find("search_spaces", "candidate", name.partition("+")[0]))
+
+
+def current_name(name: str) -> str:
+    """The name of a candidate, by which it is shown: a former name becomes that of the combination."""
+    return ALIASES.get(name, name)
+
+
+def former_name(name: str) -> str | None:
+    """The name that a combination had when it was a file of its own."""
+    return next((former for former, current in ALIASES.items() if current == name), None)
 
 
 def is_bundled(definition: Problem | Candidate) -> bool:
@@ -107,8 +135,9 @@ def is_bundled(definition: Problem | Candidate) -> bool:
     if isinstance(definition, Problem):
         path = data_folder("testproblems") / f"{definition.name}.toml"
         return path.is_file() and problem_definition(definition) == problem_definition(read_problem(path))
-    path = data_folder("search_spaces") / f"{definition.name.partition('+')[0]}.toml"
-    return path.is_file() and definition == _combined(definition.name, path)
+    name = current_name(definition.name)
+    path = data_folder("search_spaces") / f"{name.partition('+')[0]}.toml"
+    return path.is_file() and definition == _combined(name, path).model_copy(update={"name": definition.name})
 
 
 def _combined(name: str, path: Path) -> Candidate:

@@ -64,7 +64,8 @@ def contradictions(problem: Problem) -> list[str]:
     found = []
     if problem.goal != facts.goal:
         found.append(f"goal: must be {facts.goal} where the metric is {problem.metric}. Received: {problem.goal!r}")
-    for name, score in (("chance", problem.chance), ("convergence", problem.convergence)):
+    for name in ("chance", "convergence", "optimum"):
+        score = getattr(problem, name)
         if score is not None and not facts.low <= score <= facts.high:
             must = f"in [{facts.low:g}, {facts.high:g}]" if facts.high < math.inf else f"at least {facts.low:g}"
             found.append(f"{name}: must be {must} where the metric is {problem.metric}. Received: {score!r}")

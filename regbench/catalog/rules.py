@@ -59,7 +59,7 @@ SCHEDULES = {
 }
 
 DECAY = Range(low=1e-6, high=1e-1, log=True, default=5e-4)
-"""What is searched where a candidate is combined with a decay; the range of the `*_l2` and `*_decoupled` files."""
+"""What is searched where a candidate is combined with a decay."""
 
 TIMESCALE = Range(low=1.0, high=1e3, log=True, default=30.0)
 """The same for the coupling `timescale`, in epochs. Wang and Aitchison (arXiv 2405.13698) expect the best time between
@@ -72,3 +72,10 @@ REGULARIZERS: dict[str, dict[str, Argument]] = {
     "smooth_kernel": {"factor": Range(low=1e-6, high=1e-1, log=True, default=1e-4), "covariance": 1.0},
 }
 """What candidates can be combined with, and its arguments; as in the files of these regularizers."""
+
+ALIASES = {
+    **{f"{base}_l2": f"{base}+l2" for base in ("sgd", "momentum", "nag", "adam")},
+    **{f"{base}_decoupled": f"{base}+decoupled" for base in ("sgd", "momentum", "nag", "adam")},
+    **{f"{base}_decoupled_momentum": f"{base}+decoupled_momentum" for base in ("momentum", "nag")},
+}
+"""Former names of combinations, which had files of their own; trees and bundled runs have them still."""

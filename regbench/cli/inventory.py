@@ -58,7 +58,7 @@ def find(name: str) -> dict[str, dict[str, Any]]:
         UnknownNameError: there is nothing of this name.
         DefinitionError: its file does not hold together.
     """
-    if "+" in name:
+    if "+" in catalog.current_name(name):
         return {"candidate": _plain(catalog.candidate(name))}
     found = {kind.singular: kind.describe(name) for kind in KINDS.values() if name in kind.names()}
     if not found:

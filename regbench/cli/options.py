@@ -274,8 +274,13 @@ def combination(command: AnyCommand) -> AnyCommand:
 
 
 def combined(candidate: str, regularizer: str | None, decay: str | None) -> str:
-    """The name of the combination: `momentum+orthogonal+decoupled`."""
-    return "+".join(part for part in (candidate, regularizer, decay) if part is not None)
+    """The name of the candidate or the combination as it is shown: `momentum+orthogonal+decoupled`.
+
+    Raises:
+        UnknownNameError: a part of it does not exist.
+        DefinitionError: its file does not hold together, or its parts do not go together.
+    """
+    return catalog.candidate("+".join(part for part in (candidate, regularizer, decay) if part is not None)).name
 
 
 def training(command: AnyCommand) -> AnyCommand:

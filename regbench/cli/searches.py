@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from regbench.catalog import current_name
 from regbench.cli import options, progress, summaries, terminal
 from regbench.cli.codes import DONE
 from regbench.errors import printable
@@ -50,7 +51,7 @@ def _plain(one: "ListedSearch") -> dict[str, Any]:
     manifest, winner = one.manifest, one.winner
     return {
         "problem": manifest.problem,
-        "candidate": manifest.candidate,
+        "candidate": current_name(manifest.candidate),
         "sampler": manifest.sampler,
         "budget": manifest.budget,
         "seed": manifest.seed,
@@ -77,7 +78,7 @@ def _show(searches: "Sequence[ListedSearch]") -> None:
     rows = [
         (
             one.manifest.problem,
-            one.manifest.candidate,
+            current_name(one.manifest.candidate),
             one.manifest.sampler,
             one.manifest.budget,
             one.manifest.seed,

@@ -1,12 +1,13 @@
 """The figures of a comparison, by name; one for which there are no data is left out."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from regbench import catalog
 from regbench.analysis import curves, stability
 from regbench.comparison.comparison import Comparison
 from regbench.plots.critical_difference import critical_difference
@@ -45,15 +46,17 @@ def _figures(comparison: Comparison) -> "dict[str, Callable[[], Figure]]":
     table, best = comparison.table, comparison.best_first
     ranked = table["problem"].nunique() > 1
     drawn = curves.comparable(comparison.summaries, comparison.reported)
+    drawn = curves.deciding(drawn, comparison.reported)
     # On logarithmic axes a mean is where its worst seed is, and what lies a deviation below it has no place.
     drawn = drawn.assign(mean=drawn["q50"], low=drawn["q25"], high=drawn["q75"])
+    optima = _optima(drawn["problem"].unique())
     figures: dict[str, Callable[[], Figure]] = {
         "ranking": lambda: ranked_dots(table),
-        "learning_curves": lambda: learning_curves(drawn, best=best, spread=SPREAD),
+        "learning_curves": lambda: learning_curves(drawn, best=best, spread=SPREAD, optima=optima),
     }
     if drawn["coupling"].nunique() > 1:
         figures["learning_curves_by_coupling"] = lambda: learning_curves(
-            drawn, best=best, by_coupling=True, spread=SPREAD
+            drawn, best=best, by_coupling=True, spread=SPREAD, optima=optima
         )
     if ranked:
         figures |= {
@@ -72,6 +75,13 @@ def _figures(comparison: Comparison) -> "dict[str, Callable[[], Figure]]":
     if comparison.ridges:
         figures["decay"] = partial(_decay_map, comparison)
     return figures
+
+
+def _optima(problems: Iterable[object]) -> dict[tuple[str, str], float]:
+    """The best that there can be on those problems of the catalogue of which it is known."""
+    known = [catalog.problem(name) for name in catalog.problem_names() if name in set(map(str, problems))]
+    best = {(problem.name, f"test_{problem.metric}"): problem.optimum for problem in known}
+    return {key: value for key, value in best.items() if value is not None}
 
 
 def _mapped(comparison: Comparison) -> list[str]:

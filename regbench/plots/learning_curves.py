@@ -1,7 +1,7 @@
 """Learning curves: mean and spread over seeds of training loss and test metric, a column a problem."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,7 @@ from regbench.plots.text import shown
 from regbench.records import goal_of, is_share
 
 TRAINING = "train_loss"
+_OPTIMUM: dict[str, Any] = {"color": "0.2", "linestyle": (0, (4, 2)), "linewidth": 0.9, "zorder": 1.5}
 
 
 def is_drawn(metrics: pd.Series) -> pd.Series:
@@ -72,12 +73,12 @@ def ranking_of(columns: Sequence[Column]) -> list[str]:
     return best_first(pd.concat(rows, ignore_index=True))
 
 
-def scale_for(curves: pd.DataFrame, metric: str, names: Sequence[str]) -> Scale:
+def scale_for(curves: pd.DataFrame, metric: str, names: Sequence[str], shown_too: Sequence[float] = ()) -> Scale:
     """The axis of a metric, limited to the values of the named entries that matter, if any of them has it.
 
     Losses that fall by a factor of ten: all, up to ten times the highest value before training; a curve that explodes
     leaves the panel at its top. Other losses, and accuracies: where curves are after the first tenth of the training,
-    without the worst twentieth of it, and where all of them end.
+    without the worst twentieth of it, and where all of them end. `shown_too` lies inside in any case.
     """
     curves = curves[curves["metric"] == metric]
     named = curves[curves["label"].isin(names)]
@@ -88,6 +89,7 @@ def scale_for(curves: pd.DataFrame, metric: str, names: Sequence[str]) -> Scale:
         start = finite(curves.loc[curves["epoch"] == curves["epoch"].min(), "mean"])
         # The end of a band below zero is no loss that was seen.
         values = finite(pd.concat([curves["mean"], curves["low"][curves["low"] > 0], curves["high"]]))
+        values = np.append(values, shown_too)
         ceiling = 10 * start.max() if start.size and start.max() > 0 else np.inf
         scale = scale_of(np.minimum(values, ceiling))
         if scale.log:
@@ -97,12 +99,17 @@ def scale_for(curves: pd.DataFrame, metric: str, names: Sequence[str]) -> Scale:
     worst = late["mean"].quantile(0.95 if is_loss else 0.05)
     last = late.sort_values("epoch").groupby("label", observed=True).tail(1)
     best = finite(late["low"]).min(initial=np.inf) if is_loss else finite(late["high"]).max(initial=-np.inf)
-    scale = scale_of([worst, *last["mean"], best], ratio=np.inf)
+    scale = scale_of([worst, *last["mean"], best, *shown_too], ratio=np.inf)
     return within_unit(scale) if is_share(metric) else scale
 
 
 def learning_curves(
-    summaries: pd.DataFrame, *, best: Sequence[str] = (), by_coupling: bool = False, spread: str = ""
+    summaries: pd.DataFrame,
+    *,
+    best: Sequence[str] = (),
+    by_coupling: bool = False,
+    spread: str = "",
+    optima: Mapping[tuple[str, str], float] = {},
 ) -> Figure:
     """Draw the training loss, and the test metric by which the problem is judged, over epochs.
 
@@ -111,6 +118,7 @@ def learning_curves(
         best: labels, best first: the first ten have colours. Left out: the ranking by the curves' last values.
         by_coupling: a column for each decay coupling of a problem, on the same scale.
         spread: what the bands reach over, for the legend ("lowest to highest seed").
+        optima: by problem and metric ("test_loss"), what the best model has that there can be; a line.
 
     Returns:
         A figure with two rows and a column a problem, four columns at most side by side. A cross is where a mean
@@ -137,19 +145,28 @@ def learning_curves(
             at = [block * height + (metric != TRAINING) - first for metric in column.metrics]
             panels = [figure.add_subplot(rows[row, place]) for row in at]
             shared = pd.concat([other.curves for other in columns if other.problem == column.problem])
-            _draw(panels, column, shared, look)
+            _draw(panels, column, shared, look, optima)
         figure.align_ylabels()
-        legend_below(figure, [*handles(look, shown(look)), *_signs(spread, columns)])
+        legend_below(figure, [*handles(look, shown(look)), *_signs(spread, columns, optima)])
     return figure
 
 
-def _draw(panels: Sequence[Axes], column: Column, shared: pd.DataFrame, look: Mapping[str, Look]) -> None:
+def _draw(
+    panels: Sequence[Axes],
+    column: Column,
+    shared: pd.DataFrame,
+    look: Mapping[str, Look],
+    optima: Mapping[tuple[str, str], float],
+) -> None:
     """Draw one column; `shared` are the curves that determine its scales."""
     name = title(column.problem)
     panels[0].set_title(name if column.coupling is None else f"{name}\n{coupled(column.coupling)}")
     epochs = max(1.0, float(shared["epoch"].max()))
     for axes, metric in zip(panels, column.metrics, strict=True):
-        scale = scale_for(shared, metric, [label for label, one in look.items() if one.stands_out])
+        known = [value for key, value in optima.items() if key == (column.problem, metric)]
+        scale = scale_for(shared, metric, [label for label, one in look.items() if one.stands_out], known)
+        for value in known:
+            axes.axhline(value, **_OPTIMUM)
         scale.apply(axes, "y")
         Scale(False, -0.02 * epochs, 1.02 * epochs).apply(axes, "x", ticks=4, counts=True)
         axes.set_ylabel(spoken(metric))
@@ -161,11 +178,13 @@ def _draw(panels: Sequence[Axes], column: Column, shared: pd.DataFrame, look: Ma
     panels[-1].set_xlabel("epoch")
 
 
-def _signs(spread: str, columns: Sequence[Column]) -> list[tuple[Line2D, str]]:
-    """Legend entries for the band and for curves that end."""
+def _signs(spread: str, columns: Sequence[Column], optima: Mapping[tuple[str, str], float]) -> list[tuple[Line2D, str]]:
+    """Legend entries for the band, for the best that there can be and for curves that end."""
     signs = []
     if spread:
         signs.append((Line2D([], [], color="0.5", alpha=0.25, linewidth=7), f"band: {spread}"))
+    if any((column.problem, metric) in optima for column in columns for metric in column.metrics):
+        signs.append((Line2D([], [], **_OPTIMUM), "the best that there can be"))
     drawn = [column.curves[column.curves["metric"].isin(column.metrics)] for column in columns]
     if any((curves["mean"].isna() | (curves["mean"].abs() >= LARGEST)).any() for curves in drawn):
         signs.append((Line2D([], [], **lines.BROKEN, color="0.2"), "no longer finite"))

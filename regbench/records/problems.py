@@ -35,6 +35,7 @@ class Problem(Record):
         l2: the problem's own L2 factor (DeepOBS's convention), applied only when a candidate asks for it.
         l2_on: the kernels that decay and L2 act on: all, or those of convolutions only (VGG in DeepOBS).
         convergence: the test metric that counts as converged (DeepOBS's convergence performance), if known.
+        optimum: the metric of the best model that there can be, if known: an entropy rate, the variance of noise.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Problem(Record):
     l2: float = Field(default=0.0, ge=0)
     l2_on: Literal["kernels", "convolution_kernels"] = "kernels"
     convergence: float | None = None
+    optimum: float | None = None
 
     @model_validator(mode="after")
     def _metrics_exist(self) -> Self:

@@ -92,6 +92,7 @@ class RunSpec(Record):
                     "epochs",
                     "l2",
                     "convergence",
+                    "optimum",
                     "chance",
                     "metric",
                     "metrics",

@@ -13,7 +13,7 @@ Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 """SHA-256 in hexadecimal."""
 
 
-_SAYS_NOTHING = ("summary", "source", "convergence", "metrics", "epochs", "batch_size")
+_SAYS_NOTHING = ("summary", "source", "convergence", "optimum", "metrics", "epochs", "batch_size")
 """Keys of a problem that are told only, are stated with each run, or count as converged."""
 
 

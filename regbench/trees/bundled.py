@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from regbench.catalog import current_name
 from regbench.errors import ResultsError
 from regbench.records import Manifest, Role
 from regbench.store import bundle_file, bundle_rows, deepobs
@@ -52,6 +53,7 @@ def load(source: str, folder: Path | None = None, problems: Collection[str] = ()
 def _load_file(file: BundleFile, source: str) -> Results:
     table = file.summaries()
     columns: dict[str, Any] = {name: table.column(name).to_pandas() for name in SUMMARY_COLUMNS}
+    columns["candidate"] = columns["candidate"].map(current_name)
     columns["run"] = range(len(table))
     columns["file"], columns["source"] = [""] * len(table), [source] * len(table)
     columns["moment"] = np.full(len(table), np.datetime64("NaT"), dtype="datetime64[s]")

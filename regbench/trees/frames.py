@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from regbench.catalog import current_name
 from regbench.errors import ResultsError, printable
 from regbench.records import SPLITS
 from regbench.trees.content import parse, read_bytes
@@ -188,6 +189,7 @@ def _run_frame(runs: Sequence[TreeRun], source: str) -> pd.DataFrame:
         *VALUES,
     )
     columns: dict[str, Any] = {name: [getattr(one.run, name) for one in runs] for name in RUNS if name not in own}
+    columns["candidate"] = [current_name(one.run.candidate) for one in runs]
     columns |= {name: [one.run.values.get(name, np.nan) for one in runs] for name in VALUES}
     columns["run"] = range(len(runs))
     columns["file"] = [one.file for one in runs]

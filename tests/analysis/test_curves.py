@@ -134,3 +134,18 @@ def test_a_penalty_on_one_problem_leaves_the_losses_of_others(make_study, join):
     found = curves.summaries(long({(run, "train_loss"): [1.0] for run in runs["run"]}), runs)
     kept = curves.comparable(found, runs)
     assert list(zip(kept["problem"], kept["label"], strict=True)) == [("p", "b"), ("q", "a")]
+
+
+def test_of_the_test_metrics_that_which_decides_is_kept(make_study, join):
+    judged_by_loss = make_study("loss", {0.1: 0.5}, problem="judged_by_loss", metric="loss", goal="minimize")
+    studies = join(make_study("accuracy", {0.1: 0.5}), judged_by_loss)
+    members = reported(with_labels(studies))
+    metrics = ("train_loss", "test_loss", "test_accuracy")
+    found = curves.summaries(long({(run, metric): [0.5] for run in members["run"] for metric in metrics}), members)
+    kept = curves.deciding(found, members).groupby("problem")["metric"].agg(set).to_dict()
+    assert kept == {
+        "judged_by_loss": {"train_loss", "test_loss"},
+        members.loc[members["problem"] != "judged_by_loss", "problem"].iloc[0]: {"train_loss", "test_accuracy"},
+    }
+    others = found[found["metric"] != "test_accuracy"]
+    assert set(curves.deciding(others, members)["metric"]) == {"train_loss", "test_loss"}

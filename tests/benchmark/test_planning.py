@@ -122,7 +122,7 @@ def test_commands_make_the_runs_that_the_search_looks_for_with_every_candidate(r
 @pytest.mark.parametrize(
     "arguments",
     [
-        "digits_mlp adamw sgd_l2 muon --budget 3",
+        "digits_mlp adamw sgd+l2 muon --budget 3",
         "digits_mlp adam_decoupled lion --budget 2 --protocol deepobs-1.1 --schedule cosine_wr --epochs 1",
         "digits_mlp rmsprop --budget 2 --batch-size 7 --schedule ltr --data-dir nowhere",
         "digits_mlp momentum adamw --regularizer orthogonal --decay decoupled --budget 4",

@@ -86,7 +86,7 @@ def test_every_run_has_a_folder_with_all_curves_by_epoch(search, written, tree):
 
 
 def test_hyperparameters_stand_with_the_metrics_and_what_the_run_is(search, written, tree):
-    search(candidate="adam_decoupled", endings={}, trials=2)
+    search(candidate="adam+decoupled", endings={}, trials=2)
     for name, path in written().items():
         content = json.loads((tree / f"{name}.json").read_text())
         found, metrics = hparams(read_events(path))
@@ -97,7 +97,7 @@ def test_hyperparameters_stand_with_the_metrics_and_what_the_run_is(search, writ
         own["decay"] = own.pop("decay.strength")
         assert found == own | {
             "problem": "digits_mlp",
-            "candidate": "adam_decoupled",
+            "candidate": "adam+decoupled",
             "coupling": "decoupled",
             "protocol": "deepobs",
             "schedule": "none",

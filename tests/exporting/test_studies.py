@@ -81,7 +81,7 @@ def test_outcomes_become_states_values_and_attributes(search, studies):
 
 
 def test_trial_tells_its_curve_seed_seconds_and_decay(search, studies):
-    results = search(candidate="sgd_l2")
+    results = search(candidate="sgd+l2")
     (study,) = studies()[0].values()
     assert study.user_attrs["coupling"] == "l2"
     for trial, result in zip(study.trials, results[:12], strict=True):
@@ -93,9 +93,9 @@ def test_trial_tells_its_curve_seed_seconds_and_decay(search, studies):
         assert trial.user_attrs["seed"] == 42
         assert trial.user_attrs["decay_coupling"] == "l2"
         assert trial.user_attrs["decay_strength"] == result.spec.setting["decay.strength"]
-        assert (trial.user_attrs["problem"], trial.user_attrs["candidate"]) == ("digits_mlp", "sgd_l2")
+        assert (trial.user_attrs["problem"], trial.user_attrs["candidate"]) == ("digits_mlp", "sgd+l2")
         assert json.loads(trial.user_attrs["setting"])["decay"] == result.spec.setting["decay.strength"]
-        assert trial.user_attrs["file"].startswith("digits_mlp/sgd_l2/")
+        assert trial.user_attrs["file"].startswith("digits_mlp/sgd+l2/")
 
 
 def test_further_seeds_are_no_trials_but_stand_on_the_winner(search, studies):
@@ -139,7 +139,7 @@ def test_of_equal_scores_the_trial_that_optuna_calls_the_best_is_the_winner(tree
 
 
 def test_loss_is_minimized_and_without_the_penalty(search, studies):
-    results = search("quadratic_deep", "sgd_l2", endings={})
+    results = search("quadratic_deep", "sgd+l2", endings={})
     (study,) = studies()[0].values()
     assert (study.direction, study.metric_names) == (StudyDirection.MINIMIZE, ["valid_loss"])
     assert [trial.value for trial in study.trials] == [

@@ -32,7 +32,7 @@ EVERY_OPTIMIZER = {
     "normalized": lambda: Normalized(SGD(0.05, momentum=0.9, nesterov=True), norm="std", apply_to="kernels"),
     "clipped": lambda: Clipped(Adam(0.05), norm="max", threshold=0.1),
     "decoupled_decay": lambda: DecoupledDecay(SGD(0.05, momentum=0.9), strength=0.1, coupling="decoupled_momentum"),
-    "cautious_decay": lambda: DecoupledDecay(Adam(0.05), strength=0.1, coupling="cautious"),
+    "cautious_decay": lambda: DecoupledDecay(SGD(0.05, momentum=0.9), strength=0.1, coupling="cautious"),
     "lr_squared_decay": lambda: DecoupledDecay(
         SGD(0.05, momentum=0.9), strength=0.1, coupling="lr_squared", peak_learning_rate=0.1
     ),

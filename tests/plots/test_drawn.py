@@ -62,6 +62,22 @@ def test_a_loss_that_hardly_falls_is_shown_where_it_ends():
     assert 83 < scale.low < scale.high < 90
 
 
+def test_the_best_that_there_can_be_is_a_line_inside_the_panel_of_its_metric(make_summaries):
+    summaries = make_summaries(2, 2)
+    summaries = summaries[summaries["problem"] == "quadratic_deep"]
+    lowest = summaries.loc[summaries["metric"] == "test_loss", "mean"].min() / 2
+    plain = learning_curves.learning_curves(summaries)
+    figure = learning_curves.learning_curves(summaries, optima={("quadratic_deep", "test_loss"): lowest})
+    for before, axes in zip(plain.axes, figure.axes, strict=True):
+        flat = [line for line in axes.lines if list(line.get_ydata()) == [lowest, lowest]]
+        is_judged_by = axes is figure.axes[-1]
+        assert len(flat) == is_judged_by
+        low, high = axes.get_ylim()
+        assert low < lowest < high if is_judged_by else (low, high) == before.get_ylim()
+    texts = [text.get_text() for one in (plain, figure) for legend in one.legends for text in legend.get_texts()]
+    assert texts.count("the best that there can be") == 1
+
+
 def test_an_accuracy_at_chance_stays_on_the_axis(make_summaries):
     summaries = make_summaries(7)
     scale = learning_curves.scale_for(summaries, "test_accuracy", list(summaries["label"].unique()))

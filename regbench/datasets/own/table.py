@@ -195,7 +195,7 @@ def _times(column: pd.Series[Any], where: str) -> np.ndarray:
 
 
 def _inputs(frame: pd.DataFrame, parts: dict[str, np.ndarray], own: Table, where: str) -> dict[str, np.ndarray]:
-    """The inputs of each split, float32; few rows at a time are transformed, on all cores."""
+    """The inputs of each split, float32: columns of numbers first."""
     from sklearn.impute import SimpleImputer
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import OneHotEncoder, StandardScaler
@@ -203,32 +203,35 @@ def _inputs(frame: pd.DataFrame, parts: dict[str, np.ndarray], own: Table, where
     text = [name for name in frame.columns if is_text(frame[name])]
     numeric = [name for name in frame.columns if name not in text]
     _check_present_inputs(frame, own, where)
-    for name in numeric:
-        _check_finite(frame[name], f"{where}: `{name}`")
-    frame = frame.assign(**{name: _numbered(frame[name], f"{where}: `{name}`") for name in text})
-    training = frame.iloc[parts["train"]]
-    # Each for itself: a ColumnTransformer also transforms what it is fitted on, which takes as long as all else.
-    fitted: list[tuple[list[str], Any]] = []
-    if numeric:
-        fill = [SimpleImputer(strategy="median", keep_empty_features=True)] if own.missing == "median" else []
-        fitted.append((numeric, make_pipeline(*fill, StandardScaler()).fit(training[numeric])))
+    numbered = frame[text].assign(**{name: _numbered(frame[name], f"{where}: `{name}`") for name in text})
+    encoder = OneHotEncoder(drop="if_binary", handle_unknown="ignore", sparse_output=False, dtype=np.float32)
     if text:
-        encoder = OneHotEncoder(drop="if_binary", handle_unknown="ignore", sparse_output=False)
-        fitted.append((text, encoder.fit(training[text])))
-    widths = [one.transform(training[names].iloc[:1]).shape[1] for names, one in fitted]
-    inputs = {split: np.empty((len(rows), sum(widths)), np.float32) for split, rows in parts.items()}
-    del training
+        encoder.fit(numbered.iloc[parts["train"]])
+    width = len(encoder.get_feature_names_out()) if text else 0
+    inputs = {split: np.empty((len(rows), len(numeric) + width), np.float32) for split, rows in parts.items()}
 
-    def transform(split: str, start: int) -> None:
-        rows, column = frame.iloc[parts[split][start : start + _ROWS]], 0
-        for (names, one), width in zip(fitted, widths, strict=True):
-            inputs[split][start : start + _ROWS, column : column + width] = one.transform(rows[names])
-            column += width
+    def standardise(place: int) -> None:
+        column = frame[numeric[place]]
+        _check_finite(column, f"{where}: `{column.name}`")
+        values = column.to_numpy(np.float64)[:, np.newaxis]
+        fill = [SimpleImputer(strategy="median", keep_empty_features=True)] if own.missing == "median" else []
+        scaler = make_pipeline(*fill, StandardScaler()).fit(values[parts["train"]])
+        for split, rows in parts.items():
+            inputs[split][:, place] = scaler.transform(values[rows])[:, 0]
 
+    def encode(split: str, start: int) -> None:
+        rows = numbered.iloc[parts[split][start : start + _ROWS]]
+        inputs[split][start : start + _ROWS, len(numeric) :] = encoder.transform(rows)
+
+    # By columns and by rows: a ColumnTransformer copies all of a large table, and makes its parts one after the other.
     with warnings.catch_warnings(), ThreadPoolExecutor(_THREADS) as pool:
         warnings.filterwarnings("ignore", "Found unknown categories", UserWarning)  # which are 0 in every column
-        jobs = [(split, start) for split, rows in parts.items() for start in range(0, len(rows), _ROWS)]
-        list(pool.map(transform, *zip(*jobs, strict=True)))
+        jobs = [pool.submit(standardise, place) for place in range(len(numeric))]
+        if text:
+            starts = [(split, start) for split, rows in parts.items() for start in range(0, len(rows), _ROWS)]
+            jobs += [pool.submit(encode, *one) for one in starts]
+        for job in jobs:
+            job.result()
     return inputs
 
 
