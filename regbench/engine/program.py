@@ -1,10 +1,8 @@
 """A network, its optimizer and its data, compiled; used again by runs that differ only in what variables hold."""
 
-import json
 import re
 import warnings
 from collections.abc import Sequence
-from typing import Any
 
 import keras
 import numpy as np
@@ -12,32 +10,22 @@ import tensorflow as tf
 
 from regbench.catalog import own_code
 from regbench.engine import environment
-from regbench.engine.build import build_optimizer, build_regularizer, constants, has_schedule
+from regbench.engine.build import build_optimizer, build_regularizer, has_schedule
 from regbench.engine.captures import check_arrays
 from regbench.engine.decay_meter import DecayMeter
-from regbench.engine.decays import is_decoupled
+from regbench.engine.decays import is_undone
 from regbench.engine.evaluate import Evaluation, Evaluator
-from regbench.engine.forms import decays_itself, settle_epochs
+from regbench.engine.forms import settle_epochs
 from regbench.engine.hosting import GuestTraining
 from regbench.engine.kept import Kept
+from regbench.engine.keys import program_key, training_key
 from regbench.engine.network import build_model, check_model
-from regbench.engine.objective import Objective, Regularizer, has_l2
+from regbench.engine.objective import Objective, Regularizer
 from regbench.engine.reading import Reading, read
 from regbench.engine.splits import Batches, Samples, Splits, dataset_of, evaluated, weighted
 from regbench.engine.train import Training
 from regbench.errors import DefinitionError
 from regbench.records import Guest, Kernel, RunSpec
-
-HELD = {
-    "candidate": "a name",
-    "seed": "variables hold the initial weights and the state of dropout; orders and augmentation seeds are arguments",
-    "epochs": "the number of calls",
-    "schedule": "acts on the learning rate, a variable; whether it does so in each step is in the key of the training",
-    "regularizer": "its numbers have slots; all else of it is in its structure and in `constants`",
-    "optimizer": "is part of the training's key, with its numbers in slots",
-    "decay": "an L2 term is in the key, but for its factor, a variable; any other coupling belongs to the optimizer",
-}
-"""What of a run's identity is not in the key of its program as it stands, and why. All else is."""
 
 _programs: Kept["Program"] = Kept()
 _told: set[str] = set()
@@ -185,6 +173,13 @@ class PreparedRun:
         """What has counted the decay; None where there is none."""
         return self._training.meter
 
+    def is_undone(self) -> bool:
+        """Whether an optimizer of the user's own undoes the decay, by a step from where the run is now."""
+        if self._guest is not None or not own_code.names_in(self._spec.optimizer):
+            return False
+        self._training.give_state(self._optimizer)
+        return is_undone(self._optimizer, self._program.objective.model.trainable_variables)
+
     def train(self, epoch: int, factors: Sequence[float]) -> np.ndarray:
         """Train one epoch (counting from 0); the loss with the penalty term before each step.
 
@@ -267,42 +262,3 @@ class PreparedRun:
 def _own_code(spec: RunSpec) -> str:
     names = own_code.names_in(*own_code.parts_of(spec.problem), spec.optimizer, spec.regularizer)
     return f"own code {', '.join(f'`{name}`' for name in sorted(names))}" if names else ""
-
-
-def program_key(spec: RunSpec, splits: Splits, regularizer: Regularizer) -> str:
-    """What a network, its objective and its evaluation are compiled for, besides the structure of the regularizer.
-
-    It is the identity of the run without what is `HELD`: a key that specs get later makes other programs by itself.
-    """
-    identity = {name: value for name, value in spec.identity().items() if name not in HELD}
-    # The user's own code may change while this process runs.
-    code = own_code.loaded_sources(*own_code.parts_of(spec.problem), spec.regularizer)
-    return _canonical(
-        identity
-        | ({"code": code} if code else {})
-        | ({"metrics": spec.problem.recorded} if spec.problem.recorded else {})
-        | {
-            "data": splits.digest,
-            "regularizer": spec.regularizer and constants(spec.regularizer, regularizer),
-            "l2": _without_strength(spec) if has_l2(spec) else None,
-        }
-    )
-
-
-def training_key(spec: RunSpec, optimizer: keras.optimizers.Optimizer) -> str:
-    """What a program's training step is compiled for, besides the structure of the optimizer."""
-    decay = _without_strength(spec)
-    # A decoupled decay is a wrapper of the optimizer that the candidate names.
-    named = optimizer.inner_optimizer if is_decoupled(spec) and not decays_itself(optimizer) else optimizer
-    code = own_code.loaded_sources(spec.optimizer)
-    of_steps = {"of_steps": True} if spec.schedule.is_of_steps else {}
-    return _canonical({"optimizer": constants(spec.optimizer, named), "decay": decay, "code": code} | of_steps)
-
-
-def _without_strength(spec: RunSpec) -> dict[str, Any]:
-    """The decay, but for its factor, which is a variable or has a slot; whether there is any is not held there."""
-    return spec.decay.model_dump(mode="json", exclude={"strength"}) | {"acts": spec.decay_strength != 0}
-
-
-def _canonical(key: dict[str, Any]) -> str:
-    return json.dumps(key, sort_keys=True)

@@ -64,6 +64,12 @@ class Training:
         self.learning_rate = self._learning_rate_now = float(optimizer.learning_rate)
         self._apart.forget()
 
+    def give_state(self, optimizer: keras.optimizers.Optimizer) -> None:
+        """Put the present state, and the rate that the run started with, into a built optimizer of the same kind."""
+        for variable, present in zip(state_of(optimizer), state_of(self._optimizer), strict=True):
+            variable.assign(present)
+        optimizer.learning_rate.assign(self.learning_rate)
+
     def begin_run(self) -> None:
         """Count from 0."""
         self.evaluations = 0
@@ -93,7 +99,7 @@ class Training:
 
     def _known(self) -> list[Any]:
         """What every run sets."""
-        counted = [] if self.meter is None else [self.meter.totals]
+        counted = [] if self.meter is None else self.meter.variables
         return [*state_of(self._optimizer), self.trace.variable, *counted]
 
     def _traced_again(self, arguments: tuple[Any, ...]) -> Any:
