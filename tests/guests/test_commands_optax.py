@@ -134,8 +134,8 @@ def curves(tree):
     }
 
 
-@pytest.mark.slow
-def test_curves_are_bit_equal_on_resumption_and_with_two_workers(workspace, capfd, monkeypatch):
+def test_curves_are_bit_equal_on_resumption(workspace, capfd):
+    """With two workers they are too: test_documented_torch.py, for both frameworks."""
     search = ["search", "quadratic_deep", "own_plain", "--budget", "3", "--epochs", "2", "--reruns", "1", "--results"]
     assert main([*search, "whole"]) == 0
     whole = curves("whole")
@@ -143,7 +143,6 @@ def test_curves_are_bit_equal_on_resumption_and_with_two_workers(workspace, capf
     assert main([*search, "parts"]) == 0
     for path in sorted(Path("parts").rglob("random_seed*.json"))[::2]:
         path.unlink()
-    monkeypatch.undo()
-    monkeypatch.chdir(Path("parts").absolute().parent)
-    assert main([*search, "parts", "--workers", "2"]) == 0
+    assert len(curves("parts")) < len(whole)
+    assert main([*search, "parts"]) == 0
     assert curves("parts") == whole
