@@ -87,7 +87,7 @@ def test_page_on_adding_an_optimizer_does_what_it_says(tmp_path, monkeypatch, ca
         outputs[command], errors = capfd.readouterr()
         assert code == 0, outputs[command] + errors
     assert list(outputs) == ["check", "show", "search", "compare"]
-    assert "10 of 10 clauses hold." in outputs["check"]
+    assert "11 of 11 clauses hold." in outputs["check"]
     assert 'name = "my_optimizers:QuasiHyperbolicMomentum"' in outputs["show"]
     heading = outputs["search"].splitlines()[0].split()
     assert heading in [line.split() for line in page.splitlines()]

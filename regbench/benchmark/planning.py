@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from regbench.benchmark.changes import checked_changes
+from regbench.benchmark.equal_work import with_equal_work
 from regbench.benchmark.estimate import Cost, Estimator, wall_seconds
 from regbench.benchmark.finding import Baselines, Finder, bundle_of
 from regbench.benchmark.running import conditions
@@ -114,6 +115,7 @@ def plan(
     seed: int = TUNING_SEED,
     reruns: int | None = None,
     epochs: int | None = None,
+    equal: str = "epochs",
     batch_size: int | None = None,
     schedule: Schedule | str = "none",
     protocol: str | Protocol = "deepobs",
@@ -147,6 +149,7 @@ def plan(
             protocol=protocol,
         )
     )
+    searches = with_equal_work(searches, equal)
     told_of_candidates = check_builds([one.task for one in searches])
     folder = Folder(results, warn)
     for line in told_of_candidates:

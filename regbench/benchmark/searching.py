@@ -4,13 +4,15 @@ What was run is found in the results tree and not run again: a call that was int
 it is made again. `searches.Search` says which runs those are.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from regbench import catalog, execution
 from regbench.benchmark import completion, estimate
 from regbench.benchmark.changes import checked_changes
 from regbench.benchmark.data import tell_memory
+from regbench.benchmark.decay_effect import unseen_decay
+from regbench.benchmark.equal_work import with_equal_work
 from regbench.benchmark.events import Progress, Warn, numbered
 from regbench.benchmark.finding import Baselines, bundle_of
 from regbench.benchmark.recording import SearchRecord
@@ -37,6 +39,7 @@ def search(
     reruns: int | None = None,
     searches: int = 1,
     epochs: int | None = None,
+    equal: str = "epochs",
     batch_size: int | None = None,
     schedule: Schedule | str = "none",
     protocol: str | Protocol = "deepobs",
@@ -66,6 +69,8 @@ def search(
             one entry of a comparison, of which more can be said. Each runs its winner with two further seeds unless
             `reruns` is given.
         epochs: the problem's own number unless given; likewise `batch_size`.
+        equal: "epochs", or "gradients": a candidate of which a step takes several gradients then gets so many times
+            fewer epochs.
         schedule: name of a learning-rate schedule, or a `Schedule` (needed for `step`).
         protocol: an evaluation protocol, or the name of one.
         workers: where runs are computed; a number means so many processes on this machine, 0 this process.
@@ -87,7 +92,7 @@ def search(
         RegbenchError: the input is at fault; the message says what, in one line.
         KeyboardInterrupt: Ctrl-C was pressed. The first finishes the runs that have begun, the second stops at once.
     """
-    declared = searches_of(
+    declared: Iterable[Search] = searches_of(
         candidates,
         problem=problem,
         budget=budget,
@@ -100,10 +105,11 @@ def search(
         schedule=schedule,
         protocol=protocol,
     )
-    all_searches = [one for search in declared for one in search.declared_as_one(searches)]
     if retries < 0:
         raise DefinitionError(f"`retries` must not be negative. Received: retries={retries!r}")
     workers = Workers(workers) if isinstance(workers, int) else workers
+    declared = with_equal_work(list(declared), equal, workers)
+    all_searches = [one for search in declared for one in search.declared_as_one(searches)]
     told_of_candidates = check_builds([one.task for one in all_searches], workers)
     dataset = all_searches[0].task.problem.dataset
     if workers.cluster is None:  # the workers of a cluster have data of their own
@@ -152,6 +158,8 @@ def _search_one(
 
     completion.tell_different_data([*trials, *again], folder)
     winner = winners[0] if winners else None
+    if unseen := unseen_decay([*winners, *again]):
+        folder.warn(unseen)
     return Done(search, standing(search, trials, winner, again), winner)
 
 

@@ -26,6 +26,7 @@ class Standing(Record):
             validation split. `valid_sd`: with ddof 1; None for a single seed. `test_mean`, `test_sd`: likewise.
         diverged_seeds: how many of the reported runs diverged; they count with their values before training.
         unfinished: trials and re-runs that failed or timed out.
+        gradients: how many gradients of a batch the winner's run has had; None where that is not on record.
         seconds: wall seconds of all runs, whenever they were made.
         runs: the reported runs, one a seed; not part of the JSON form.
     """
@@ -52,6 +53,7 @@ class Standing(Record):
     diverged_trials: int
     diverged_seeds: int
     unfinished: int
+    gradients: int | None = None
     seconds: float
     runs: list[RunResult] = Field(default=[], exclude=True, repr=False)
 
@@ -90,6 +92,7 @@ def standing(
         diverged_trials=sum(run.outcome == Outcome.DIVERGED for run in trials),
         diverged_seeds=sum(run.outcome == Outcome.DIVERGED for run in reported),
         unfinished=sum(run.outcome in (Outcome.FAILED, Outcome.TIMED_OUT) for run in once),
+        gradients=winner.gradient_evaluations if winner else None,
         seconds=sum(run.timings.total_seconds for run in once),
         runs=reported,
     )

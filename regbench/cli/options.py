@@ -182,6 +182,13 @@ _SEARCHING = (
         metavar="FILE|published",
         help="Of the trials of the budget large after the 50th.  [default: between the ten best of the first 50]",
     ),
+    click.option(
+        "--equal",
+        default="epochs",
+        show_default=True,
+        metavar="epochs|gradients",
+        help="What all candidates get the same of; an optimizer with two gradients a step gets half the epochs.",
+    ),
     click.option("--reruns", type=int, metavar="N", help="Further seeds of each winner.  [default: the protocol's]"),
     click.option(
         "--baselines",

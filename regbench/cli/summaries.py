@@ -71,6 +71,9 @@ def show_run(result: RunResult, path: Path | None, was_found: bool, form: str) -
         columns = ["split", *("without penalty" if name == "loss_without_penalty" else name for name in names)]
         rows = [(split, *(terminal.number(values.get(name)) for name in names)) for split, values in final.items()]
         terminal.show_table(columns, rows, right=columns[1:])
+    if result.decay_share is not None:
+        left = "" if result.shrinkage is None else f"; alone it leaves {result.shrinkage:.4g} of a weight"
+        terminal.show_text(f"Decay: {result.decay_share:.3g} of all changes{left}")
     timings = result.timings
     found = ", found in the results and not run again" if was_found else ""
     terminal.show_text(
@@ -98,6 +101,9 @@ def _run(result: RunResult, path: Path | None, was_found: bool) -> dict[str, Any
             split: {name: value if math.isfinite(value) else None for name, value in values.items()}
             for split, values in _final_values(result).items()
         },
+        "shrinkage": result.shrinkage,
+        "decay_share": result.decay_share,
+        "gradient_evaluations": result.gradient_evaluations,
         "timings": result.timings.model_dump(),
         "was_found": was_found,
         "path": None if path is None else str(path),
@@ -126,7 +132,9 @@ def show_standings(standings: Sequence["Standing"], form: str) -> None:
         terminal.show_rows(plain, form)
         return
     metrics = [f"{split} {standings[0].metric}" for split in ("valid", "test")]
-    columns = ["#", "candidate", "coupling", "best setting", *metrics, "diverged", "seconds"]
+    # Told where candidates were given different ones.
+    works = len({one.gradients for one in standings if one.gradients is not None}) > 1
+    columns = ["#", "candidate", "coupling", "best setting", *metrics, "diverged", *["gradients"] * works, "seconds"]
     rows = [
         (
             rank,
@@ -136,12 +144,16 @@ def show_standings(standings: Sequence["Standing"], form: str) -> None:
             _mean_and_deviation(one.valid_mean, one.valid_sd),
             _mean_and_deviation(one.test_mean, one.test_sd),
             f"{one.diverged_trials}/{one.trials}",
+            *[one.gradients] * works,
             f"{one.seconds:.1f}",
         )
         for rank, one in enumerate(standings, 1)
     ]
-    terminal.show_table(columns, rows, right=["#", "diverged", "seconds"])
-    terminal.show_text(f"\nMean +- standard deviation over {_seeds(standings)}; diverged trials; seconds of all runs.")
+    terminal.show_table(columns, rows, right=["#", "diverged", "gradients", "seconds"])
+    of_work = " gradients of a run;" if works else ""
+    terminal.show_text(
+        f"\nMean +- standard deviation over {_seeds(standings)}; diverged trials;{of_work} seconds of all runs."
+    )
     on_seconds = frameworks.on_seconds({one.candidate: one.runs[0].spec.optimizer for one in standings if one.runs})
     if on_seconds:
         terminal.show_text(on_seconds)

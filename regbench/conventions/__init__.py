@@ -12,10 +12,12 @@ from regbench.conventions.faults import KNOWN_FAULTS, faults_in, warnings_on
 from regbench.conventions.pairs import OF_MATRICES, PAIRS, Pair
 from regbench.conventions.ports import PORTS, Port
 from regbench.conventions.refusals import refusal
+from regbench.conventions.work import GRADIENTS_OF_GUESTS
 
 __all__ = [
     "CAUSES",
     "DECAYS",
+    "GRADIENTS_OF_GUESTS",
     "KNOWN_FAULTS",
     "OF_MATRICES",
     "PAIRS",

@@ -18,7 +18,7 @@ that is not finite or absurd ends the run as diverged.
 What is compiled. A `Program` is a network with its objective, its evaluation and its data; a `Training` is the step of
 an optimizer on it, an epoch a call. Both are kept and used again, *warm*, for every run that differs only in what
 variables hold: weights, the optimizer's state, learning rate, L2 factor, and the numbers of optimizer and regularizer
-(`traced`). The key of what is kept is the run's identity less a stated list of these (`program.HELD`), so a field that
+(`traced`). The key of what is kept is the run's identity less a stated list of these (`keys.HELD`), so a field that
 is new or forgotten compiles anew. A warm run and a cold one give the same curves, bit for bit.
 
 Which weights are kernels, and which decay: `weights`. What of own networks and optimizers is refused, because it would

@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from regbench.engine.captures import check_same
-from regbench.engine.decay_meter import DecayMeter
+from regbench.engine.decay_meter import EVERY, DecayMeter
 from regbench.engine.host import check_decay, host_in
 from regbench.engine.objective import Objective
 from regbench.engine.splits import Samples
@@ -55,6 +55,7 @@ class GuestTraining(Training):
         self._start_guest()
         check_decay(guest, self._moves)
         self._trained: list[np.ndarray] | None = None
+        self._steps_taken = 0
 
     def _start_guest(self) -> None:
         weights = [variable.value.read_value() for variable in self._variables]
@@ -86,8 +87,11 @@ class GuestTraining(Training):
         self._show_averages()
         return np.array([float(loss) for loss in losses], np.float32)
 
-    def last_step(self, train: Samples, batch: tf.Tensor, seed: tf.Tensor, factor: float) -> np.ndarray:
+    def last_step(
+        self, train: Samples, batch: tf.Tensor, seed: tf.Tensor, factor: float, batches: tf.Tensor
+    ) -> np.ndarray:
         """As `Training.last_step`."""
+        del batches
         self._schedule(factor)
         self.train_on()
         # One step, which is counted from 0 again: with another seed its augmentation is not that of the first batch.
@@ -107,7 +111,9 @@ class GuestTraining(Training):
             self._learning_rate_now = rate
 
     def _step(self, function: Any, arguments: tuple[Any, ...]) -> Any:
+        self._counted.counting.assign(float(self._steps_taken % EVERY == 0))
         self.evaluations += 1
+        self._steps_taken += 1
         # Copies: a guest steps in the memory that the variables share.
         before = [variable.value.numpy() for variable in self._variables] if self._moves else []
         loss, gradients = function(*arguments)
@@ -137,8 +143,7 @@ class GuestTraining(Training):
                 for variable, weight in zip(self._variables, before, strict=True):
                     if optimizer.apply_to(variable):
                         optimizer.shrink_where_agreed(variable, weight, rate)
-            pairs = zip(before, self._variables, strict=True)
-            self._counted.count_decay(amounts, [weight for weight, one in pairs if optimizer.apply_to(one)])
+            self._counted.count_decay(amounts, measures_left=True)
         self._counted.count_change(before, self._variables)
 
     def _assign(self, weights: Sequence[Any]) -> None:

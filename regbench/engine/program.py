@@ -1,10 +1,8 @@
 """A network, its optimizer and its data, compiled; used again by runs that differ only in what variables hold."""
 
-import json
 import re
 import warnings
 from collections.abc import Sequence
-from typing import Any
 
 import keras
 import numpy as np
@@ -12,31 +10,22 @@ import tensorflow as tf
 
 from regbench.catalog import own_code
 from regbench.engine import environment
-from regbench.engine.build import build_optimizer, build_regularizer, constants, has_schedule
+from regbench.engine.build import build_optimizer, build_regularizer, has_schedule
 from regbench.engine.captures import check_arrays
 from regbench.engine.decay_meter import DecayMeter
-from regbench.engine.decays import is_decoupled
+from regbench.engine.decays import is_undone
 from regbench.engine.evaluate import Evaluation, Evaluator
+from regbench.engine.forms import settle_epochs
 from regbench.engine.hosting import GuestTraining
 from regbench.engine.kept import Kept
+from regbench.engine.keys import program_key, training_key
 from regbench.engine.network import build_model, check_model
-from regbench.engine.objective import Objective, Regularizer, has_l2
+from regbench.engine.objective import Objective, Regularizer
 from regbench.engine.reading import Reading, read
 from regbench.engine.splits import Batches, Samples, Splits, dataset_of, evaluated, weighted
 from regbench.engine.train import Training
 from regbench.errors import DefinitionError
 from regbench.records import Guest, Kernel, RunSpec
-
-HELD = {
-    "candidate": "a name",
-    "seed": "variables hold the initial weights and the state of dropout; orders and augmentation seeds are arguments",
-    "epochs": "the number of calls",
-    "schedule": "acts on the learning rate, a variable; whether it does so in each step is in the key of the training",
-    "regularizer": "its numbers have slots; all else of it is in its structure and in `constants`",
-    "optimizer": "is part of the training's key, with its numbers in slots",
-    "decay": "an L2 term is in the key, but for its factor, a variable; any other coupling belongs to the optimizer",
-}
-"""What of a run's identity is not in the key of its program as it stands, and why. All else is."""
 
 _programs: Kept["Program"] = Kept()
 _told: set[str] = set()
@@ -104,6 +93,8 @@ class PreparedRun:
     def __init__(self, spec: RunSpec, splits: Splits, guest: Guest | None = None) -> None:
         """Take a program that an earlier run left, or make one; then set every variable that a run may change."""
         self._spec, self._guest = spec, guest
+        rules = spec.protocol
+        self._order = Batches(splits.train, spec.batch_size, spec.seed, rules.reshuffle, rules.whole_batches)
         regularizer = build_regularizer(spec)
         penalty = read(regularizer)
         self._program = program = _programs.take(
@@ -119,8 +110,7 @@ class PreparedRun:
             check_arrays(program.objective.model, model, f"model `{spec.problem.model.name}`")
             program.objective.start(spec, model, penalty)
             # Here because an optimizer may draw too, and once the weights are there, which its state may be a copy of.
-            self._optimizer = build_optimizer(spec, program.objective.weights, guest, self._order.steps)
-            self._optimizer.build(program.objective.model.trainable_variables)
+            self._optimizer = self._new_optimizer()
         self._take_training()
         first_epoch = self._order.epoch(0)
         self._first_batches = tf.constant(first_epoch)
@@ -183,6 +173,13 @@ class PreparedRun:
         """What has counted the decay; None where there is none."""
         return self._training.meter
 
+    def is_undone(self) -> bool:
+        """Whether an optimizer of the user's own undoes the decay, by a step from where the run is now."""
+        if self._guest is not None or not own_code.names_in(self._spec.optimizer):
+            return False
+        self._training.give_state(self._optimizer)
+        return is_undone(self._optimizer, self._program.objective.model.trainable_variables)
+
     def train(self, epoch: int, factors: Sequence[float]) -> np.ndarray:
         """Train one epoch (counting from 0); the loss with the penalty term before each step.
 
@@ -195,7 +192,7 @@ class PreparedRun:
         losses = self._training.epoch(self._program.train, batches, seed, factors)
         if self._order.rest:
             last_batch = tf.constant(self._order.last(epoch))
-            last = self._training.last_step(self._program.train, last_batch, seed, factors[-1])
+            last = self._training.last_step(self._program.train, last_batch, seed, factors[-1], batches)
             losses = np.concatenate([losses, last])
         return losses
 
@@ -210,12 +207,10 @@ class PreparedRun:
                 )
             trace.assign(regularizer)
         if self._spec.schedule.restart and epoch in self._spec.schedule.epochs:
+            self._training.train_on()
             with environment.seeded(self._spec.seed):
-                optimizer = build_optimizer(self._spec, self._program.objective.weights, self._guest, self._order.steps)
-                optimizer.build(self._program.objective.model.trainable_variables)
+                optimizer = self._new_optimizer()
             self._training.start(optimizer, read(optimizer))
-            if isinstance(self._training, GuestTraining):
-                self._training.train_on()
             self._begin_guest()
 
     def evaluate(self) -> dict[str, Evaluation]:
@@ -238,6 +233,14 @@ class PreparedRun:
         """The kernels as they are now, by layer."""
         return {layer: Kernel.from_array(kernel) for layer, kernel in self._program.objective.kernels().items()}
 
+    def _new_optimizer(self) -> keras.optimizers.Optimizer:
+        """The optimizer of this run in its first state, built for the network."""
+        weights = self._program.objective.weights
+        optimizer = build_optimizer(self._spec, weights, self._guest, self._order.steps)
+        settle_epochs(optimizer, self._order.steps)
+        optimizer.build(self._program.objective.model.trainable_variables)
+        return optimizer
+
     def _take_training(self) -> None:
         """A training that an earlier run left, or a new one, with the state of this run's optimizer."""
         step = read(self._optimizer)
@@ -259,42 +262,3 @@ class PreparedRun:
 def _own_code(spec: RunSpec) -> str:
     names = own_code.names_in(*own_code.parts_of(spec.problem), spec.optimizer, spec.regularizer)
     return f"own code {', '.join(f'`{name}`' for name in sorted(names))}" if names else ""
-
-
-def program_key(spec: RunSpec, splits: Splits, regularizer: Regularizer) -> str:
-    """What a network, its objective and its evaluation are compiled for, besides the structure of the regularizer.
-
-    It is the identity of the run without what is `HELD`: a key that specs get later makes other programs by itself.
-    """
-    identity = {name: value for name, value in spec.identity().items() if name not in HELD}
-    # The user's own code may change while this process runs.
-    code = own_code.loaded_sources(*own_code.parts_of(spec.problem), spec.regularizer)
-    return _canonical(
-        identity
-        | ({"code": code} if code else {})
-        | ({"metrics": spec.problem.recorded} if spec.problem.recorded else {})
-        | {
-            "data": splits.digest,
-            "regularizer": spec.regularizer and constants(spec.regularizer, regularizer),
-            "l2": _without_strength(spec) if has_l2(spec) else None,
-        }
-    )
-
-
-def training_key(spec: RunSpec, optimizer: keras.optimizers.Optimizer) -> str:
-    """What a program's training step is compiled for, besides the structure of the optimizer."""
-    decay = _without_strength(spec)
-    # A decoupled decay is a wrapper of the optimizer that the candidate names.
-    named = optimizer.inner_optimizer if is_decoupled(spec) else optimizer
-    code = own_code.loaded_sources(spec.optimizer)
-    of_steps = {"of_steps": True} if spec.schedule.is_of_steps else {}
-    return _canonical({"optimizer": constants(spec.optimizer, named), "decay": decay, "code": code} | of_steps)
-
-
-def _without_strength(spec: RunSpec) -> dict[str, Any]:
-    """The decay, but for its factor, which is a variable or has a slot; whether there is any is not held there."""
-    return spec.decay.model_dump(mode="json", exclude={"strength"}) | {"acts": spec.decay_strength != 0}
-
-
-def _canonical(key: dict[str, Any]) -> str:
-    return json.dumps(key, sort_keys=True)

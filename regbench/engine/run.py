@@ -81,7 +81,7 @@ def run(
         metrics=_metrics(spec, curves),
         losses_without_penalty=curves.values("losses", lambda split: split.loss, spec.epochs, filled=filled),
         shrinkage=shrinkage(spec, prepared.learning_rate, prepared.steps, meter),
-        decay_share=None if meter is None else meter.share,
+        decay_share=None if meter is None else 0.0 if prepared.is_undone() else meter.share,
         gradient_evaluations=prepared.gradient_evaluations,
         final_weight_norm=_finite(prepared.weight_norm()),
         kernels=kernels,

@@ -17,6 +17,7 @@ PAPERS = {
     "eigenvalue": "eigenvalue decay: accuracy with and without, and the singular values of dense kernels",
     "orthogonal": "orthogonal regularization: deviation from orthonormality and accuracy over the factor",
     "skreg": "smooth-kernel regularization: a prior learned on some classes and used on others",
+    "decay": "weight decay: ridges, schedules, strengths and norms, for every coupling",
     "deepobs": "DeepOBS's own: performance panel, sensitivity panel and table for any set of problems",
 }
 """What `regbench figures` can make; each is a module of this package."""

@@ -190,11 +190,12 @@ class RunResult(Record):
             before training, as DeepOBS 1.2 fills them, unless the protocol says otherwise (`Protocol.fills_diverged`).
         reason: one line on why the outcome is not `completed`.
         shrinkage: the product over all steps of what a decay outside the gradient leaves of a weight, as planned; for
-            `cautious`, which leaves entries out, of what it has left of the norm of the weights that decay. None for
-            `none`, `l2` and `decoupled_momentum`.
-        decay_share: the sum over steps of the norm of what the decay changes in the weights, over the sum of the norms
-            of their whole change; for `l2` of the penalty's gradient, over that of the whole gradient. It may exceed 1
-            where the two nearly cancel. None without decay and in files of earlier versions.
+            `cautious`, which leaves entries out, of what it leaves of the norm of the weights that decay, by every
+            eighth step. None for `none`, `l2` and `decoupled_momentum`.
+        decay_share: the sum over every eighth step, the first among them, of the norm of what the decay changes in the
+            weights, after rounding, over the sum of the norms of their whole change; for `l2` of the penalty's
+            gradient, over that of the whole gradient. It may exceed 1 where decay and step nearly cancel, and is 0
+            where an optimizer of the user's own undoes the decay. None without decay and in files of earlier versions.
         gradient_evaluations: how many gradients of a batch were computed; None in files of earlier versions.
         data_digest: of the data set, as read; `samples_digest`: of the positions of the samples that the run's seed
             drew from it, empty where the problem draws none.

@@ -21,7 +21,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from regbench.conventions import decay_of
-from regbench.records import OLD_RAMP, Coupling
+from regbench.records import OLD_RAMP, WARMUP, Coupling
 from regbench.store import deepobs
 from regbench.trees.crowded_valley import space_of
 from regbench.trees.fields import (
@@ -113,6 +113,8 @@ def our_definition(table: Mapping[str, Any], ours: Mapping[str, Any]) -> RunDefi
         schedule_word = schedule_name(*_schedule_lists(schedule, "epochs", "factors"), num_epochs=0)
     elif schedule_word == "ltr" and schedule.get("version", 1) == 1:
         schedule_word = OLD_RAMP
+    elif schedule.get("warmup", WARMUP) != WARMUP:
+        schedule_word = f"{schedule_word} {read_number(schedule, 'warmup')!r}"
     hyperparameters = dict(read_table(table, "optimizer_hyperparams"))
     hyperparameters.pop("decay.strength", None)
     name = read_name(table, "optimizer_name")

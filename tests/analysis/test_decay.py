@@ -272,3 +272,10 @@ def test_interval_holds_the_slope_at_least_as_often_as_it_says(search, landscape
     hits = sum(one.low <= SLOPES[landscape] <= one.high for one in told)
     # A rate of at least 0.95 gives fewer with a probability below 1e-4.
     assert hits >= stats.binom.ppf(1e-4, len(told), 0.95)
+
+
+@pytest.mark.parametrize(("landscape", "meaning"), [("product alone", 0.0), ("decay alone", -1.0)])
+def test_time_says_the_other_thing_by_the_same_slope(search, landscape, meaning):
+    """A timescale is one over a product: on this landscape of the time, another thing is told than of a strength."""
+    found = ridge(search(landscape, n=200).assign(coupling="timescale"))
+    assert MEANINGS[meaning] in found.sentence

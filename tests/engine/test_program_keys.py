@@ -6,7 +6,7 @@ import keras
 import pytest
 
 from regbench import catalog
-from regbench.engine import program
+from regbench.engine import keys
 from regbench.engine.build import build_optimizer, build_regularizer
 from regbench.engine.reading import read
 from regbench.engine.splits import Splits
@@ -42,13 +42,13 @@ def network():
 
 def objective_key(spec, data=DATA):
     regularizer = build_regularizer(spec)
-    return program.program_key(spec, data, regularizer), read(regularizer).structure
+    return keys.program_key(spec, data, regularizer), read(regularizer).structure
 
 
 def step_key(spec, network):
     optimizer = build_optimizer(spec, Weights(network))
     optimizer.build(network.trainable_variables)
-    return program.training_key(spec, optimizer), read(optimizer).structure
+    return keys.training_key(spec, optimizer), read(optimizer).structure
 
 
 def changed(spec, path, value):
@@ -148,7 +148,7 @@ def test_l2_of_no_strength_is_none(spec):
 
 def test_every_part_of_the_identity_is_in_the_key_or_stated_as_held(spec):
     key = json.loads(objective_key(spec)[0])
-    assert set(spec.identity()) <= set(key) | set(program.HELD)
-    assert {name: key[name] for name in set(spec.identity()) - set(program.HELD)} == {
-        name: value for name, value in spec.identity().items() if name not in program.HELD
+    assert set(spec.identity()) <= set(key) | set(keys.HELD)
+    assert {name: key[name] for name in set(spec.identity()) - set(keys.HELD)} == {
+        name: value for name, value in spec.identity().items() if name not in keys.HELD
     }

@@ -261,6 +261,8 @@ def test_schedules_that_are_spelled_out_get_their_names(schedule: Schedule, epoc
     ("schedule", "name"),
     [
         (catalog.schedule("ltr").model_dump(), "ltr"),
+        (catalog.schedule("wsd").model_dump(), "wsd"),
+        (catalog.schedule("wsd", warmup=0.1).model_dump(), "wsd 0.1"),
         ({"name": "ltr", "epochs": [], "factors": []}, "ltr of format version 1"),  # as it was written
     ],
 )
