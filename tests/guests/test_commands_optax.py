@@ -106,11 +106,19 @@ def test_what_is_not_a_number_at_once_has_diverged(workspace, capfd):
     assert "with own_lost: diverged" in capfd.readouterr().out
 
 
-def test_own_decay_that_is_on_is_told_once_by_a_search(workspace, capfd):
+@pytest.mark.parametrize(
+    "command",
+    [
+        "search quadratic_deep own_lion --budget 2 --epochs 1 --reruns 1",
+        "run quadratic_deep own_lion --epochs 1",
+        "plan quadratic_deep own_lion --budget 2 --epochs 1",
+        "show own_lion",
+    ],
+)
+def test_own_decay_that_is_on_is_told_once(workspace, capfd, command):
     candidate = CANDIDATE.format(name="lion").replace("commands_own_optax:", "optax:")
     Path("search_spaces/own_lion.toml").write_text(candidate)
-    search = ["search", "quadratic_deep", "own_lion", "--budget", "2", "--epochs", "1", "--reruns", "1"]
-    assert main(search) == 0
+    assert main(command.split()) == 0
     errors = capfd.readouterr().err
     assert errors.count("optax:lion: its own decay, on by default (weight_decay=0.001), is off") == 1
 
