@@ -177,14 +177,15 @@ class GuestTraining(Training):
 
     def _rehearse(self, function: Any, arguments: tuple[Any, ...]) -> None:
         """Take a step for which all is compiled that is, the guest's too, and begin again."""
-        changing, evaluations = [*function.graph.variables, self._counted.totals], self.evaluations
+        changing = [*function.graph.variables, *self._counted.variables]
+        counts = self.evaluations, self._steps_taken
         before = [variable.read_value() for variable in changing]
         self._factor = 1.0
         self._step(function, arguments)
         self._guest.evaluated()
         for variable, value in zip(changing, before, strict=True):
             variable.assign(value)
-        self.evaluations = evaluations
+        self.evaluations, self._steps_taken = counts
         self._start_guest()
 
     def _evaluate_step(

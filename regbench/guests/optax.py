@@ -60,7 +60,7 @@ class OptaxGuest:
         self.values = _defaults(self._target) | self._arguments
         # One of an optimizer inside is a constant there, so that a schedule would act on a part of it only.
         has_inner = any(isinstance(value, Part) for value in part.arguments.values())
-        rates = [] if has_inner else [name for name in _RATES if _is_float(self.values.get(name))]
+        rates = [] if has_inner else [name for name in _RATES if isinstance(self.values.get(name), float)]
         self._rates = {name: float(self.values[name]) for name in rates}
         self.learning_rate: float | None = self._rates[rates[0]] if rates else None
         self.momentum = momentum_of(self.values)
@@ -79,7 +79,7 @@ class OptaxGuest:
         self._tuples = {
             name: value
             for name, value in self.values.items()
-            if isinstance(value, tuple) and value and all(map(_is_float, value))
+            if isinstance(value, tuple) and value and all(isinstance(one, float) for one in value)
         }
         self._factor = 1.0
         self._begin_with_numbers()
@@ -88,7 +88,7 @@ class OptaxGuest:
 
     def _begin_with_numbers(self) -> None:
         """Begin with as many numbers as can be in the state; what decides in Python is compiled for."""
-        numbers = {name for name, value in self.values.items() if _is_float(value)} | set(self._tuples)
+        numbers = {name for name, value in self.values.items() if isinstance(value, float)} | set(self._tuples)
         constant = _constants.get(id(self._target), (None, set[str]()))[1]
         if self._can_begin(numbers - constant):
             return
@@ -133,9 +133,9 @@ class OptaxGuest:
                 raise DefinitionError(
                     f"{self._key}: {self.part.name} cannot be a guest: {' '.join(str(error).split())}"
                 ) from error
-            if len(_kept) >= _KEPT:
-                _kept.pop(next(iter(_kept)))
             _kept[key] = update
+            if len(_kept) > _KEPT:
+                _kept.pop(next(iter(_kept)))
         self._update, self._injected = update, injected
 
     def step(
@@ -179,9 +179,11 @@ class OptaxGuest:
             raise DefinitionError(
                 f"{self._key}: {self.part.name} must have a learning rate that a schedule can change. Received: none"
             )
-        self._factor = factor
-        old = self._state.hyperparams
-        rates = {name: jnp.asarray(rate * factor, old[name].dtype) for name, rate in self._rates.items()}
+        self._factor, old = factor, self._state.hyperparams
+        # Put where the old ones are, else JAX would compile once more.
+        rates = {
+            n: jax.device_put(jnp.asarray(r * factor, old[n].dtype), old[n].device) for n, r in self._rates.items()
+        }
         self._state = self._state._replace(hyperparams=old | rates)
 
 
@@ -225,7 +227,7 @@ def _arguments(
     made, usual = functools.partial(_made, notices=notices, keeps_decay=keeps_decay), _defaults(target)
     arguments = called_with(key, part, target, made, notices=notices, keeps_decay=keeps_decay)
     return {
-        name: float(value) if type(value) is int and (name in _RATES or _is_float(usual.get(name))) else value
+        name: float(value) if type(value) is int and (name in _RATES or isinstance(usual.get(name), float)) else value
         for name, value in arguments.items()
     }
 
@@ -294,7 +296,3 @@ def _optimizers() -> list[str]:
             if inspect.isfunction(one) and "GradientTransformation" in str(inspect.signature(one).return_annotation)
         }
     )
-
-
-def _is_float(value: Any) -> bool:
-    return isinstance(value, float)

@@ -11,6 +11,7 @@ from regbench import guests
 from regbench.engine import program
 from regbench.errors import DefinitionError, UnknownNameError
 from regbench.records import Outcome, Part, Schedule
+from regbench.tuning import space
 
 from .runs import DECAYS, LOSS_ROUNDING, assert_counted_alike, furthest, part, trained
 
@@ -106,12 +107,33 @@ def test_numbers_in_tuples_and_whole_ones_for_floats_are_compiled_once(bowl, wal
 
     guests_of_optax._kept.clear()
     paths = [
-        walk_of(guests.guest_of(part("optax.contrib:prodigy", learning_rate=1.0, **{"betas.0": beta})), bowl, 4)
-        for beta in (0.9, 0.5, 1, 0.9)
+        walk_of(guests.guest_of(part("optax.contrib:prodigy", learning_rate=rate, eps=0, **{"betas.0": beta})), bowl, 4)
+        for rate, beta in ((1.0, 0.9), (1, 0.5), (1, 0.9))
     ]
-    assert np.array_equal(paths[0][-1][0], paths[3][-1][0])
+    assert np.array_equal(paths[0][-1][0], paths[2][-1][0])
     assert not np.array_equal(paths[0][-1][0], paths[1][-1][0])
     (update,) = guests_of_optax._kept.values()
+    assert update._cache_size() == 1
+
+
+@pytest.mark.parametrize("name", ["optax_adamw", "optax_muon", "optax_prodigy", "optax_schedule_free"])
+def test_whole_search_compiles_once(bowl, make_task, name):
+    """Whatever is drawn, under a schedule, and where a decay has moved the weights."""
+    from regbench.guests import optax as guests_of_optax
+
+    guests_of_optax._kept.clear()
+    task = make_task("digits_mlp", name)
+    settings = [space.defaults(task.candidate)]
+    for key, searched in task.candidate.searched().items():
+        settings += [settings[0] | {key: space.value(searched, end)} for end in searched.ends()]
+    start = [weight.astype("float32") for weight in bowl.start]
+    for setting in settings:
+        guest = guests.guest_of(task.spec(setting, 42).optimizer)
+        guest.start([weight.copy() for weight in start], bowl.kinds, 0)
+        for factor, moved in ((1.0, None), (0.5, None), (0.5, [0.9 * weight for weight in start]), (0.25, None)):
+            guest.step(np.zeros((), "float32"), [0.1 * weight for weight in start], factor, None, moved)
+    (update,) = guests_of_optax._kept.values()
+    assert len(settings) > 2
     assert update._cache_size() == 1
 
 
