@@ -33,6 +33,11 @@ WRAPPERS = {
     "Clipped": ("clipped_momentum", "nag+none"),
     "DecoupledDecay": ("nag+decoupled", "nag+none"),
     "Lookahead": ("lookahead_momentum", "momentum+none"),
+    "CautiousStep": ("cautious_adamw+none", "adam+none"),
+    "NormPinned": ("norm_pinned_adam", "adam+none"),
+    "SharpnessAware": ("sharpness_aware_momentum+none", "momentum+none"),
+    "ScheduleFree": ("schedule_free_sgd+none", "sgd+none"),
+    "AveragedWeights": ("averaged_momentum+none", "momentum+none"),
 }
 
 
@@ -107,7 +112,8 @@ def cost(options: argparse.Namespace) -> str:
         return run.timings.training_seconds
 
     lines = ["| wrapper | inner optimizer | ratio of step times |", "|--|--|--|"]
-    for wrapper, (candidate, inner) in WRAPPERS.items():
+    for wrapper in options.wrappers:
+        candidate, inner = WRAPPERS[wrapper]
         with tempfile.TemporaryDirectory() as output:
             pairs = [
                 (train(candidate, seed, output), train(inner, seed, output)) for seed in range(2 * options.repeats + 1)
@@ -170,6 +176,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("section", choices=("speed", "machine", "cost", "measure"))
     parser.add_argument("--problems", nargs="+", choices=list(WORK), default=list(WORK))
+    parser.add_argument("--wrappers", nargs="+", choices=list(WRAPPERS), default=list(WRAPPERS))
     parser.add_argument("--data-dir")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--write", action="store_true", help="put the table into docs/fidelity.md")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from regbench.conventions import CAUSES, DECAYS, KNOWN_FAULTS, PAIRS, PORTS
+from regbench.conventions import CAUSES, DECAYS, KNOWN_FAULTS, PAIRS, PORTS, DecayMeaning
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "conventions.md"
 PACKAGES = ("keras", "tensorflow", "torch", "pytorch_optimizer", "optax", "jax")
@@ -26,8 +26,17 @@ Written by `scripts/conventions.py`, from measurements; edit the data in `regben
 Two optimizers get the same noisy gradients of a quadratic function, each at its own weights, in float64, from the same
 start, for 256 steps. A number is the largest difference of any weight at any step as a share of the largest distance
 that a weight travels. `equal` is at most 1e-12; `rounded` what remains because Keras rounds its numbers (a momentum) to
-float32. One pair at a time: `regbench check keras:Adam --against torch:Adam --set keras:Adam.epsilon=1e-8`.
+float32. Muon is compared on the matrix alone, which is the same array in each and not the same layer. Optimizers are as
+they come, their own decay too. One pair at a time:
+`regbench check keras:Adam --against torch:Adam --set keras:Adam.epsilon=1e-8`.
 """
+
+DECAY = """\
+The decay of a candidate stands in `[decay]`; that of an optimizer is off. `l2` is added to the gradient, `decoupled` is
+times the learning rate, `decoupled_constant` is not; [search_spaces](../search_spaces/README.md) has the words."""
+
+PORTING = """\
+From a setting of one framework to another: the number is carried over as "how" says. In brackets are defaults."""
 
 
 def table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
@@ -40,6 +49,12 @@ def told(size: float, is_keras: bool, has_cause: bool) -> str:
     if size <= ROUNDING:
         return "equal"
     return "rounded" if is_keras and not has_cause and size <= KERAS_ROUNDING else f"{size:.1e}"
+
+
+def of_decay(one: DecayMeaning) -> list[str]:
+    default = f"{one.default:g}" if one.default else "off"
+    is_none = one.coupling == "none"
+    return [f"`{one.name}`", *(("", "") if is_none else (f"`{one.argument}`", default)), one.coupling, one.note]
 
 
 def measured() -> list[list[str]]:
@@ -67,12 +82,9 @@ def document(rows: Iterable[Sequence[str]], versions: str) -> str:
     lines += table(["optimizer", "one", "other", "constant rate", "linear schedule", "cause"], rows)
     lines += ["", "## Causes", ""]
     lines += [f"{number}. {cause.what} ({cause.source})." for number, cause in enumerate(CAUSES, start=1)]
-    lines += ["", "## `weight_decay`", "", "regbench's own decay stands in `[decay]`; that of an optimizer is off.", ""]
-    lines += table(
-        ["optimizer", "default", "what it is", ""],
-        [[f"`{one.name}`", "off" if not one.default else f"{one.default:g}", one.coupling, one.note] for one in DECAYS],
-    )
-    lines += ["", "## Port your hyperparameters", ""]
+    lines += ["", "## `weight_decay`", "", DECAY, ""]
+    lines += table(["optimizer", "argument", "default", "what it is", ""], map(of_decay, DECAYS))
+    lines += ["", "## Port your hyperparameters", "", PORTING, ""]
     lines += table(
         ["optimizer", "Keras", "PyTorch", "optax", "how", "what cannot be carried over"],
         [[p.optimizer, p.keras, p.torch, p.optax, p.exactly or "the same number", p.not_carried] for p in PORTS],

@@ -150,8 +150,10 @@ def plan(
         )
     )
     searches = with_equal_work(searches, equal)
-    check_builds([one.task for one in searches])
+    told_of_candidates = check_builds([one.task for one in searches])
     folder = Folder(results, warn)
+    for line in told_of_candidates:
+        folder.warn(line)
     if folder.path.exists() and not folder.path.is_dir():
         raise ResultsError(f"{folder.path}: the results folder must be a folder. Received: a file")
     told = conditions(data_dir, max_seconds)

@@ -75,10 +75,12 @@ def run(
     catalog.check_definition(fixed)
     spec = task.spec(space.defaults(fixed) | chosen, checked_seed(seed))
     origin = Origin(role=Role.BY_HAND, sources=task.sources)
-    check_run(task, spec)
+    told = check_run(task, spec)
     check_data(task.problem.dataset, data_dir)
     tell_memory(task.problem.dataset, warn)
     folder = Folder(results, warn)
+    for line in told:
+        folder.warn(line)
     folder.check_writable()
     with execution.machine(
         0, conditions(data_dir, max_seconds, keep_kernels=keep_kernels, sources=task.sources)

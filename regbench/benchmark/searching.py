@@ -20,7 +20,6 @@ from regbench.benchmark.running import check_data, conditions
 from regbench.benchmark.searches import Search, searches_of
 from regbench.benchmark.standings import Done, Standing, as_one, ranked, standing
 from regbench.benchmark.trying import check_builds
-from regbench.conventions import faults_in
 from regbench.errors import DefinitionError
 from regbench.execution import Machine, Workers
 from regbench.records import TUNING_SEED, Candidate, Problem, Protocol, Role, RunResult, Schedule
@@ -111,14 +110,14 @@ def search(
     workers = Workers(workers) if isinstance(workers, int) else workers
     declared = with_equal_work(list(declared), equal, workers)
     all_searches = [one for search in declared for one in search.declared_as_one(searches)]
-    check_builds([one.task for one in all_searches], workers)
+    told_of_candidates = check_builds([one.task for one in all_searches], workers)
     dataset = all_searches[0].task.problem.dataset
     if workers.cluster is None:  # the workers of a cluster have data of their own
         check_data(dataset, data_dir)
         tell_memory(dataset, warn)
     folder = Folder(results, warn)
-    for fault in dict.fromkeys(fault for one in all_searches for fault in faults_in(one.task.candidate.optimizer)):
-        folder.warn(fault)
+    for line in told_of_candidates:
+        folder.warn(line)
     bundle = bundle_of(baselines, folder.warn)
     told = conditions(
         data_dir,

@@ -8,6 +8,7 @@ from regbench import catalog, guests
 from regbench.benchmark.tasks import Task
 from regbench.catalog import own_code
 from regbench.catalog.frameworks import framework_of
+from regbench.conventions import warnings_on
 from regbench.errors import DefinitionError
 from regbench.execution import Child, Workers
 from regbench.records import EACH_STEP, TUNING_SEED, Candidate, Choices, Part, Problem, RunSpec, Scalar, Searched
@@ -16,7 +17,7 @@ from regbench.tuning import space
 _ANY_PROBLEM, _ANY_CANDIDATE = "quadratic_deep", "sgd"
 
 
-def check_builds(tasks: Sequence[Task], workers: Workers | None = None) -> None:
+def check_builds(tasks: Sequence[Task], workers: Workers | None = None) -> list[str]:
     """Make sure that networks can be built, and classes accept what may be drawn for them, before the first trial.
 
     What comes with regbench is known to, and is not built: that would take the seconds in which TensorFlow is loaded.
@@ -26,23 +27,26 @@ def check_builds(tasks: Sequence[Task], workers: Workers | None = None) -> None:
         workers: where runs will be computed. Where that is not in this process, it does not load TensorFlow, but a
             child of it.
 
+    Returns:
+        What who wants the search should know of its candidates, a line each.
+
     Raises:
         DefinitionError: something cannot be found, raises, or is not what it must be.
     """
-    _check(tasks, _of_own(tasks), workers or Workers())
+    return _check(tasks, _of_own(tasks), workers or Workers())
 
 
-def check_run(task: Task, spec: RunSpec) -> None:
+def check_run(task: Task, spec: RunSpec) -> list[str]:
     """Make sure of the same for a single run."""
-    _check([task], [] if catalog.is_bundled(task.candidate) else [spec], Workers())
+    return _check([task], [] if catalog.is_bundled(task.candidate) else [spec], Workers())
 
 
-def check_candidate(candidate: str | Candidate) -> None:
+def check_candidate(candidate: str | Candidate) -> list[str]:
     """Make sure of the same for a candidate that is looked at, on no problem in particular."""
     compared = candidate if isinstance(candidate, Candidate) else catalog.candidate(candidate)
     schedule = "none" if compared.warmup is None else EACH_STEP[0]
     tasks = [Task.of(_ANY_PROBLEM, compared, schedule=schedule)]
-    _check(tasks, _of_own(tasks), Workers(), is_looked_at=True)
+    return _check(tasks, _of_own(tasks), Workers(), is_looked_at=True)
 
 
 def check_network(problem: str) -> None:
@@ -67,7 +71,7 @@ class _Tried:
     is_looked_at: bool
 
 
-def _check(tasks: Sequence[Task], specs: Sequence[RunSpec], workers: Workers, is_looked_at: bool = False) -> None:
+def _check(tasks: Sequence[Task], specs: Sequence[RunSpec], workers: Workers, is_looked_at: bool = False) -> list[str]:
     problem = tasks[0].problem
     for task in () if is_looked_at else tasks:
         guests.check_installed(task.candidate.optimizer)
@@ -76,18 +80,20 @@ def _check(tasks: Sequence[Task], specs: Sequence[RunSpec], workers: Workers, is
         for spec in specs
     )
     sources = {name: digest for task in tasks for name, digest in task.sources.items()}
+    told = [line for task in tasks for line in warnings_on(task.candidate)]
     if not (specs or is_needed):
-        return
+        return told
     tried = _Tried(problem if is_needed else None, specs, sources, is_looked_at)
     if workers.are_other_processes or any(framework_of(spec.optimizer) for spec in specs):
         child = Child()
         try:
-            child.call(_build_all, tried)
+            told += child.call(_build_all, tried)
         finally:
             child.end()
     else:
-        _build_all(tried)
+        told += _build_all(tried)
     own_code.check_sources(sources)
+    return list(dict.fromkeys(told))
 
 
 def _of_own(tasks: Sequence[Task]) -> list[RunSpec]:
@@ -117,7 +123,8 @@ def _values(searched: Searched) -> list[Scalar]:
     return values if searched.default is None else [space.default(searched), *values]
 
 
-def _build_all(tried: _Tried) -> None:
+def _build_all(tried: _Tried) -> list[str]:
+    """Build all of it; returns what guests have to say."""
     for framework in sorted({framework_of(spec.optimizer) for spec in tried.specs}, reverse=True):
         guests.prepare(framework)
     # TensorFlow is loaded where something is built.
@@ -135,11 +142,13 @@ def _build_all(tried: _Tried) -> None:
             model = network.checked_model(tried.problem)
         except DefinitionError as error:
             raise DefinitionError(f"{tried.problem.name}: {error}") from error
+    told: list[str] = []
     built: set[str] = set()
     for spec in tried.specs:
         try:
             own_code.load(own_code.names_in(spec.optimizer, spec.regularizer), tried.sources)
             guest = guests.guest_of(spec.optimizer)
+            told += guest.notices if guest is not None else []
             optimizer, regularizer = build.plain_optimizer(spec, guest), build.build_regularizer(spec)
             if guest is not None and model is not None:
                 hosting.try_to_begin(guest, model, decays.is_decoupled(spec))
@@ -152,6 +161,7 @@ def _build_all(tried: _Tried) -> None:
         except (Exception, SystemExit) as error:  # own classes may raise anything
             values = ", ".join(f"{name}={value!r}" for name, value in spec.setting.items())
             reason = " ".join(str(error).split()) or type(error).__name__
-            told = f" (when {values} was tried)" if values else ""
+            when = f" (when {values} was tried)" if values else ""
             place = "" if tried.is_looked_at else f" on {spec.problem.name}"
-            raise DefinitionError(f"{spec.candidate}{place}: {reason}{told}") from error
+            raise DefinitionError(f"{spec.candidate}{place}: {reason}{when}") from error
+    return told

@@ -4,10 +4,13 @@ What is of the user's own is told by what its modules import, wherever in them; 
 What an optimizer is, is told by the object.
 """
 
+from collections.abc import Mapping
+
 from regbench.catalog import own_code, own_sources
 from regbench.catalog.libraries import FRAMEWORKS, OPTAX, TORCH, library_of
 from regbench.records import Part
 
+_TITLES = {"": "Keras", TORCH: "PyTorch", OPTAX: "optax"}
 _IMPORTS = {"torch": TORCH, "pytorch_optimizer": TORCH, "optax": OPTAX, "jax": OPTAX}
 
 
@@ -29,3 +32,18 @@ def imports_of(name: str) -> str:
     with own_code.findable():
         imported = {_IMPORTS.get(module, "") for module in own_sources.imported_by(name.partition(":")[0])}
     return TORCH if TORCH in imported else OPTAX if OPTAX in imported else ""
+
+
+def on_seconds(optimizers: Mapping[str, Part]) -> str:
+    """A sentence on seconds that stand side by side, where the optimizers are of several frameworks; else empty.
+
+    Args:
+        optimizers: by the names of their candidates.
+    """
+    by_framework: dict[str, list[str]] = {}
+    for candidate, optimizer in optimizers.items():
+        by_framework.setdefault(_TITLES[framework_of(optimizer)], []).append(candidate)
+    if len(by_framework) < 2:
+        return ""
+    named = "; ".join(f"{framework}: {', '.join(by_framework[framework])}" for framework in sorted(by_framework))
+    return f"Seconds across frameworks compare implementations, not methods ({named})."

@@ -11,6 +11,9 @@ FRAMEWORKS = {
 }
 """The framework of each library."""
 
+PACKAGES = {TORCH: ("torch", "pytorch_optimizer"), OPTAX: ("optax", "jax")}
+"""What the extra of each framework installs, which is named as the framework."""
+
 
 def library_of(name: str) -> str:
     """The library of a name `library:optimizer`; empty where it is no library's."""

@@ -70,8 +70,18 @@ REGULARIZERS: dict[str, dict[str, Argument]] = {
     "eigenvalue_decay": {"factor": Range(low=1e-4, high=1.0, log=True, default=0.01)},
     "orthogonal": {"factor": Range(low=1e-6, high=1e-1, log=True, default=1e-4)},
     "smooth_kernel": {"factor": Range(low=1e-6, high=1e-1, log=True, default=1e-4), "covariance": 1.0},
+    "spectral_norm": {"factor": Range(low=1e-4, high=1.0, log=True, default=0.01)},
+    "norm_target": {
+        "factor": Range(low=1e-4, high=1.0, log=True, default=0.01),
+        "target": Range(low=1.0, high=100.0, log=True, default=10.0),
+    },
+    "row_norm": {"factor": Range(low=1e-5, high=1e-1, log=True, default=0.01)},
+    "l1": {"factor": Range(low=1e-7, high=1e-2, log=True, default=1e-5)},
+    "elastic_net": {"factor": Range(low=1e-7, high=1e-2, log=True, default=1e-5), "share": 0.5},
+    "group_lasso": {"factor": Range(low=1e-7, high=1e-2, log=True, default=1e-5)},
+    "to_initial": {"factor": Range(low=1e-6, high=1e-1, log=True, default=5e-4)},
 }
-"""What candidates can be combined with, and its arguments; as in the files of these regularizers."""
+"""What candidates can be combined with, and its arguments; as in the files of those that have one."""
 
 ALIASES = {
     **{f"{base}_l2": f"{base}+l2" for base in ("sgd", "momentum", "nag", "adam")},

@@ -6,7 +6,7 @@ import inspect
 import os
 import sys
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,9 +53,9 @@ def check(
         if problem is not None:
             raise DefinitionError("--against and --problem exclude each other")
         return _compare(target, against, arguments, form)
-    with progress.Waiting(f"checking {target}"), contextlib.redirect_stdout(sys.stderr):
+    with progress.Waiting(f"checking {target}") as waiting, contextlib.redirect_stdout(sys.stderr):
         if problem is None:
-            verdicts = _check_class(target, arguments)
+            verdicts = _check_class(target, arguments, waiting.warn)
         else:
             verdicts = _check_network(target, catalog.problem(problem), arguments, data_dir)
     if form == "table":
@@ -70,8 +70,9 @@ def _read_arguments(assignments: Sequence[str]) -> dict[str, Any]:
     lists = [assignment for assignment in assignments if assignment.partition("=")[2].lstrip().startswith("[")]
     arguments: dict[str, Any] = values.read_setting([one for one in assignments if one not in lists])
     for assignment in lists:
+        name, _, value = assignment.partition("=")
         try:
-            arguments |= tomllib.loads(assignment)
+            arguments |= {name.strip(): tomllib.loads(f"list = {value}")["list"]}
         except (ValueError, RecursionError) as error:
             raise DefinitionError(f"--set: a list must be as in TOML: {error}. Received: {assignment!r}") from error
     return arguments
@@ -103,7 +104,7 @@ def _compare(one: str, other: str, arguments: dict[str, Any], form: str) -> int:
     return ALL_HOLD
 
 
-def _check_class(target: str, arguments: dict[str, Any]) -> "list[Verdict]":
+def _check_class(target: str, arguments: dict[str, Any], warn: Callable[[str], None]) -> "list[Verdict]":
     framework = frameworks.framework_of(Part(name=target))
     guests.prepare(framework)
     if os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow":
@@ -114,10 +115,10 @@ def _check_class(target: str, arguments: dict[str, Any]) -> "list[Verdict]":
 
     if libraries.library_of(target):
         guests.check_installed(Part(name=target))
-        return contracts.check_guest(target, arguments)
+        return contracts.check_guest(target, arguments, warn=warn)
     found = _find(target)
     if framework and not contracts.is_of_keras(found):
-        return contracts.check_guest(target, arguments)
+        return contracts.check_guest(target, arguments, warn=warn)
     if not inspect.isclass(found):
         raise DefinitionError(
             f"{target} must be a class; a function that builds networks needs a problem (`--problem`). "

@@ -132,10 +132,11 @@ def _judge(name: str, found: Iterable[str]) -> tuple[str, ...]:
     return told
 
 
-def _try(check: Callable[[str], None], name: str) -> None:
+def _try(check: Callable[[str], list[str] | None], name: str) -> None:
     """Build what is to be shown; what own code prints does not go among it."""
-    with progress.Waiting(f"building {name}"), contextlib.redirect_stdout(sys.stderr):
-        check(name)
+    with progress.Waiting(f"building {name}") as waiting, contextlib.redirect_stdout(sys.stderr):
+        for line in check(name) or ():
+            waiting.warn(line)
 
 
 def _show_weights(name: str, form: str) -> int:

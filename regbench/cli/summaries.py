@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.filesize import decimal as readable_size
 
+from regbench.catalog import frameworks
 from regbench.cli import terminal
 from regbench.datasets import Finding
 from regbench.records import Outcome, RunResult, Scalar
@@ -153,6 +154,9 @@ def show_standings(standings: Sequence["Standing"], form: str) -> None:
     terminal.show_text(
         f"\nMean +- standard deviation over {_seeds(standings)}; diverged trials;{of_work} seconds of all runs."
     )
+    on_seconds = frameworks.on_seconds({one.candidate: one.runs[0].spec.optimizer for one in standings if one.runs})
+    if on_seconds:
+        terminal.show_text(on_seconds)
     for one in standings:
         if one.diverged_seeds:
             counts = f"{one.diverged_seeds} of {len(one.seeds)} seeds diverged"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +13,7 @@ import numpy as np
 
 from regbench import guests
 from regbench.catalog.libraries import library_of
-from regbench.conventions import Cause, causes_of
+from regbench.conventions import OF_MATRICES, Cause, causes_of
 from regbench.errors import DefinitionError, UnknownNameError
 from regbench.records import Guest, Kind, Part
 
@@ -29,7 +30,7 @@ KERAS_ROUNDING = 1e-6
 SHAPES = ((6, 4), (4,))
 KINDS = (Kind.OTHER, Kind.OTHER)  # the same array in all frameworks, not the same layer
 _GENERATOR = np.random.default_rng(5)
-START = [_GENERATOR.normal(size=shape) for shape in SHAPES]
+START = [_GENERATOR.normal(size=shape) for shape in SHAPES]  # a matrix first
 CURVATURES = [_GENERATOR.uniform(0.1, 2.0, size=shape) for shape in SHAPES]
 NOISE = [[0.5 * _GENERATOR.normal(size=shape) for shape in SHAPES] for _ in range(STEPS)]
 _RATES = ("learning_rate", "lr")
@@ -43,6 +44,7 @@ class Difference:
         constant: the largest difference of a weight over all steps, as a share of the largest distance travelled, at a
             constant learning rate; `scheduled`: under one that falls linearly to 0.
         causes: what is known of it.
+        is_of_a_matrix: a matrix alone was stepped, because one of the two takes nothing else.
     """
 
     one: str
@@ -50,10 +52,11 @@ class Difference:
     constant: float
     scheduled: float
     causes: tuple[Cause, ...]
+    is_of_a_matrix: bool = False
 
     def sentences(self) -> list[str]:
         """What came of it, a line each."""
-        told = []
+        told = ["only a matrix was stepped, which is what Muon is for"] if self.is_of_a_matrix else []
         for what, size, is_scheduled in (
             ("at a constant learning rate", self.constant, False),
             ("under a linear schedule", self.scheduled, True),
@@ -75,6 +78,8 @@ def compare(
 ) -> Difference:
     """Let two optimizers step on the same gradients, in float64; each at its own weights.
 
+    Each is as it comes, its own decay too.
+
     Args:
         one: `keras:Adam`, `torch:Adam`, `optax:adam`, ...
         other: likewise.
@@ -85,35 +90,43 @@ def compare(
         DefinitionError: one does not exist, or does not take its arguments.
     """
     given = dict(arguments or {})
+    weights = 1 if OF_MATRICES & {name.rpartition(":")[2].lower() for name in (one, other)} else len(START)
     sizes = []
     for factors in (np.ones(STEPS), 1 - np.arange(STEPS) / STEPS):
-        paths = [_path(name, given.get(name, {}), rate, factors) for name in (one, other)]
-        travelled = max(np.max(np.abs(weights - start)) for weights, start in zip(paths[1][-1], START, strict=True))
-        apart = max(np.max(np.abs(a - b)) for step in zip(*paths, strict=True) for a, b in zip(*step, strict=True))
-        sizes.append(float(apart / travelled) if travelled else float("nan"))
-    causes = causes_of(one, other, is_scheduled=True)
-    has_defaults = not any(given.get(name) for name in (one, other))
-    known = tuple(cause for cause in causes if has_defaults or not cause.only_defaults)
-    return Difference(one, other, sizes[0], sizes[1], known)
+        (path, _), (reference, _) = taken = [
+            _path(name, given.get(name, {}), rate, factors, weights) for name in (one, other)
+        ]
+        travelled = max(float(np.max(np.abs(end - start))) for end, start in zip(reference[-1], START, strict=False))
+        apart = max(
+            float(np.max(np.abs(a - b)))
+            for step in zip(path, reference, strict=True)
+            for a, b in zip(*step, strict=True)
+        )
+        sizes.append(apart / travelled if travelled else float("nan"))
+    causes = causes_of(one, other, is_scheduled=True, arguments=(taken[0][1], taken[1][1]))
+    return Difference(one, other, sizes[0], sizes[1], tuple(causes), is_of_a_matrix=weights == 1)
 
 
-def _path(name: str, arguments: Mapping[str, Any], rate: float, factors: np.ndarray) -> list[list[np.ndarray]]:
-    with _stepper(name, dict(arguments), rate) as stepper:
-        weights, path = [weight.copy() for weight in START], []
+def _path(
+    name: str, arguments: Mapping[str, Any], rate: float, factors: np.ndarray, count: int
+) -> tuple[list[list[np.ndarray]], Mapping[str, Any]]:
+    """The first weights after each step, and all arguments of what stepped them."""
+    with _stepper(name, dict(arguments), rate, count) as (stepper, taken):
+        weights, path = [weight.copy() for weight in START[:count]], []
         for factor, noise in zip(factors, NOISE, strict=True):
-            gradients = [c * w + n for c, w, n in zip(CURVATURES, weights, noise, strict=True)]
+            gradients = [c * w + n for c, w, n in zip(CURVATURES, weights, noise, strict=False)]
             weights = stepper(gradients, float(factor))
             path.append(weights)
-    return path
+    return path, taken
 
 
 @contextlib.contextmanager
-def _stepper(name: str, arguments: dict[str, Any], rate: float) -> Iterator[Any]:
+def _stepper(name: str, arguments: dict[str, Any], rate: float, count: int) -> Iterator[tuple[Any, Mapping[str, Any]]]:
     if name.startswith("keras:"):
         usual = keras.config.floatx()
         keras.config.set_floatx("float64")  # else it rounds its numbers, such as a momentum, to float32
         try:
-            yield _of_keras(name, arguments, rate)
+            yield _of_keras(name, arguments, rate, count)
         finally:
             keras.config.set_floatx(usual)
         return
@@ -123,23 +136,24 @@ def _stepper(name: str, arguments: dict[str, Any], rate: float) -> Iterator[Any]
             f"Received: {name!r}"
         )
     with guests.double_precision(name):
-        yield _of_guest(_guest(name, arguments, rate))
+        guest = _guest(name, arguments, rate)
+        yield _of_guest(guest, count), guest.values
 
 
 def _guest(name: str, arguments: dict[str, Any], rate: float) -> Guest:
     for argument in _RATES if not set(_RATES) & arguments.keys() else ():
         with contextlib.suppress(UnknownNameError):
-            guest = guests.guest_of(Part(name=name, arguments={argument: rate, **arguments}))
+            guest = guests.guest_of(Part(name=name, arguments={argument: rate, **arguments}), keeps_decay=True)
             if guest is not None:
                 return guest
-    guest = guests.guest_of(Part(name=name, arguments=arguments))
+    guest = guests.guest_of(Part(name=name, arguments=arguments), keeps_decay=True)
     if guest is None:
         raise DefinitionError(f"{name} must be an optimizer of another framework. Received: none")
     return guest
 
 
-def _of_guest(guest: Guest) -> Any:
-    guest.start([weight.copy() for weight in START], KINDS, 0)
+def _of_guest(guest: Guest, count: int) -> Any:
+    guest.start([weight.copy() for weight in START[:count]], KINDS[:count], 0)
 
     def step(gradients: Sequence[np.ndarray], factor: float) -> list[np.ndarray]:
         taken = guest.step(np.zeros(()), gradients, factor, _no_second_look, None)
@@ -153,7 +167,7 @@ def _no_second_look(weights: Sequence[Any]) -> tuple[Any, Sequence[Any]]:
     raise DefinitionError(f"What is compared must look at one gradient a step. Received: {came}")
 
 
-def _of_keras(name: str, arguments: dict[str, Any], rate: float) -> Any:
+def _of_keras(name: str, arguments: dict[str, Any], rate: float, count: int) -> tuple[Any, Mapping[str, Any]]:
     known = {
         one: kind
         for one, kind in vars(keras.optimizers).items()
@@ -168,7 +182,8 @@ def _of_keras(name: str, arguments: dict[str, Any], rate: float) -> Any:
         raise DefinitionError(f"{name}: {' '.join(str(error).split())}") from error
     names = ("kernel", "bias")
     variables = [
-        keras.Variable(weight, dtype="float64", name=called) for weight, called in zip(START, names, strict=True)
+        keras.Variable(weight, dtype="float64", name=called)
+        for weight, called in zip(START[:count], names, strict=False)
     ]
     optimizer.build(variables)
     start = float(optimizer.learning_rate)
@@ -178,4 +193,5 @@ def _of_keras(name: str, arguments: dict[str, Any], rate: float) -> Any:
         optimizer.apply([keras.ops.convert_to_tensor(one, "float64") for one in gradients], variables)
         return [np.array(keras.ops.convert_to_numpy(variable)) for variable in variables]
 
-    return step
+    usual = {argument: one.default for argument, one in inspect.signature(known[kind]).parameters.items()}
+    return step, usual | arguments

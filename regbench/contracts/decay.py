@@ -13,6 +13,7 @@ import keras
 import numpy as np
 
 from regbench.contracts.subject import Subject
+from regbench.contracts.training import take_step
 from regbench.contracts.verdicts import Clause, NotApplicableError, ViolationError
 from regbench.optimizers import DecoupledDecay
 
@@ -39,7 +40,7 @@ class _State:
     def __init__(self, subject: Subject) -> None:
         optimizer, variables = subject.make(), _variables(START)
         for gradients in GRADIENTS[:WARMING]:
-            optimizer.apply(_tensors(gradients), variables)
+            take_step(optimizer, _tensors(gradients), variables)
         self._subject = subject
         self.weights = _arrays(variables)
         self._values = [keras.ops.convert_to_tensor(variable) for variable in optimizer.variables]
@@ -52,7 +53,7 @@ class _State:
         optimizer.build(variables)
         for variable, value in zip(inner.variables, self._values, strict=True):
             variable.assign(value)
-        optimizer.apply(_tensors(gradients), variables)
+        take_step(optimizer, _tensors(gradients), variables)
         return _arrays(variables)
 
 
@@ -62,7 +63,7 @@ def _decay_acts(subject: Subject) -> None:
         raise NotApplicableError(f"its learning rate is {state.rate:g}")
     plain = state.after_a_step(gradients)
     strength = SHARE / state.rate
-    for coupling in _OUTSIDE:
+    for coupling in _outside(subject.target):
         peak = {"peak_learning_rate": state.rate} if coupling == "lr_squared" else {}
         decayed = state.after_a_step(gradients, {"strength": strength, "coupling": coupling, **peak})
         _check_taken(coupling, state.weights, plain, decayed)
@@ -90,16 +91,29 @@ def _check_taken(coupling: str, before: Arrays, plain: Arrays, decayed: Arrays) 
 
 
 def _check_own(subject: Subject, state: _State, gradients: Arrays) -> None:
-    """A decay that the class promises by its argument `weight_decay` must change something."""
-    if "weight_decay" not in subject.parameters:
-        return
-    try:
-        with_decay = state.after_a_step(gradients, weight_decay=SHARE / state.rate)
-        without = state.after_a_step(gradients, weight_decay=0.0)
-    except (TypeError, ValueError):  # it wants another one, or none
-        return
-    if _are_equal(with_decay, without):
-        raise ViolationError("its argument `weight_decay` changes nothing in a step")
+    """A decay that the class promises by an argument must change something."""
+    # One that is times a rate which is found may be small: the strength is a million times what it would be.
+    promised: dict[str, float] = {"weight_decay": SHARE / state.rate}
+    if getattr(subject.target, "decays_itself", False):
+        promised["strength"] = 1e6 * SHARE / state.rate
+    for name, strength in promised.items():
+        if name not in subject.parameters:
+            continue
+        try:
+            with_decay = state.after_a_step(gradients, None, **{name: strength})
+            without = state.after_a_step(gradients, None, **{name: 0.0})
+        except (TypeError, ValueError):  # it wants another one, or none
+            continue
+        if _are_equal(with_decay, without):
+            raise ViolationError(f"its argument `{name}` changes nothing in a step")
+
+
+def _outside(target: type) -> list[Literal["decoupled", "lr_squared", "cautious"]]:
+    """The couplings whose formula can be seen from outside of a class."""
+    if getattr(target, "refuses_decay", ""):
+        return []
+    # What masks its own step tells a cautious decay the step before it, which nobody else sees.
+    return [coupling for coupling in _OUTSIDE if coupling != "cautious" or not hasattr(target, "unmasked_step")]
 
 
 def _are_equal(one: Arrays, other: Arrays) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 
 from regbench.contracts.guests import CLAUSES as GUEST_CLAUSES
-from regbench.contracts.guests import EXCEPTIONS, GuestSubject
+from regbench.contracts.guests import GuestSubject, departure
 from regbench.contracts.networks import CLAUSES as NETWORK_CLAUSES
 from regbench.contracts.networks import Network
 from regbench.contracts.optimizers import CLAUSES as OPTIMIZER_CLAUSES
@@ -103,7 +103,10 @@ def check_network(
 
 
 def check_guest(
-    name: str, arguments: Mapping[str, Any] | None = None, clauses: Sequence[str] | None = None
+    name: str,
+    arguments: Mapping[str, Any] | None = None,
+    clauses: Sequence[str] | None = None,
+    warn: Callable[[str], None] | None = None,
 ) -> list[Verdict]:
     """Examines the clauses on an optimizer of another framework; for PyTorch in a process without TensorFlow.
 
@@ -112,6 +115,7 @@ def check_guest(
         arguments: its own, and those of a candidate's part (`apply_to`, `rest`). A learning rate that is required and
             not given is 0.01.
         clauses: names of those to examine; all unless given.
+        warn: called with a line on what else should be known of it.
 
     Raises:
         DefinitionError: there is no such optimizer, it cannot be made, or there is no such clause.
@@ -119,7 +123,10 @@ def check_guest(
     known = {clause.name: clause for clause in GUEST_CLAUSES}
     chosen = _chosen(known, clauses, {}, name)
     subject = GuestSubject.of(name, dict(arguments or {}))
-    return [_verdict(clause, subject, EXCEPTIONS.get((clause.name, name))) for clause in chosen]
+    if warn is not None:
+        for notice in subject.begun().notices:
+            warn(notice)
+    return [_verdict(clause, subject, departure(clause.name, subject.part)) for clause in chosen]
 
 
 def _chosen(

@@ -24,13 +24,49 @@ CURVATURES = [_GENERATOR.uniform(0.5, 2.0, size=shape).astype("float32") for sha
 _RATE = 0.01
 
 _ZERO_BY_ZERO = "optax divides 0 by 0 where no gradient has come yet"
-EXCEPTIONS = {
-    ("survives_zero_gradients", "optax.contrib:prodigy"): _ZERO_BY_ZERO,
-    ("survives_zero_gradients", "optax.contrib:dadapt_adamw"): _ZERO_BY_ZERO,
-    ("follows_the_schedule", "optax.contrib:prodigy"): "optax divides by a sum of learning rates, which is then 0",
-    ("leaves_decay_to_us", "optax:noisy_sgd"): "it adds noise to gradients of zeros, as it is meant to",
-}
-"""Known departures: clause and name, with the reason."""
+_STALE = (
+    "with `preconditioning_compute_steps` above 1 its roots are zero until they are first computed, from statistics "
+    "that are nearly singular then"
+)
+
+
+@dataclass(frozen=True)
+class Departure:
+    """A clause that an optimizer is known not to keep, and why; with `argument`, only where that is above 1."""
+
+    clause: str
+    name: str
+    reason: str
+    argument: str = ""
+
+
+DEPARTURES = (
+    Departure("survives_zero_gradients", "optax.contrib:prodigy", _ZERO_BY_ZERO),
+    Departure("survives_zero_gradients", "optax.contrib:dadapt_adamw", _ZERO_BY_ZERO),
+    Departure(
+        "follows_the_schedule", "optax.contrib:prodigy", "optax divides by a sum of learning rates, which is then 0"
+    ),
+    Departure("leaves_decay_to_us", "optax:noisy_sgd", "it adds noise to gradients of zeros, as it is meant to"),
+    Departure("lowers_a_convex_loss", "pytorch_optimizer:Shampoo", _STALE, "preconditioning_compute_steps"),
+)
+
+
+def departure(clause: str, part: Part) -> str | None:
+    """Why an optimizer need not keep a clause; None where it must."""
+    return next(
+        (
+            one.reason
+            for one in DEPARTURES
+            if (one.clause, one.name) == (clause, part.name)
+            and (not one.argument or _is_above_one(part.arguments.get(one.argument)))
+        ),
+        None,
+    )
+
+
+def _is_above_one(value: Any) -> bool:
+    return isinstance(value, int) and value > 1
+
 
 Gradients = Callable[[Sequence[np.ndarray]], list[np.ndarray]]
 
@@ -63,7 +99,10 @@ class GuestSubject:
         """A new one, at the beginning."""
         guest = guests.guest_of(self.part)
         if guest is None:
-            raise DefinitionError(f"{self.part.name} must be an optimizer of another framework. Received: one of Keras")
+            raise DefinitionError(
+                f"{self.part.name} must be a subclass of torch.optim.Optimizer, or a function that returns a "
+                "GradientTransformation of optax. Received: neither"
+            )
         keras.utils.set_random_seed(SEED)
         guest.start([weight.copy() for weight in START], KINDS, SEED)
         return guest

@@ -18,6 +18,7 @@ from regbench.contracts.training import (
     linear_model,
     reloaded,
     require,
+    take_step,
     take_steps,
 )
 from regbench.contracts.verdicts import Clause, ViolationError
@@ -39,7 +40,7 @@ def _keeps_dtype_and_shapes(subject: Subject) -> None:
     for dtype in ("float32", "float16"):
         optimizer, variables = subject.make(), _variables(dtype)
         for scale in (1.0, -0.5):
-            optimizer.apply(_gradients(scale, dtype), variables)
+            take_step(optimizer, _gradients(scale, dtype), variables)
         for variable, shape in zip(variables, SHAPES, strict=True):
             array = keras.ops.convert_to_numpy(variable)
             if array.shape != shape or str(array.dtype) != dtype:
@@ -49,7 +50,7 @@ def _keeps_dtype_and_shapes(subject: Subject) -> None:
 def _survives_zero_gradients(subject: Subject) -> None:
     optimizer, variables = subject.make(), _variables("float32")
     for step, scale in enumerate((0.0, 0.0, 1.0, 0.0, 0.0), start=1):
-        optimizer.apply(_gradients(scale, "float32"), variables)
+        take_step(optimizer, _gradients(scale, "float32"), variables)
         if not all(np.isfinite(keras.ops.convert_to_numpy(variable)).all() for variable in variables):
             raise ViolationError(f"not finite after step {step}; gradients are zeros in steps 1, 2, 4 and 5")
 

@@ -95,7 +95,8 @@ def _has_the_right_gradient(subject: Subject) -> None:
         for direction in (slope, *generator.normal(size=(DIRECTIONS, *kernel.shape))):
             unit = direction / (np.linalg.norm(direction) or 1.0)
             near, far = (_central_difference(penalty, kernel, unit, h) for h in (step, 2 * step))
-            tolerance = abs(far - near) + kernel.size * EPSILON * size / step
+            largest = max(size, abs(value(penalty, kernel + step * unit)))  # at a minimum it may be 0
+            tolerance = abs(far - near) + kernel.size * EPSILON * largest / step
             if not abs(np.sum(slope * unit) - near) <= tolerance:
                 raise ViolationError(
                     f"shape {kernel.shape}: along a direction it is {np.sum(slope * unit):.6g}, by central differences "

@@ -33,7 +33,7 @@ class Subject:
         for name in arguments:
             if name not in parameters and not takes_any:
                 raise UnknownNameError("argument", name, parameters, where=target.__name__)
-        completed = _automatic(parameters) | {
+        completed = _automatic(target, parameters) | {
             name: keras.optimizers.get(value) if name == "inner_optimizer" else value
             for name, value in arguments.items()
         }
@@ -73,12 +73,13 @@ class Subject:
         return self.make(**(inner or own))
 
 
-def _automatic(parameters: Mapping[str, inspect.Parameter]) -> dict[str, Any]:
+def _automatic(target: type, parameters: Mapping[str, inspect.Parameter]) -> dict[str, Any]:
     automatic: dict[str, Any] = {}
     if "factor" in parameters:
         automatic["factor"] = 0.01
     if "inner_optimizer" in parameters:
-        automatic["inner_optimizer"] = keras.optimizers.SGD(0.01, momentum=0.9)
+        momentum = 0.9 if getattr(target, "takes_momentum", True) else 0.0
+        automatic["inner_optimizer"] = keras.optimizers.SGD(0.01, momentum=momentum)
     if "learning_rate" in parameters and _is_required(parameters["learning_rate"]):
         automatic["learning_rate"] = 0.01
     return automatic

@@ -12,6 +12,7 @@ import keras
 import numpy as np
 
 from regbench.contracts.verdicts import NotApplicableError, ViolationError
+from regbench.optimizers.inside import chain
 
 STEPS = 6
 _GENERATOR = np.random.default_rng(1)
@@ -36,10 +37,48 @@ def require(*backends: str) -> None:
         raise NotApplicableError(f"not on this backend ({backend}); on {', '.join(backends)}")
 
 
+def takes_two_gradients(optimizer: Any) -> bool:
+    """Whether a step is `ascend` with a first gradient, `descend`, and `apply` with a second."""
+    return getattr(optimizer, "gradients_per_step", 1) == 2
+
+
+def take_step(optimizer: Any, gradients: list[Any], variables: list[Any]) -> None:
+    """A step with these gradients, which are those at another point too where it, or one inside it, takes two."""
+    for one in chain(optimizer):
+        if takes_two_gradients(one):
+            one.ascend(gradients, variables)
+            one.descend(variables)
+    optimizer.apply(gradients, variables)
+
+
+@keras.saving.register_keras_serializable(package="regbench.contracts")
+class OfTwoGradients(keras.Sequential):
+    """Trains with an optimizer that takes two gradients a step, whatever the backend differentiates with."""
+
+    def train_step(self, data: Any) -> Any:
+        """Twice that of Keras: `ascend` in place of the first step, `descend` before the second."""
+        optimizer = self.optimizer
+        apply = optimizer.apply
+
+        def step(gradients: Any, variables: Any) -> None:
+            optimizer.descend(variables)
+            apply(gradients, variables)
+
+        try:
+            optimizer.apply = optimizer.ascend
+            super().train_step(data)
+            optimizer.apply = step
+            return super().train_step(data)
+        finally:
+            optimizer.apply = apply
+
+
 def linear_model(optimizer: Any, eager: bool = False) -> keras.Model:
     """A linear model that starts at `START`."""
-    require("tensorflow", "jax", "torch")
-    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
+    is_plain = not takes_two_gradients(optimizer)
+    require("tensorflow", "torch", *(["jax"] if is_plain else []))
+    kind = keras.Sequential if is_plain else OfTwoGradients
+    model = kind([keras.Input((4,)), keras.layers.Dense(2)])
     model.compile(optimizer, loss="mse", run_eagerly=eager)
     model.set_weights(START)
     return model

@@ -6,10 +6,10 @@ what each framework's `weight_decay` does; `PORTS` how a setting is written else
 takes of a weight, `refusals` the optimizers with which some mean nothing.
 """
 
-from regbench.conventions.causes import CAUSES, Cause, causes_of
-from regbench.conventions.decays import DECAYS, DecayMeaning
-from regbench.conventions.faults import KNOWN_FAULTS, faults_in
-from regbench.conventions.pairs import PAIRS, Pair
+from regbench.conventions.causes import CAUSES, Cause, Condition, causes_of
+from regbench.conventions.decays import DECAYS, DecayMeaning, decay_of
+from regbench.conventions.faults import KNOWN_FAULTS, faults_in, warnings_on
+from regbench.conventions.pairs import OF_MATRICES, PAIRS, Pair
 from regbench.conventions.ports import PORTS, Port
 from regbench.conventions.refusals import refusal
 from regbench.conventions.work import GRADIENTS_OF_GUESTS
@@ -19,13 +19,17 @@ __all__ = [
     "DECAYS",
     "GRADIENTS_OF_GUESTS",
     "KNOWN_FAULTS",
+    "OF_MATRICES",
     "PAIRS",
     "PORTS",
     "Cause",
+    "Condition",
     "DecayMeaning",
     "Pair",
     "Port",
     "causes_of",
+    "decay_of",
     "faults_in",
     "refusal",
+    "warnings_on",
 ]

@@ -29,10 +29,18 @@ def _three(title: str, keras: str, optax: str, torch: str, *arguments: Arguments
     return Pair(title, names, dict(zip(names, arguments, strict=False)))
 
 
+def _two(title: str, one: str, other: str, *arguments: Arguments) -> Pair:
+    return Pair(title, (one, other), dict(zip((one, other), arguments, strict=False)))
+
+
 _BETAS: tuple[Arguments, ...] = ({"epsilon": 1e-8}, {}, {})
 _MOMENTUM = {"momentum": 0.9}
 _NESTEROV = {"momentum": 0.9, "nesterov": True}
 _OFF = {"weight_decay": 0.0}
+_ON = {"weight_decay": 0.1}
+
+OF_MATRICES = {"muon"}
+"""Optimizers, in lower case, that are for matrices and leave other weights to another one."""
 
 PAIRS = (
     _three("SGD", "SGD", "optax:sgd", "torch:SGD"),
@@ -42,6 +50,8 @@ PAIRS = (
     _three("Adam, epsilon 1e-3", "Adam", "optax:adam", "torch:Adam", {"epsilon": 1e-3}, {"eps": 1e-3}, {"eps": 1e-3}),
     _three("AMSGrad", "Adam", "optax:amsgrad", "torch:Adam", {"epsilon": 1e-8, "amsgrad": True}, {}, {"amsgrad": True}),
     _three("Nadam", "Nadam", "optax:nadam", "torch:NAdam", *_BETAS),
+    _two("Nadam, momentum_decay 1", "keras:Nadam", "torch:NAdam", {"epsilon": 1e-8}, {"momentum_decay": 1.0}),
+    _two("Nadam, momentum_decay 1e9", "optax:nadam", "torch:NAdam", {}, {"momentum_decay": 1e9}),
     _three("RMSprop, defaults", "RMSprop", "optax:rmsprop", "torch:RMSprop"),
     _three(
         "RMSprop, decay 0.9, epsilon 1e-3",
@@ -82,24 +92,40 @@ PAIRS = (
     ),
     _three("Adamax", "Adamax", "optax:adamax", "torch:Adamax", {"epsilon": 1e-8}, {}, {}),
     _three("Lion", "Lion", "optax:lion", "pytorch_optimizer:Lion", {}, _OFF, {}),
-    Pair(
-        "LAMB, no decay", ("keras:Lamb", "optax:lamb"), {"keras:Lamb": {"epsilon": 1e-6}, "optax:lamb": {"eps": 1e-6}}
+    _three("Lion, decay 0.1", "Lion", "optax:lion", "pytorch_optimizer:Lion", _ON, _ON, _ON),
+    _three("AdamW, defaults", "AdamW", "optax:adamw", "torch:AdamW"),
+    _two("LAMB, no decay", "keras:Lamb", "optax:lamb", {"epsilon": 1e-6}, {"eps": 1e-6}),
+    _two("LAMB, decay 0.1", "keras:Lamb", "optax:lamb", {"epsilon": 1e-6, **_ON}, {"eps": 1e-6, **_ON}),
+    _three(
+        "Muon, defaults without decay",
+        "Muon",
+        "optax.contrib:muon",
+        "torch:Muon",
+        {"weight_decay": 0.0, "rms_rate": 0.2},
+        {},
+        _OFF,
     ),
-    Pair(
+    _three(
         "Muon, scale by rms 0.2",
-        ("keras:Muon", "optax.contrib:muon"),
-        {
-            "keras:Muon": {"rms_rate": 0.2, "weight_decay": 0.0, "adam_weight_decay": 0.0, "epsilon": 1e-8},
-            "optax.contrib:muon": {"consistent_rms": 0.2},
-        },
+        "Muon",
+        "optax.contrib:muon",
+        "torch:Muon",
+        {"weight_decay": 0.0, "rms_rate": 0.2},
+        {"consistent_rms": 0.2},
+        {"adjust_lr_fn": "match_rms_adamw", **_OFF},
     ),
-    Pair("Prodigy, defaults", ("optax.contrib:prodigy", "pytorch_optimizer:Prodigy")),
-    Pair(
-        "Prodigy, bias correction",
-        ("optax.contrib:prodigy", "pytorch_optimizer:Prodigy"),
-        {"pytorch_optimizer:Prodigy": {"bias_correction": True}},
+    _two(
+        "Muon, scale by rms 0.2, not Nesterov",
+        "keras:Muon",
+        "optax.contrib:muon",
+        {"weight_decay": 0.0, "rms_rate": 0.2, "nesterov": False},
+        {"consistent_rms": 0.2, "nesterov": False},
     ),
-    Pair("ADOPT", ("optax.contrib:adopt", "pytorch_optimizer:ADOPT")),
-    Pair("AdEMAMix", ("optax.contrib:ademamix", "pytorch_optimizer:AdEMAMix")),
-    Pair("Schedule-Free AdamW", ("optax.contrib:schedule_free_adamw", "pytorch_optimizer:ScheduleFreeAdamW")),
+    _two("Prodigy, defaults", "optax.contrib:prodigy", "pytorch_optimizer:Prodigy"),
+    _two(
+        "Prodigy, bias correction", "optax.contrib:prodigy", "pytorch_optimizer:Prodigy", {}, {"bias_correction": True}
+    ),
+    _two("ADOPT", "optax.contrib:adopt", "pytorch_optimizer:ADOPT"),
+    _two("AdEMAMix", "optax.contrib:ademamix", "pytorch_optimizer:AdEMAMix"),
+    _two("Schedule-Free AdamW", "optax.contrib:schedule_free_adamw", "pytorch_optimizer:ScheduleFreeAdamW"),
 )

@@ -8,19 +8,20 @@ _BY_RATE = (
     *(Coupling.DECOUPLED, Coupling.DECOUPLED_MOMENTUM, Coupling.CAUTIOUS),
     *(Coupling.LR_SQUARED, Coupling.TIMESCALE),
 )
+_ALL = (*_BY_RATE, Coupling.DECOUPLED_CONSTANT)
 _FOUND_RATE = "its rate is found while it trains, so that its decay cannot go by the learning rate"
-_AVERAGES = (
-    "what it evaluates is an average that it keeps apart from the weights that it steps, and a decay would act on the "
-    "latter only; l2 acts through the gradient"
-)
+_OWN_DECAY = "it decays by itself, which is the coupling decoupled"
 
 REFUSED: dict[str, tuple[tuple[Coupling, ...], str]] = {
-    "prodigy": (_BY_RATE, _FOUND_RATE),
+    "prodigy": (tuple(one for one in _ALL if one != Coupling.DECOUPLED), f"{_OWN_DECAY}, times the rate that it finds"),
     "pytorch_optimizer:Prodigy": (_BY_RATE, _FOUND_RATE),
     "optax.contrib:prodigy": (_BY_RATE, _FOUND_RATE),
-    "schedule_free": ((*_BY_RATE, Coupling.DECOUPLED_CONSTANT), _AVERAGES),
+    "schedule_free": (
+        tuple(one for one in _ALL if one not in (Coupling.DECOUPLED, Coupling.TIMESCALE)),
+        f"{_OWN_DECAY}, where it takes the gradient",
+    ),
     "norm_pinned": (
-        (*_BY_RATE, Coupling.DECOUPLED_CONSTANT),
+        _ALL,
         "it pins the norms of the weights, so that all a decay does is to change the learning rate",
     ),
 }

@@ -9,9 +9,10 @@ from pydantic import ValidationError
 from regbench import optimizers, regularizers
 from regbench.catalog import describe, own_code
 from regbench.engine.decays import is_decoupled, with_decay
+from regbench.engine.forms import check_forms, settle_kernels
 from regbench.engine.host import Host, check_host
 from regbench.engine.settings import DECAY, check_settings
-from regbench.engine.weights import Weights, among
+from regbench.engine.weights import Weights
 from regbench.errors import DefinitionError, UnknownNameError
 from regbench.records import Guest, Part, RunSpec, Schedule, learning_rate_factor
 
@@ -31,6 +32,14 @@ OPTIMIZERS: dict[str, type] = {
     "normalized": optimizers.Normalized,
     "clipped": optimizers.Clipped,
     "lookahead": optimizers.Lookahead,
+    "cautious_step": optimizers.CautiousStep,
+    "norm_pinned": optimizers.NormPinned,
+    "sharpness_aware": optimizers.SharpnessAware,
+    "schedule_free": optimizers.ScheduleFree,
+    "averaged_weights": optimizers.AveragedWeights,
+    "ademamix": optimizers.AdEMAMix,
+    "prodigy": optimizers.Prodigy,
+    "kernel_muon": optimizers.KernelMuon,
     "radam": optimizers.RAdam,
     "adabelief": optimizers.AdaBelief,
     "adabound": optimizers.AdaBound,
@@ -41,6 +50,13 @@ REGULARIZERS: dict[str, type] = {
     "eigenvalue_decay": regularizers.EigenvalueDecay,
     "orthogonal": regularizers.Orthogonal,
     "smooth_kernel": regularizers.SmoothKernel,
+    "spectral_norm": regularizers.SpectralNorm,
+    "norm_target": regularizers.NormTarget,
+    "row_norm": regularizers.RowNorm,
+    "l1": regularizers.L1,
+    "elastic_net": regularizers.ElasticNet,
+    "group_lasso": regularizers.GroupLasso,
+    "to_initial": regularizers.ToInitial,
 }
 BEFORE: dict[str, dict[str, Any]] = {"eigenvalue_decay": {"warm_start": False}, "orthogonal": {"gram": "columns"}}
 """What a spec means by a regularizer where it does not say an argument that came later (`records.settled`)."""
@@ -63,7 +79,7 @@ def build_optimizer(
     `steps` are those in an epoch, by which the coupling `timescale` counts.
     """
     optimizer = plain_optimizer(spec, guest)
-    _settle_kernels(optimizer, weights)
+    settle_kernels(optimizer, weights)
     return with_decay(spec, optimizer, weights, steps)
 
 
@@ -91,15 +107,8 @@ def plain_optimizer(spec: RunSpec, guest: Guest | None = None) -> keras.optimize
         raise DefinitionError(
             f"candidate {spec.candidate}: optimizer.name: must be a Keras optimizer. Received: {spec.optimizer.name!r}"
         )
+    check_forms(spec, optimizer, is_decoupled(spec))
     return optimizer
-
-
-def _settle_kernels(optimizer: Any, weights: Weights) -> None:
-    """Let wrappers that act on kernels act on those of the network, which knows more of them than their names."""
-    while isinstance(optimizer, optimizers.OptimizerWrapper):
-        if optimizer.apply_to == "kernels":
-            optimizer.apply_to = among([weight.variable for weight in weights.kernels])
-        optimizer = optimizer.inner_optimizer
 
 
 def build_regularizer(spec: RunSpec, epoch: int = 0) -> Any:

@@ -14,7 +14,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from regbench.optimizers import DecoupledDecay
+from regbench.optimizers.inside import chain
 
 EVERY = 8
 """Of so many steps one is counted, the first of a run among them: in a small network the sums of every step would take
@@ -93,17 +93,18 @@ class DecayMeter:
     def watching(self, optimizer: Any) -> Iterator[Amounts]:
         """Inside, what the decay takes in the step that is traced is put into the list."""
         amounts: Amounts = []
+        decaying = next(one for one in chain(optimizer) if hasattr(one, "shrink"))
 
         def shrink(variable: Any, amount: Any) -> None:
             weights = tf.identity(variable.value)
-            DecoupledDecay.shrink(optimizer, variable, amount)
+            type(decaying).shrink(decaying, variable, amount)
             amounts.append((weights, weights - variable.value))  # what rounding leaves of the amount
 
-        vars(optimizer)["shrink"] = shrink
+        vars(decaying)["shrink"] = shrink
         try:
             yield amounts
         finally:
-            del vars(optimizer)["shrink"]
+            del vars(decaying)["shrink"]
 
     def count_gradients(self, gradients: Sequence[Any]) -> None:
         """Count the part of the L2 term in the gradients, which contain it."""

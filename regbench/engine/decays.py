@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from regbench.conventions import couplings
 from regbench.engine.decay_meter import DecayMeter
+from regbench.engine.forms import decays_itself, take_decay
 from regbench.engine.reading import state_of
 from regbench.engine.weights import Weights, among
 from regbench.errors import DefinitionError
@@ -50,6 +51,9 @@ def with_decay(
                 raise DefinitionError(f"{spec.candidate}: decay.{error}") from error
     chosen: Any = coupling
     decayed = among(weights.decayed(spec.problem, spec.decay))
+    if decays_itself(optimizer):
+        take_decay(optimizer, strength, decayed)
+        return optimizer
     return DecoupledDecay(optimizer, strength, coupling=chosen, apply_to=decayed, peak_learning_rate=peak_rate)
 
 
@@ -63,9 +67,12 @@ def shrinkage(spec: RunSpec, learning_rate: float, steps: int, meter: DecayMeter
         meter: of the training.
 
     Returns:
-        None where the decay passes through the optimizer (l2), depends on its momentum, or the product overflows.
+        None where the decay passes through the optimizer (l2), depends on its momentum, or the product overflows; and
+        where an optimizer decays by itself, at another point (Schedule-Free) or another rate (Prodigy).
     """
     coupling = spec.decay.coupling
+    if any(part.name in ("schedule_free", "prodigy") for part in spec.optimizer.with_inner()):
+        return None
     if coupling == Coupling.CAUTIOUS:
         return None if meter is None else meter.shrinkage(spec.epochs * steps)
     if coupling in (Coupling.NONE, Coupling.L2, Coupling.DECOUPLED_MOMENTUM):

@@ -55,7 +55,10 @@ def check_host(spec: RunSpec, optimizer: Any, guest: Guest, is_decoupled: bool) 
         DefinitionError: a wrapper acts after the step, or a decay or a schedule wants what the guest has not.
     """
     while isinstance(optimizer, OptimizerWrapper):
-        if type(optimizer).after_step is not OptimizerWrapper.after_step:
+        kind = type(optimizer)
+        is_around = kind._backend_update_step is not OptimizerWrapper._backend_update_step
+        is_around = is_around or getattr(kind, "gradients_per_step", 1) > 1
+        if is_around or kind.after_step is not OptimizerWrapper.after_step:
             raise DefinitionError(
                 f"optimizer: `{type(optimizer).__name__}` must not be around {guest.part.name}: it acts on the weights "
                 "after the step, and a guest steps when all that surrounds it is done"

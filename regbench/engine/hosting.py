@@ -51,13 +51,15 @@ class GuestTraining(Training):
 
     def begin(self, guest: Guest, seed: int) -> None:
         """Let a new guest begin at the weights that the network has now."""
-        self._guest = guest
-        guest.start(
-            [variable.value.read_value() for variable in self._variables], kinds_of(self._objective.weights), seed
-        )
+        self._guest, self._seed = guest, seed
+        self._start_guest()
         check_decay(guest, self._moves)
         self._trained: list[np.ndarray] | None = None
         self._steps_taken = 0
+
+    def _start_guest(self) -> None:
+        weights = [variable.value.read_value() for variable in self._variables]
+        self._guest.start(weights, kinds_of(self._objective.weights), self._seed)
 
     def compile(self, train: Samples, batches: tf.Tensor, seed: tf.Tensor, last: tf.Tensor | None = None) -> None:
         """As `Training.compile`; the variables are then what they were."""
@@ -68,11 +70,11 @@ class GuestTraining(Training):
             if self._own_code:
                 check_same(epoch, self._traced_again(arguments), self._own_code)
             self._epoch = epoch
-        self._call_without_effect(epoch, arguments)
+        self._rehearse(epoch, arguments)
         if last is not None:
             arguments = train.inputs, train.targets, train.weights, last, tf.constant(0), seed
             self._last = self._traced(self._function, arguments)
-            self._call_without_effect(self._last, arguments)
+            self._rehearse(self._last, arguments)
 
     def epoch(self, train: Samples, batches: tf.Tensor, seed: tf.Tensor, factors: Sequence[float]) -> np.ndarray:
         """As `Training.epoch`; it leaves in the network what is to be evaluated."""
@@ -85,8 +87,11 @@ class GuestTraining(Training):
         self._show_averages()
         return np.array([float(loss) for loss in losses], np.float32)
 
-    def last_step(self, train: Samples, batch: tf.Tensor, seed: tf.Tensor, factor: float) -> np.ndarray:
+    def last_step(
+        self, train: Samples, batch: tf.Tensor, seed: tf.Tensor, factor: float, batches: tf.Tensor
+    ) -> np.ndarray:
         """As `Training.last_step`."""
+        del batches
         self._schedule(factor)
         self.train_on()
         # One step, which is counted from 0 again: with another seed its augmentation is not that of the first batch.
@@ -170,12 +175,17 @@ class GuestTraining(Training):
         finally:
             self._update = update
 
-    def _call_without_effect(self, function: Any, arguments: tuple[Any, ...]) -> None:
-        changing = [*function.graph.variables]
+    def _rehearse(self, function: Any, arguments: tuple[Any, ...]) -> None:
+        """Take a step for which all is compiled that is, the guest's too, and begin again."""
+        changing, evaluations = [*function.graph.variables, self._counted.totals], self.evaluations
         before = [variable.read_value() for variable in changing]
-        function(*arguments)
+        self._factor = 1.0
+        self._step(function, arguments)
+        self._guest.evaluated()
         for variable, value in zip(changing, before, strict=True):
             variable.assign(value)
+        self.evaluations = evaluations
+        self._start_guest()
 
     def _evaluate_step(
         self,

@@ -8,6 +8,7 @@ import keras
 from regbench.catalog import own_code
 from regbench.engine.build import constants
 from regbench.engine.decays import is_decoupled
+from regbench.engine.forms import decays_itself
 from regbench.engine.objective import Regularizer, has_l2
 from regbench.engine.splits import Splits
 from regbench.records import RunSpec
@@ -48,7 +49,7 @@ def training_key(spec: RunSpec, optimizer: keras.optimizers.Optimizer) -> str:
     """What a program's training step is compiled for, besides the structure of the optimizer."""
     decay = _without_strength(spec)
     # A decoupled decay is a wrapper of the optimizer that the candidate names.
-    named = optimizer.inner_optimizer if is_decoupled(spec) else optimizer
+    named = optimizer.inner_optimizer if is_decoupled(spec) and not decays_itself(optimizer) else optimizer
     code = own_code.loaded_sources(spec.optimizer)
     of_steps = {"of_steps": True} if spec.schedule.is_of_steps else {}
     return _canonical({"optimizer": constants(spec.optimizer, named), "decay": decay, "code": code} | of_steps)

@@ -13,6 +13,8 @@ from regbench.datasets import Dataset
 from regbench.errors import DefinitionError
 from regbench.records import Problem
 
+_FEW = 3  # samples on which an own loss is tried
+
 HUBER_DELTA = 1.0
 """Up to here the error of `huber` is squared (and halved), beyond it counts by itself, as in Keras."""
 
@@ -72,17 +74,35 @@ def loss_of(problem: Problem) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
     own = resolve(problem.loss, "loss")
 
     def checked(targets: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
-        losses = own(targets, outputs)
-        shape = getattr(losses, "shape", None)
-        if shape is None or len(shape) != 1 or losses.dtype != tf.float32:
-            came = repr(losses) if shape is None else f"{losses.dtype.name} {tuple(shape)}"
-            raise DefinitionError(
-                f"loss `{problem.loss}`: must give the loss of each sample, float32 (n,), for outputs of shape "
-                f"{tuple(outputs.shape)}. Received: {came}"
-            )
+        shapes = f"targets {tuple(targets.shape)} and outputs {tuple(outputs.shape)}"
+        must = f"loss `{problem.loss}`: must give the loss of each sample, float32 (n,), for {shapes}"
+        try:
+            losses = own(targets, outputs)
+        except Exception as error:  # it may raise anything
+            came = " ".join(f"{type(error).__name__}: {error}".split())
+            raise DefinitionError(f"{must}. Received: {came}") from error
+        if not tf.is_tensor(losses) or losses.shape.rank != 1 or losses.dtype != tf.float32:
+            came = f"{losses.dtype.name} {tuple(losses.shape)}" if tf.is_tensor(losses) else repr(losses)
+            raise DefinitionError(f"{must}. Received: {came}")
         return losses
 
     return checked
+
+
+def try_own(problem: Problem, dataset: Dataset, outputs: tuple[int | None, ...]) -> None:
+    """Call a loss of the user's own once, outside of what is compiled, where its faults have long messages.
+
+    Args:
+        problem: whose loss it may be.
+        dataset: tells the shape of targets.
+        outputs: the shape of the network's outputs without the first axis.
+
+    Raises:
+        DefinitionError: it cannot be had, raises, or gives something else than the loss of each sample.
+    """
+    if ":" in problem.loss and None not in outputs:
+        kind = tf.int32 if dataset.classes else tf.float32
+        loss_of(problem)(tf.zeros((_FEW, *dataset.target_shape), kind), tf.zeros((_FEW, *outputs)))
 
 
 def _sparse(targets: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:

@@ -13,7 +13,7 @@ from regbench import models
 from regbench.datasets import Dataset
 from regbench.engine import environment
 from regbench.engine.captures import check_arrays, check_captures, check_same
-from regbench.engine.losses import output_shapes, outputs_of
+from regbench.engine.losses import output_shapes, outputs_of, try_own
 from regbench.engine.splits import dataset_of
 from regbench.engine.weights import Weights, decays, layers_of
 from regbench.errors import DefinitionError
@@ -90,6 +90,7 @@ def checked_model(problem: Problem) -> keras.Model:
     with environment.seeded(1):
         other = build_model(problem, dataset)
     check_model(problem, dataset, model)
+    try_own(problem, dataset, tuple(model.output_shape)[1:])
     check_arrays(model, other, name)
     for training in (True, False):
         traced, again = (_traced(problem, dataset, model, training) for _ in range(2))

@@ -152,17 +152,32 @@ class Objective:
 
     def penalty(self) -> tf.Tensor:
         """L2 term and regularizer over the kernels, a scalar; it depends on the kernels alone."""
-        return self._sum([penalty(kernel.value) for penalty, kernel in self._regularized])
+        parts = zip(self._regularized, self._carried, strict=True)
+        return self._sum([_value(penalty, kernel.value, block) for (penalty, kernel), block in parts])
 
-    def penalty_of_step(self) -> tf.Tensor:
-        """The same in a training step, once in each: from what a penalty carries, where it carries anything."""
+    def with_penalty(self, gradients: list[tf.Tensor], advances: bool = True) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        """The penalty in a training step, and the sum of these gradients and of its own; None for a weight in neither.
+
+        Args:
+            gradients: of the loss, one a trainable variable; None where there is none.
+            advances: whether what a penalty carries goes on to the next step: once in each.
+        """
+        with tf.GradientTape() as tape:
+            penalty = self.penalty_of_step(advances)
+        of_penalty = tape.gradient(penalty, self.model.trainable_variables)
+        parts = [[part for part in pair if part is not None] for pair in zip(gradients, of_penalty, strict=True)]
+        return penalty, [tf.add_n(pair) if pair else None for pair in parts]
+
+    def penalty_of_step(self, advances: bool = True) -> tf.Tensor:
+        """The same in a training step: from what a penalty carries, where it carries anything."""
         parts = []
         for (penalty, kernel), block in zip(self._regularized, self._carried, strict=True):
             if block is None:
                 parts.append(penalty(kernel.value))
             else:
                 part, following = penalty.carried(kernel.value, block)  # type: ignore[attr-defined]
-                block.assign(following)
+                if advances:
+                    block.assign(following)
                 parts.append(part)
         return self._sum(parts)
 
@@ -192,6 +207,13 @@ class Objective:
 
 def _carries(penalty: Penalty) -> bool:
     return getattr(penalty, "carries", False) is True
+
+
+def _value(penalty: Penalty, kernel: Any, block: Any) -> Any:
+    """The penalty of a kernel anywhere but in a step; one from the start of the run needs what it carries here too."""
+    if getattr(penalty, "is_of_start", False) is True:
+        return penalty.carried(kernel, block)[0]  # type: ignore[attr-defined]
+    return penalty(kernel)
 
 
 def has_l2(spec: RunSpec) -> bool:

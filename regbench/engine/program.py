@@ -15,6 +15,7 @@ from regbench.engine.captures import check_arrays
 from regbench.engine.decay_meter import DecayMeter
 from regbench.engine.decays import is_undone
 from regbench.engine.evaluate import Evaluation, Evaluator
+from regbench.engine.forms import settle_epochs
 from regbench.engine.hosting import GuestTraining
 from regbench.engine.kept import Kept
 from regbench.engine.keys import program_key, training_key
@@ -92,6 +93,8 @@ class PreparedRun:
     def __init__(self, spec: RunSpec, splits: Splits, guest: Guest | None = None) -> None:
         """Take a program that an earlier run left, or make one; then set every variable that a run may change."""
         self._spec, self._guest = spec, guest
+        rules = spec.protocol
+        self._order = Batches(splits.train, spec.batch_size, spec.seed, rules.reshuffle, rules.whole_batches)
         regularizer = build_regularizer(spec)
         penalty = read(regularizer)
         self._program = program = _programs.take(
@@ -107,8 +110,7 @@ class PreparedRun:
             check_arrays(program.objective.model, model, f"model `{spec.problem.model.name}`")
             program.objective.start(spec, model, penalty)
             # Here because an optimizer may draw too, and once the weights are there, which its state may be a copy of.
-            self._optimizer = build_optimizer(spec, program.objective.weights, guest, self._order.steps)
-            self._optimizer.build(program.objective.model.trainable_variables)
+            self._optimizer = self._new_optimizer()
         self._take_training()
         first_epoch = self._order.epoch(0)
         self._first_batches = tf.constant(first_epoch)
@@ -190,7 +192,7 @@ class PreparedRun:
         losses = self._training.epoch(self._program.train, batches, seed, factors)
         if self._order.rest:
             last_batch = tf.constant(self._order.last(epoch))
-            last = self._training.last_step(self._program.train, last_batch, seed, factors[-1])
+            last = self._training.last_step(self._program.train, last_batch, seed, factors[-1], batches)
             losses = np.concatenate([losses, last])
         return losses
 
@@ -205,12 +207,10 @@ class PreparedRun:
                 )
             trace.assign(regularizer)
         if self._spec.schedule.restart and epoch in self._spec.schedule.epochs:
+            self._training.train_on()
             with environment.seeded(self._spec.seed):
-                optimizer = build_optimizer(self._spec, self._program.objective.weights, self._guest, self._order.steps)
-                optimizer.build(self._program.objective.model.trainable_variables)
+                optimizer = self._new_optimizer()
             self._training.start(optimizer, read(optimizer))
-            if isinstance(self._training, GuestTraining):
-                self._training.train_on()
             self._begin_guest()
 
     def evaluate(self) -> dict[str, Evaluation]:
@@ -232,6 +232,14 @@ class PreparedRun:
     def kernels(self) -> dict[str, Kernel]:
         """The kernels as they are now, by layer."""
         return {layer: Kernel.from_array(kernel) for layer, kernel in self._program.objective.kernels().items()}
+
+    def _new_optimizer(self) -> keras.optimizers.Optimizer:
+        """The optimizer of this run in its first state, built for the network."""
+        weights = self._program.objective.weights
+        optimizer = build_optimizer(self._spec, weights, self._guest, self._order.steps)
+        settle_epochs(optimizer, self._order.steps)
+        optimizer.build(self._program.objective.model.trainable_variables)
+        return optimizer
 
     def _take_training(self) -> None:
         """A training that an earlier run left, or a new one, with the state of this run's optimizer."""

@@ -17,6 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from regbench.optimizers import RAdam
+from regbench.regularizers import ToInitial
 
 Path = tuple[Any, ...]
 
@@ -112,7 +113,10 @@ class Reader:
     def _attributes(self, value: Any, path: Path) -> Any:
         is_optimizer = isinstance(value, keras.optimizers.Optimizer)
         structure = []
-        for name, attribute in vars(value).items():
+        attributes = vars(value)
+        if isinstance(value, ToInitial):  # it is a layer too, with Keras's own bookkeeping; runs keep its start
+            attributes = {name: attributes[name] for name in value.get_config()}
+        for name, attribute in attributes.items():
             if is_optimizer and (name in _BOOKKEEPING or name.startswith("_self_")):
                 continue
             if type(attribute) is float and not isinstance(value, CONSTANTS_OF):

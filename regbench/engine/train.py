@@ -7,10 +7,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from regbench.engine.apart import Apart
 from regbench.engine.captures import check_same
 from regbench.engine.decay_meter import DecayMeter
 from regbench.engine.objective import Objective
 from regbench.engine.reading import Reading, state_of
+from regbench.engine.second_gradient import SecondGradient, of_two_gradients
 from regbench.engine.splits import Samples
 from regbench.engine.traced import Trace
 
@@ -46,6 +48,9 @@ class Training:
         self._is_of_steps = is_of_steps
         self._optimizer = optimizer
         self.trace = Trace(optimizer)
+        twice = of_two_gradients(optimizer)
+        self._second = None if twice is None else SecondGradient(objective, twice)
+        self._apart = Apart(objective, optimizer)
         self._function = objective.compile(self._take_steps)
         self._update = objective.compile_update(self._add_penalty_and_apply)
         self._epoch: Any = None
@@ -57,6 +62,7 @@ class Training:
         for variable, fresh in zip(state_of(self._optimizer), state_of(optimizer), strict=True):
             variable.assign(fresh)
         self.learning_rate = self._learning_rate_now = float(optimizer.learning_rate)
+        self._apart.forget()
 
     def give_state(self, optimizer: keras.optimizers.Optimizer) -> None:
         """Put the present state, and the rate that the run started with, into a built optimizer of the same kind."""
@@ -83,6 +89,7 @@ class Training:
             if self._own_code:
                 check_same(epoch, self._traced_again(nothing), self._own_code)
             self._epoch = epoch
+            self._apart.compile(train, batches, seed)
         self._epoch(*nothing)
         if last is not None:
             step = train.inputs, train.targets, train.weights, last, tf.constant(0), seed, None
@@ -113,15 +120,20 @@ class Training:
             factors: of each step on the learning rate that the run started with.
 
         Returns:
-            The loss with the penalty term before each step, float32 (steps,).
+            The loss with the penalty term before each step, float32 (steps,). The network has the weights that are to
+            be evaluated.
         """
+        self.train_on()
         self.evaluations += len(batches) * gradients_per_step(self._optimizer)
         arguments = train.inputs, train.targets, train.weights, batches, self._steps, seed
         if self._is_of_steps:
             rates = tf.constant(self.learning_rate * np.array(factors[: len(batches)]), tf.float32)
-            return self._epoch(*arguments, rates).numpy()
-        self._set_rate(factors[0])
-        return self._epoch(*arguments, None).numpy()
+            losses = self._epoch(*arguments, rates).numpy()
+        else:
+            self._set_rate(factors[0])
+            losses = self._epoch(*arguments, None).numpy()
+        self._apart.show(train, batches, seed)
+        return losses
 
     def _set_rate(self, factor: float) -> None:
         learning_rate = self.learning_rate * factor
@@ -129,16 +141,25 @@ class Training:
             self._optimizer.learning_rate.assign(learning_rate)
             self._learning_rate_now = learning_rate
 
-    def last_step(self, train: Samples, batch: tf.Tensor, seed: tf.Tensor, factor: float) -> np.ndarray:
+    def train_on(self) -> None:
+        """Put back the weights that are trained, where others were shown to be evaluated."""
+        self._apart.train_on()
+
+    def last_step(
+        self, train: Samples, batch: tf.Tensor, seed: tf.Tensor, factor: float, batches: tf.Tensor
+    ) -> np.ndarray:
         """Take the step on the last, incomplete batch of an epoch, int32 (1, rest); the loss before it, (1,).
 
-        `factor` is that of this step on the learning rate that the run started with.
+        `factor` is that of this step on the learning rate that the run started with, `batches` the others of the epoch.
         """
+        self.train_on()
         self.evaluations += gradients_per_step(self._optimizer)
         self._set_rate(factor)
         # One step, which is counted from 0 again: with another seed its augmentation is not that of the first batch.
         one = tf.constant(1)
-        return self._last(train.inputs, train.targets, train.weights, batch, one, seed + 1, None).numpy()
+        losses = self._last(train.inputs, train.targets, train.weights, batch, one, seed + 1, None).numpy()
+        self._apart.show(train, batches, seed)
+        return losses
 
     def _take_steps(
         self,
@@ -161,21 +182,24 @@ class Training:
             x, y = tf.gather(inputs, batches[step]), tf.gather(targets, batches[step])
             x = objective.prepare(x, objective.is_augmented, seed, step)
             of_batch = None if weights is None else tf.gather(weights, batches[step])
-            with tf.GradientTape() as tape:
-                loss = objective.loss_of_batch(x, y, of_batch)
-            penalty = self._update(tape.gradient(loss, variables))
-            losses = losses.write(step, loss + penalty)
+            if self._second is not None:
+                loss, gradients = self._second.loss_and_gradients(x, y, of_batch)
+                self._update(gradients)
+                losses = losses.write(step, loss)
+            else:
+                with tf.GradientTape() as tape:
+                    loss = objective.loss_of_batch(x, y, of_batch)
+                penalty = self._update(tape.gradient(loss, variables))
+                losses = losses.write(step, loss + penalty)
             step += 1
         return losses.stack()
 
     def _add_penalty_and_apply(self, gradients: list[tf.Tensor]) -> tf.Tensor:
         """Add the gradients of the penalty, let the optimizer take its step, return the penalty before it."""
-        variables = self._objective.model.trainable_variables
-        with tf.GradientTape() as tape:
-            penalty = self._objective.penalty_of_step()
-        of_penalty = tape.gradient(penalty, variables)
-        parts = [[part for part in pair if part is not None] for pair in zip(gradients, of_penalty, strict=True)]
-        self._apply([tf.add_n(pair) if pair else None for pair in parts], variables)
+        penalty, total = self._objective.with_penalty(gradients)
+        if self._second is not None:
+            self._second.descend()
+        self._apply(total, self._objective.model.trainable_variables)
         return penalty
 
     def _apply(self, gradients: list[Any], variables: list[Any]) -> None:

@@ -16,6 +16,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
+from regbench.catalog.libraries import PACKAGES
 from regbench.engine import address_space
 from regbench.engine.cores import available_cores
 from regbench.errors import ClusterError, DefinitionError
@@ -67,7 +68,8 @@ class Cluster:
     @property
     def function(self) -> Callable[..., Any]:
         """What the workers call with a spec and conditions."""
-        return partial(compute_on_worker, workers=self.workers, driver=self.driver, wanted=versions())
+        wanted = {framework: versions(framework) for framework in ("", *PACKAGES)}
+        return partial(compute_on_worker, workers=self.workers, driver=self.driver, wanted=wanted)
 
     def capacity(self) -> int:
         """How many runs the workers that are there now compute at a time."""

@@ -8,13 +8,14 @@ import os
 import re
 import socket
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from regbench.catalog.frameworks import framework_of
+from regbench.catalog.libraries import PACKAGES
 from regbench.errors import DefinitionError
 from regbench.execution.child import Child, ProcessDiedError
 from regbench.execution.one_run import Conditions, compute
@@ -67,13 +68,21 @@ class Workers:
 
 
 @cache
-def versions() -> dict[str, str]:
-    """The versions that decide on the last digits of a curve."""
-    return {name: version(name) for name in ("regbench", "keras", "tensorflow", "numpy")}
+def versions(framework: str = "") -> dict[str, str]:
+    """The versions that decide on the last digits of a curve, those of a framework of guests among them."""
+    ours = {name: version(name) for name in ("regbench", "keras", "tensorflow", "numpy")}
+    return ours | {name: _version_if_any(name) for name in PACKAGES.get(framework, ())}
+
+
+def _version_if_any(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "none"
 
 
 def compute_on_worker(
-    spec: RunSpec, conditions: Conditions, workers: Workers, driver: str, wanted: dict[str, str]
+    spec: RunSpec, conditions: Conditions, workers: Workers, driver: str, wanted: Mapping[str, dict[str, str]]
 ) -> RunResult:
     """Compute one spec in a child of this worker.
 
@@ -82,14 +91,15 @@ def compute_on_worker(
         conditions: of it.
         workers: what the child may use.
         driver: the name of who wants it.
-        wanted: the versions of the driver.
+        wanted: the versions of the driver, by framework.
 
     Raises:
         DefinitionError: the versions here are others; and errors as for `compute` and `Child.call`.
         ProcessDiedError: the driver has gone.
     """
-    check_versions(wanted, f"worker {socket.gethostname()}")
-    environment = _environment(workers.threads, framework_of(spec.optimizer))
+    framework = framework_of(spec.optimizer)
+    check_versions(wanted[framework], f"worker {socket.gethostname()}", framework)
+    environment = _environment(workers.threads, framework)
     with _exchange:
         if driver in _gone:
             raise ProcessDiedError("nobody wants this run any more")
@@ -104,14 +114,15 @@ def compute_on_worker(
     return result
 
 
-def check_versions(wanted: dict[str, str], where: str) -> None:
+def check_versions(wanted: dict[str, str], where: str, framework: str = "") -> None:
     """Make sure that this process computes what the driver would.
 
     Raises:
         DefinitionError: it has other versions.
     """
-    if versions() != wanted:
-        raise DefinitionError(f"--cluster: the versions on {where} must be {wanted}. Received: {versions()}")
+    there = versions(framework)
+    if there != wanted:
+        raise DefinitionError(f"--cluster: the versions on {where} must be {wanted}. Received: {there}")
 
 
 class _WorkerChild(Child):

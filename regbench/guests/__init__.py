@@ -7,19 +7,15 @@ optimizer of it; PyTorch must be loaded before TensorFlow (`prepare`), so runs o
 import importlib
 import os
 from contextlib import AbstractContextManager, nullcontext
-from importlib.util import find_spec
 from typing import Any
 
 from regbench.catalog import own_code
 from regbench.catalog.frameworks import imports_of
 from regbench.catalog.libraries import FRAMEWORKS, OPTAX, TORCH, library_of
-from regbench.errors import DefinitionError
+from regbench.guests.versions import check_package
 from regbench.records import Guest, Part
 
 __all__ = ["check_installed", "double_precision", "guest_of", "prepare"]
-
-_EXTRAS = {TORCH: ("torch", "pytorch_optimizer"), OPTAX: ("optax", "jax")}
-"""What each extra of regbench installs."""
 
 
 def prepare(framework: str) -> None:
@@ -29,12 +25,12 @@ def prepare(framework: str) -> None:
         DefinitionError: it is not installed.
     """
     if framework == TORCH:
-        _check_installed(TORCH, "torch")
+        check_package(TORCH, "torch")
         # Its threads would spin while they wait, and keep the cores from TensorFlow's: ten times the time of a step.
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         importlib.import_module("regbench.guests.torch")
     elif framework == OPTAX:
-        _check_installed(OPTAX, "optax")
+        check_package(OPTAX, "optax")
 
 
 def check_installed(optimizer: Part) -> None:
@@ -45,7 +41,7 @@ def check_installed(optimizer: Part) -> None:
     """
     for part in optimizer.with_inner():
         if library := library_of(part.name):
-            _check_installed(FRAMEWORKS[library], library.partition(".")[0])
+            check_package(FRAMEWORKS[library], library.partition(".")[0])
 
 
 def double_precision(name: str) -> AbstractContextManager[None]:
@@ -61,8 +57,12 @@ def double_precision(name: str) -> AbstractContextManager[None]:
     return context
 
 
-def guest_of(optimizer: Part) -> Guest | None:
+def guest_of(optimizer: Part, keeps_decay: bool = False) -> Guest | None:
     """The guest of a candidate's optimizer, alone or in wrappers; None where that is one of Keras.
+
+    Args:
+        optimizer: with every value chosen.
+        keeps_decay: its own decay is left as it is, for a comparison of optimizers; a candidate's is in `[decay]`.
 
     Raises:
         DefinitionError: its library or the optimizer does not exist, or does not take its arguments.
@@ -75,15 +75,15 @@ def guest_of(optimizer: Part) -> Guest | None:
         key, part = f"{key}.inner_optimizer", inner
     if library := library_of(part.name):
         framework = FRAMEWORKS[library]
-        _check_installed(framework, library.partition(".")[0])
-        return _make(framework, key, part, None)
+        check_package(framework, library.partition(".")[0])
+        return _make(framework, key, part, None, keeps_decay)
     import keras  # PyTorch must be loaded before
 
     target = own_code.resolve(f"{key}.name", part.name)
     if isinstance(target, type) and issubclass(target, keras.optimizers.Optimizer):
         return None
     framework = _framework_of(part.name, target)
-    return None if not framework else _make(framework, key, part, target)
+    return None if not framework else _make(framework, key, part, target, keeps_decay)
 
 
 def _framework_of(name: str, target: Any) -> str:
@@ -95,15 +95,7 @@ def _framework_of(name: str, target: Any) -> str:
     return OPTAX if callable(target) and imports_of(name) == OPTAX else ""
 
 
-def _make(framework: str, key: str, part: Part, target: Any) -> Guest:
+def _make(framework: str, key: str, part: Part, target: Any, keeps_decay: bool) -> Guest:
     module = importlib.import_module(f"regbench.guests.{framework}")
-    made: Guest = module.make(key, part, target)
+    made: Guest = module.make(key, part, target, keeps_decay)
     return made
-
-
-def _check_installed(framework: str, package: str) -> None:
-    if find_spec(package) is None:
-        raise DefinitionError(
-            f"optimizers of {package} need the packages {' and '.join(_EXTRAS[framework])}: "
-            f"pip install 'regbench[{framework}]'"
-        )

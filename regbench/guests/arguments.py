@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import re
-import warnings
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
@@ -15,9 +14,6 @@ DECAY = "decay belongs into [decay], where its coupling is stated"
 _NO_DECAY = {"mechanize"}
 """What has an argument of that name which is no decay of the weights."""
 
-_told: set[str] = set()
-"""Of which it was said that their own decay is off."""
-
 _PLACE = re.compile(r"(.+)\.([0-9]+)")
 
 
@@ -27,6 +23,8 @@ def called_with(
     target: Callable[..., Any],
     made: Callable[[str, Part], Any],
     *,
+    notices: list[str],
+    keeps_decay: bool = False,
     given: Collection[str] = (),
     more: Mapping[str, inspect.Parameter] | None = None,
 ) -> dict[str, Any]:
@@ -37,6 +35,8 @@ def called_with(
         part: its arguments; a list stands for a tuple, and `"betas.0"` for a part of one.
         target: a class or a function.
         made: makes what stands for a part that is an argument.
+        notices: gets a line where its own decay is on by default, and switched off here.
+        keeps_decay: its own decay is left as it is; that is for comparing it with others, not for a candidate.
         given: the names of arguments that it gets from elsewhere.
         more: parameters that it passes on to another one.
 
@@ -50,8 +50,8 @@ def called_with(
     for name in arguments:
         if name not in parameters:
             raise UnknownNameError("argument", name, parameters, where=f"{key}: {part.name}")
-    if part.name.partition(":")[2] not in _NO_DECAY:
-        _switch_off_decay(key, part.name, arguments, parameters)
+    if not keeps_decay and part.name.partition(":")[2] not in _NO_DECAY:
+        _switch_off_decay(key, part.name, arguments, parameters, notices)
     missing = [name for name, one in parameters.items() if one.default is one.empty and name not in arguments]
     if missing:
         named = ", ".join(f"`{name}`" for name in missing)
@@ -82,7 +82,7 @@ def _as_tuple(value: Any) -> Any:
 
 
 def _switch_off_decay(
-    key: str, name: str, arguments: dict[str, Any], parameters: Mapping[str, inspect.Parameter]
+    key: str, name: str, arguments: dict[str, Any], parameters: Mapping[str, inspect.Parameter], notices: list[str]
 ) -> None:
     is_off = []
     for argument, parameter in parameters.items():
@@ -93,11 +93,8 @@ def _switch_off_decay(
         if argument not in arguments and parameter.default and parameter.default is not parameter.empty:
             is_off.append(f"{argument}={parameter.default!r}")
         arguments[argument] = None if parameter.default is None else 0.0
-    if is_off and name not in _told:
-        _told.add(name)
-        warnings.warn(
-            f"{name}: its own decay, on by default ({', '.join(is_off)}), is off: {DECAY}", RuntimeWarning, stacklevel=2
-        )
+    if is_off:
+        notices.append(f"{name}: its own decay, on by default ({', '.join(is_off)}), is off: {DECAY}")
 
 
 def _is_decay(name: str, default: Any) -> bool:
@@ -109,9 +106,8 @@ def _is_decay(name: str, default: Any) -> bool:
     )
 
 
-def momentum_of(arguments: Mapping[str, Any], target: Callable[..., Any]) -> float:
-    """The decay rate of the first moment among the arguments or their defaults; 0 where there is none."""
-    values = {name: one.default for name, one in inspect.signature(target).parameters.items()} | dict(arguments)
+def momentum_of(values: Mapping[str, Any]) -> float:
+    """The decay rate of the first moment among all arguments of an optimizer; 0 where there is none."""
     for name in ("momentum", "beta_1", "b1", "beta1", "beta", "betas"):
         value = values.get(name)
         value = value[0] if isinstance(value, tuple) and value else value

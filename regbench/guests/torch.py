@@ -12,7 +12,6 @@ import inspect
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import torch
@@ -20,7 +19,9 @@ import torch._dynamo  # with triton, which crashes where TensorFlow is there bef
 
 from regbench.errors import DefinitionError, UnknownNameError
 from regbench.guests.arguments import called_with, momentum_of
+from regbench.guests.known import AVERAGES, CLOSURES, REFUSED_OF_TORCH, SHAPELESS
 from regbench.guests.layouts import Layout
+from regbench.guests.versions import version_of
 from regbench.records import Kind, Part
 
 _OURS = {"apply_to": "all", "rest": None}
@@ -28,33 +29,19 @@ _OURS = {"apply_to": "all", "rest": None}
 
 _SELECTIONS = {"all": tuple(Kind), "kernels": (Kind.MATRIX, Kind.CONVOLUTION), "matrices": (Kind.MATRIX,)}
 
-_ENTRY_BY_ENTRY = {
-    *("ASGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "LBFGS", "NAdam", "RAdam", "RMSprop", "Rprop", "SGD"),
-    *("ADOPT", "AdEMAMix", "Adan", "Lion", "Prodigy", "ScheduleFreeAdamW", "ScheduleFreeSGD", "ScheduleFreeRAdam"),
-}
-"""Optimizers that do not look at the shape of a weight; those of their libraries only."""
-
 _LIBRARIES = ("torch.optim.", "pytorch_optimizer.")
-
 _RATES = ("lr", "lr_1d", "adamw_lr")
 """Entries of a parameter group that a learning-rate schedule acts on."""
 
-_HESSIAN = "it wants the Hessian, for which the gradient would have to be differentiated again in PyTorch"
-REFUSED = {
-    "SparseAdam": "it takes sparse gradients only, and those here are dense",
-    "SophiaH": _HESSIAN,
-    "AdaHessian": _HESSIAN,
-}
-"""Optimizers of the libraries that cannot be guests, and why."""
 
-
-def make(key: str, part: Part, target: Any) -> TorchGuest:
+def make(key: str, part: Part, target: Any, keeps_decay: bool) -> TorchGuest:
     """The guest that a part of a candidate names.
 
     Args:
         key: where it stands, for errors.
         part: with every value chosen.
         target: the class, where it is of the user's own; else it is found by its name.
+        keeps_decay: its own decay is left as it is.
 
     Raises:
         DefinitionError: there is no such optimizer, or it does not take its arguments.
@@ -62,7 +49,7 @@ def make(key: str, part: Part, target: Any) -> TorchGuest:
     threads = os.environ.get("TF_NUM_INTRAOP_THREADS", "")
     if threads.isdecimal() and int(threads):
         torch.set_num_threads(int(threads))
-    return TorchGuest(key, part, target)
+    return TorchGuest(key, part, target, keeps_decay)
 
 
 class TorchGuest:
@@ -72,7 +59,7 @@ class TorchGuest:
     (`kernels`, `matrices`), `rest` is the part of the one for all others.
     """
 
-    def __init__(self, key: str, part: Part, target: Any) -> None:
+    def __init__(self, key: str, part: Part, target: Any, keeps_decay: bool) -> None:
         """Find its class and check its arguments; nothing is made before the weights are there."""
         self.part, self._key = part, key
         own = _OURS | {name: part.arguments[name] for name in _OURS if name in part.arguments}
@@ -85,18 +72,16 @@ class TorchGuest:
                 f"Received: apply_to={self._apply_to!r}, rest={rest!r}"
             )
         bare = Part(name=part.name, arguments={k: v for k, v in part.arguments.items() if k not in _OURS})
-        self._main = _Made.of(key, bare, target)
-        self._rest = None if rest is None else _Made.of(f"{key}.rest", rest, None)
+        self.notices: list[str] = []
+        self._main = _Made.of(key, bare, target, self.notices, keeps_decay)
+        self._rest = None if rest is None else _Made.of(f"{key}.rest", rest, None, self.notices, keeps_decay)
         self.learning_rate: float | None = self._main.learning_rate
-        self.momentum = momentum_of(self._main.arguments, self._main.target)
+        self.values = self._main.values
+        self.momentum = momentum_of(self.values)
         packages = {"torch", self._main.target.__module__.partition(".")[0]}
-        self.versions = {name: found for name in sorted(packages) if (found := _version(name))}
-        self.refuses_decay = ""
-        if _has_two_modes(self._main.target):
-            self.refuses_decay = (
-                "what it evaluates is an average that it keeps apart from the weights that it steps, and a decay would "
-                "act on the latter only; l2 acts through the gradient"
-            )
+        self.versions = {name: found for name in sorted(packages) if (found := version_of(name))}
+        has_averages = any(made is not None and _has_two_modes(made.target) for made in (self._main, self._rest))
+        self.refuses_decay = AVERAGES if has_averages else ""
 
     def start(self, weights: Sequence[Any], kinds: Sequence[Kind], seed: int) -> None:
         """See `records.Guest`."""
@@ -132,7 +117,7 @@ class TorchGuest:
         evaluate: Callable[[Sequence[Any]], tuple[Any, Sequence[Any]]],
         moved: Sequence[Any] | None,
     ) -> Sequence[Any]:
-        """See `records.Guest`; the closure evaluates anew where the weights have changed since the step began."""
+        """See `records.Guest`."""
         if moved is not None:
             with torch.no_grad():
                 for index, (parameter, weight) in enumerate(zip(self._parameters, moved, strict=True)):
@@ -140,30 +125,44 @@ class TorchGuest:
         if factor != self._factor:
             self._schedule(factor)
         self._take(gradients)
-        versions = [parameter._version for parameter in self._parameters]
+        first, *others = self._optimizers
+        if self._main.wants_closure:
+            first.step(self._closure(loss, evaluate))
+        else:
+            first.step()
+        for other in others:
+            other.step()
+        return self._outward()
+
+    def _closure(self, loss: Any, evaluate: Callable[[Sequence[Any]], tuple[Any, Sequence[Any]]]) -> Callable[[], Any]:
+        """Evaluates where the weights are not those of before the step, by whatever way they were written."""
+        before = [parameter.detach().clone() for parameter in self._parameters]
+        # Copies: a step may write into `grad`, or set it to zeros.
+        given = [None if one.grad is None else one.grad.clone() for one in self._parameters]
 
         def closure() -> Any:
-            if versions == [parameter._version for parameter in self._parameters]:
+            pairs = zip(self._parameters, before, strict=True)
+            if all(one.dtype == old.dtype and torch.equal(one.detach(), old) for one, old in pairs):
+                for parameter, gradient in zip(self._parameters, given, strict=True):
+                    parameter.grad = None if gradient is None else gradient.clone()
                 return torch.from_dlpack(loss)
             there, of_there = evaluate(self._outward())
             self._take(of_there)
             return torch.from_dlpack(there)
 
-        first, *others = self._optimizers
-        first.step(closure)
-        for other in others:
-            other.step()
-        return self._outward()
+        return closure
 
     def evaluated(self) -> Sequence[Any] | None:
         """See `records.Guest`: after `eval()`, where the optimizer has it; the training goes on from where it was."""
-        if not self.refuses_decay:
+        averaging: list[Any] = [one for one in self._optimizers if _has_two_modes(type(one))]
+        if not averaging:
             return None
-        optimizer: Any = self._optimizers[0]
         trained = [parameter.detach().clone() for parameter in self._parameters]
-        optimizer.eval()
+        for optimizer in averaging:
+            optimizer.eval()
         averages = [array.clone() for array in self._outward()]
-        optimizer.train()
+        for optimizer in averaging:
+            optimizer.train()
         with torch.no_grad():
             for parameter, values in zip(self._parameters, trained, strict=True):
                 parameter.copy_(values)
@@ -205,13 +204,13 @@ class _Made:
     arguments: dict[str, Any]
 
     @classmethod
-    def of(cls, key: str, part: Part, target: Any) -> _Made:
+    def of(cls, key: str, part: Part, target: Any, notices: list[str], keeps_decay: bool) -> _Made:
         target = _find(key, part.name) if target is None else target
         inner: dict[str, Any] = {}
 
         def class_of(inner_key: str, inner_part: Part) -> Any:
             """An optimizer inside is given as its class; the one around it passes the arguments on."""
-            one = cls.of(inner_key, inner_part, None)
+            one = cls.of(inner_key, inner_part, None, notices, keeps_decay)
             inner.update(one.arguments)
             return one.target
 
@@ -219,14 +218,31 @@ class _Made:
         for argument in part.arguments.values():
             if isinstance(argument, Part):
                 more |= _parameters(_find(key, argument.name))
-        arguments = called_with(key, part, target, class_of, given=("params",), more=more)
+        arguments = called_with(
+            key, part, target, class_of, notices=notices, keeps_decay=keeps_decay, given=("params",), more=more
+        )
         return cls(key, part.name, target, inner | arguments)
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """Of its arguments, given or by default."""
+        return {name: one.default for name, one in _parameters(self.target).items()} | self.arguments
 
     @property
     def learning_rate(self) -> float | None:
         """What it was given, or its default."""
-        rate = self.arguments.get("lr", getattr(_parameters(self.target).get("lr"), "default", None))
+        rate = self.values.get("lr")
         return float(rate) if isinstance(rate, int | float) and not isinstance(rate, bool) else None
+
+    @property
+    def wants_closure(self) -> bool:
+        """Whether it is given one: those of PyTorch itself and others that are known need none, but for L-BFGS."""
+        name, is_known = self.target.__name__, self._is_shapeless
+        return name in CLOSURES or not (is_known or str(self.target.__module__).startswith("torch.optim."))
+
+    @property
+    def _is_shapeless(self) -> bool:
+        return self.target.__name__ in SHAPELESS and str(self.target.__module__).startswith(_LIBRARIES)
 
     def optimizer(self, parameters: list[Any]) -> torch.optim.Optimizer:
         """A new one for these parameters.
@@ -246,8 +262,7 @@ class _Made:
 
     def layout(self, kind: Kind, is_flat: bool) -> Layout:
         """How a weight of this kind is handed over; `is_flat` makes a matrix of a convolution's kernel."""
-        of_library = str(self.target.__module__).startswith(_LIBRARIES)
-        if kind == Kind.OTHER or (of_library and self.target.__name__ in _ENTRY_BY_ENTRY):
+        if kind == Kind.OTHER or self._is_shapeless:
             return Layout(is_turned=False, is_flat=False)
         return Layout(is_turned=True, is_flat=is_flat and kind == Kind.CONVOLUTION)
 
@@ -266,8 +281,9 @@ def _find(key: str, name: str) -> Any:
         if hasattr(module, attribute):
             raise DefinitionError(f"{key}.name: {name} must be a subclass of torch.optim.Optimizer. Received: another")
         raise UnknownNameError("optimizer", attribute, known, where=f"{key}.name: {library}")
-    if attribute in REFUSED:
-        raise DefinitionError(f"{key}.name: {name} cannot be a guest: {REFUSED[attribute]}. Received: name={name!r}")
+    if attribute in REFUSED_OF_TORCH:
+        reason = REFUSED_OF_TORCH[attribute]
+        raise DefinitionError(f"{key}.name: {name} cannot be a guest: {reason}. Received: name={name!r}")
     return known[attribute]
 
 
@@ -282,10 +298,3 @@ def _parameters(target: Any) -> dict[str, Any]:
 def _has_two_modes(target: Any) -> bool:
     """Whether it evaluates other weights than it trains."""
     return callable(getattr(target, "eval", None)) and callable(getattr(target, "train", None))
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return ""

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import keras
 from keras import ops
 
+from regbench.optimizers.inside import chain
 from regbench.optimizers.wrapper import OptimizerWrapper, Selection
 
 COUPLINGS = ("decoupled", "decoupled_momentum", "decoupled_constant", "cautious", "lr_squared")
@@ -84,6 +85,7 @@ class DecoupledDecay(OptimizerWrapper):
         super().__init__(inner_optimizer, apply_to=apply_to, name=name, **kwargs)
         if coupling not in COUPLINGS:
             raise ValueError(f"`coupling` must be one of {COUPLINGS}. Received: coupling={coupling!r}")
+        _check_decayable(self.inner_optimizer)
         momentum = _innermost_momentum(self.inner_optimizer)
         if coupling == "decoupled_momentum" and momentum >= 1:
             raise ValueError(
@@ -120,7 +122,8 @@ class DecoupledDecay(OptimizerWrapper):
             learning_rate: Of the step.
         """
         # w <- w' - lr s w 1[u w >= 0], where lr u = w - w'
-        unmasked = getattr(self.inner_optimizer, "unmasked_step", None)
+        masks = (one.unmasked_step for one in chain(self.inner_optimizer) if hasattr(one, "unmasked_step"))
+        unmasked = next(masks, None)
         step = before - ops.convert_to_tensor(variable) if unmasked is None else unmasked(variable)
         factor = ops.cast(self._factor(learning_rate), variable.dtype)
         agrees = ops.sign(step) * ops.sign(before) >= 0
@@ -171,6 +174,15 @@ def _innermost(optimizer: Any) -> Any:
     while hasattr(optimizer, "inner_optimizer"):
         optimizer = optimizer.inner_optimizer
     return optimizer
+
+
+def _check_decayable(optimizer: Any) -> None:
+    for one in chain(optimizer):
+        if getattr(one, "refuses_decay", ""):
+            raise ValueError(
+                f"`inner_optimizer` must be one around which a decay acts. Received: {type(one).__name__}: "
+                f"{one.refuses_decay}"
+            )
 
 
 def _innermost_momentum(optimizer: Any) -> float:

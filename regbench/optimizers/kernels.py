@@ -8,7 +8,7 @@ scale. Where no name says anything, a weight of rank 2 or more is a kernel.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -54,3 +54,18 @@ def role_of(names: Iterable[str], rank: int) -> Role:
 def is_kernel(variable: Any) -> bool:
     """Whether a variable is a kernel or a table of embeddings, by its name; by its rank where that says nothing."""
     return role_of([variable.name], len(variable.shape)).is_kernel
+
+
+def hidden_kernels(roles: Sequence[Role], ranks: Sequence[int]) -> list[bool]:
+    """Which of a network's weights, in its order, are kernels of hidden layers.
+
+    These are kernels of rank 2 or more, no tables of embeddings, but for the last one, which is that of the outputs.
+    """
+    kernels = [place for place, role in enumerate(roles) if role == Role.KERNEL and ranks[place] >= 2]
+    return [place in kernels[:-1] for place in range(len(roles))]
+
+
+def are_hidden_kernels(variables: Sequence[Any]) -> list[bool]:
+    """The same of all trainable variables of a network, by their names."""
+    ranks = [len(variable.shape) for variable in variables]
+    return hidden_kernels([role_of([v.name], rank) for v, rank in zip(variables, ranks, strict=True)], ranks)

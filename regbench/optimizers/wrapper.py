@@ -7,9 +7,9 @@ from typing import Any, Literal, Self
 
 import keras
 
-from regbench.optimizers.kernels import is_kernel
+from regbench.optimizers.kernels import are_hidden_kernels, is_kernel
 
-Selection = Literal["all", "kernels"] | Callable[[Any], bool]
+Selection = Literal["all", "kernels", "hidden"] | Callable[[Any], bool]
 
 
 class OptimizerWrapper(keras.optimizers.Optimizer):
@@ -34,8 +34,9 @@ class OptimizerWrapper(keras.optimizers.Optimizer):
     Args:
         inner_optimizer: The optimizer to wrap: an instance, a name or a config, as in `model.compile`.
         apply_to: The variables concerned: `"all"`; `"kernels"`, by their names (neither biases nor the parameters of
-            a normalization, see `is_kernel`); or a function of a variable that returns a boolean, called once for each
-            variable. To save the optimizer, register the function with
+            a normalization, see `is_kernel`); `"hidden"`, the kernels of rank 2 or more without embeddings and without
+            the last one, which is that of the outputs; or a function of a variable that returns a boolean, called once
+            for each variable. To save the optimizer, register the function with
             `keras.saving.register_keras_serializable`.
         name: Name of the optimizer.
         **kwargs: Arguments of `keras.optimizers.Optimizer` other than `learning_rate` and `weight_decay`.
@@ -50,8 +51,10 @@ class OptimizerWrapper(keras.optimizers.Optimizer):
     ) -> None:
         inner_optimizer = keras.optimizers.get(inner_optimizer)
         _check_inner_optimizer(inner_optimizer)
-        if apply_to not in ("all", "kernels") and not callable(apply_to):
-            raise ValueError(f'`apply_to` must be "all", "kernels" or a function. Received: apply_to={apply_to!r}')
+        if apply_to not in ("all", "kernels", "hidden") and not callable(apply_to):
+            raise ValueError(
+                f'`apply_to` must be "all", "kernels", "hidden" or a function. Received: apply_to={apply_to!r}'
+            )
         for argument in ("learning_rate", "weight_decay"):
             if kwargs.get(argument) is not None:
                 raise ValueError(
@@ -80,7 +83,10 @@ class OptimizerWrapper(keras.optimizers.Optimizer):
             return
         self.inner_optimizer.build(variables)
         super().build(variables)
-        self._is_selected = tuple(self._selects(variable) for variable in variables)
+        if self.apply_to == "hidden":
+            self._is_selected = tuple(are_hidden_kernels(variables))
+        else:
+            self._is_selected = tuple(self._selects(variable) for variable in variables)
 
     def _selects(self, variable: Any) -> bool:
         if callable(self.apply_to):

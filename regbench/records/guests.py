@@ -29,15 +29,19 @@ class Guest(Protocol):
         part: of the candidate, which it was made for.
         learning_rate: at the start; None where it has none that could be scheduled.
         momentum: its decay rate of the first moment, 0 where it has none; for the coupling `decoupled_momentum`.
+        values: of its arguments, given or by default.
         versions: of its libraries, for the record.
         refuses_decay: why no decay may move its weights between its steps; empty where it may.
+        notices: what whoever named it should know, a line each.
     """
 
     part: Part
     learning_rate: float | None
     momentum: float
+    values: Mapping[str, Any]
     versions: Mapping[str, str]
     refuses_decay: str
+    notices: Sequence[str]
 
     def start(self, weights: Sequence[Any], kinds: Sequence[Kind], seed: int) -> None:
         """Begin anew at these weights, with fresh state; `seed` is for what it draws."""

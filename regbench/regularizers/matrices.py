@@ -28,6 +28,26 @@ def euclidean_norm(tensor: Any, factor: float = 1.0) -> Any:
     return ops.where(is_zero, 0.0, factor * ops.sqrt(ops.where(is_zero, 1.0, square)))
 
 
+def column_norms(matrix: Any) -> Any:
+    """The Euclidean norm of each column; its gradient is zero at a column of zeros."""
+    squares = ops.sum(ops.square(matrix), axis=0)
+    are_zero = ops.equal(squares, 0)
+    return ops.where(are_zero, 0.0, ops.sqrt(ops.where(are_zero, 1.0, squares)))
+
+
+def absolute(tensor: Any) -> Any:
+    """Written out, because the derivative of the absolute value at 0 differs between backends: here it is 0."""
+    return tensor * ops.stop_gradient(ops.sign(tensor))
+
+
+def exact_spectral_norm(matrix: Any) -> Any:
+    """The largest singular value by a singular value decomposition, with the gradient of `spectral_norm`."""
+    scale = _largest_entry(matrix)
+    scaled = matrix / scale
+    _, _, rows = ops.svd(ops.stop_gradient(scaled), full_matrices=False)
+    return scale * euclidean_norm(ops.matmul(scaled, ops.stop_gradient(rows[0])))
+
+
 def spectral_norm(matrix: Any, iterations: int = 9) -> Any:
     """The largest singular value, from below.
 

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from regbench.regularizers.matrices import as_matrix, euclidean_norm, spectral_norm
+from regbench.regularizers.matrices import absolute, as_matrix, euclidean_norm, spectral_norm
 from regbench.regularizers.penalty import Penalty
 
 FORMS = (
@@ -114,7 +114,7 @@ class Orthogonal(Penalty):
         if self.form == "squared":
             return ops.sum(ops.square(deviation))
         if self.form == "mutual_coherence":
-            return ops.max(_absolute(deviation))
+            return ops.max(absolute(deviation))
         isometry = spectral_norm(deviation)
         return ops.square(isometry) if self.form == "spectral_restricted_isometry_squared" else isometry
 
@@ -135,9 +135,4 @@ def _deviations_of_filters(kernel: Any) -> Any:
     height, outputs = kernel.shape[0], kernel.shape[-1]
     filters = ops.reshape(ops.transpose(kernel, (3, 0, 1, 2)), (outputs, height, -1))
     products = ops.matmul(filters, ops.transpose(filters, (0, 2, 1)))
-    return ops.sum(_absolute(products - ops.eye(height, dtype=kernel.dtype)))
-
-
-def _absolute(tensor: Any) -> Any:
-    """Written out, because the derivative of the absolute value at 0 differs between backends: here it is 0."""
-    return tensor * ops.stop_gradient(ops.sign(tensor))
+    return ops.sum(absolute(products - ops.eye(height, dtype=kernel.dtype)))

@@ -61,6 +61,7 @@ def _content(comparison: "Comparison") -> dict[str, Any]:
         "couplings": {spoken(word): COUPLING_RULES[word] for word in couplings if word in COUPLING_RULES},
         "ridges": scrutiny.ridges(comparison),
         "cards": scrutiny.cards(comparison),
+        "on_seconds": scrutiny.on_seconds(comparison),
         "strength": scrutiny.strength(comparison),
         "tuning": scrutiny.tuning(comparison),
         "irregular": scrutiny.irregular(comparison),

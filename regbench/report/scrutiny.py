@@ -1,5 +1,6 @@
 """Checks of the results: fairness, strength of the baselines, tuning budgets, ridges, irregular files."""
 
+import contextlib
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -7,6 +8,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
 
+from regbench import catalog
+from regbench.catalog import frameworks
+from regbench.errors import DefinitionError
 from regbench.report.cells import Cell, Row, Table, figure, interval, name, share, spoken, table_of
 from regbench.trees.irregularities import KINDS
 
@@ -52,6 +56,16 @@ def cards(comparison: "Comparison") -> Table:
         for card in comparison.cards.to_dict("records")
     ]
     return table_of(headings, rows)
+
+
+def on_seconds(comparison: "Comparison") -> str:
+    """What is to be said where steps of optimizers of several frameworks stand side by side; else empty."""
+    timed = comparison.cards.loc[comparison.cards["step_seconds"].notna(), "candidate"].unique()
+    optimizers = {}
+    for candidate in map(str, timed):
+        with contextlib.suppress(DefinitionError):  # one of others, or whose file is not here
+            optimizers[candidate] = catalog.candidate(candidate).optimizer
+    return frameworks.on_seconds(optimizers)
 
 
 def _edge(card: dict[Any, Any]) -> str:

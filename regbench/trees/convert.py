@@ -147,4 +147,4 @@ def _unified(own: dict[str, Any], setting: dict[str, Any]) -> dict[str, Any]:
 def _l2_factor(one: TreeRun, table: dict[str, Any]) -> float | None:
     if one.run.coupling == UNKNOWN:
         return dialects.l2_factor(table)
-    return one.run.decay if one.run.coupling == Coupling.L2 else 0.0
+    return one.run.decay if one.run.coupling == Coupling.L2 and not dialects.decays_by_itself(table) else 0.0

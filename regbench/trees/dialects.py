@@ -10,12 +10,17 @@
 
 Values come from the JSON alone. An L2 factor of null, or none at all, is the problem's own; a problem whose name ends
 in `_nodecay` is the one without that ending, with a factor of 0.
+
+PyTorch's DeepOBS and cockpit write as 1.2, or with `l2_reg`, which is the problem's own L2; their optimizers are
+classes of PyTorch, whose rate is `lr`. What `weight_decay` among the hyperparameters of one is, `conventions.DECAYS`
+says; of an optimizer of unknown origin it is unknown.
 """
 
 import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from regbench.conventions import decay_of
 from regbench.records import OLD_RAMP, WARMUP, Coupling
 from regbench.store import deepobs
 from regbench.trees.crowded_valley import space_of
@@ -48,6 +53,9 @@ NEWER_AND_OLDER = (
 
 _NONLINEAR = "PowKernel"
 _DECOUPLED_STRENGTH = "weight_decay_opt"
+_OWN_STRENGTH = "weight_decay"
+_RATE_OF_TORCH = "lr"
+_COUPLINGS = {"l2": Coupling.L2, "decoupled": Coupling.DECOUPLED, "none": Coupling.NONE}
 _DECOUPLED_SUFFIXES = {"W_scaled": Coupling.DECOUPLED, "W_momscaled": Coupling.DECOUPLED_MOMENTUM}
 _PUBLISHED = {
     "GradientDescentOptimizer": "sgd",
@@ -71,7 +79,10 @@ _PUBLISHED = {
 
 
 class RunDefinition(NamedTuple):
-    """The definition of a run in the words of `frames.RUNS`; `hyperparameters` lack the strength of the decay."""
+    """The definition of a run in the words of `frames.RUNS`; `hyperparameters` lack the strength of the decay.
+
+    `may_have_penalty`: of files of others, whether their losses may hold an L2 term.
+    """
 
     dialect: str
     optimizer: str
@@ -82,6 +93,7 @@ class RunDefinition(NamedTuple):
     protocol: str
     schedule: str
     release: str = ""
+    may_have_penalty: bool = False
 
 
 def our_definition(table: Mapping[str, Any], ours: Mapping[str, Any]) -> RunDefinition:
@@ -138,6 +150,9 @@ def foreign_definition(
     if l2 is None:
         l2 = 0.0 if problem.endswith(NO_DECAY) else (facts and facts.l2)
     coupling, decay = _decay(optimizer, hyperparameters, l2)
+    decays_itself = decays_by_itself(table)
+    if coupling != UNKNOWN:
+        hyperparameters.pop(_OWN_STRENGTH, None)
     dialect, converted_from = _dialect(table, problem, optimizer, hyperparameters), table.get(CONVERTED_FROM)
     hyperparameters.pop(_DECOUPLED_STRENGTH, None)
     schedule = _schedule_lists(training_parameters(table), "lr_sched_epochs", "lr_sched_factors")
@@ -151,7 +166,14 @@ def foreign_definition(
         protocol="deepobs-1.1" if "1.1" in (dialect, converted_from) else "deepobs",
         schedule=schedule_name(*schedule, epochs),
         release=space_of(candidate, hyperparameters) if CROWDED_VALLEY in (dialect, converted_from) else "",
+        may_have_penalty=coupling == UNKNOWN or (coupling == Coupling.L2 and not decays_itself),
     )
+
+
+def decays_by_itself(table: Mapping[str, Any]) -> bool:
+    """Whether the optimizer of a file of others is known to decay the weights, which is no part of the losses."""
+    coupling, strength = _own_decay(read_name(table, _key_of_optimizer(table)), original_hyperparameters(table))
+    return coupling != UNKNOWN and strength != 0
 
 
 def l2_factor(table: Mapping[str, Any]) -> float | None:
@@ -199,13 +221,36 @@ def _candidate(optimizer: str, hyperparameters: Mapping[str, Any]) -> str:
 
 def _decay(optimizer: str, hyperparameters: Mapping[str, Any], l2: float | None) -> tuple[str, float]:
     """Coupling and strength of the decay; unknown where the problem's own L2 is, or where several may act at once."""
-    decoupled = read_number_if_any(hyperparameters, _DECOUPLED_STRENGTH)
-    if l2 is None or hyperparameters.get("weight_decay") or (l2 and decoupled):
+    if l2 is None:
         return UNKNOWN, math.nan
-    if decoupled:
-        couplings = [coupling for suffix, coupling in _DECOUPLED_SUFFIXES.items() if optimizer.endswith(suffix)]
-        return (couplings or [Coupling.DECOUPLED])[0].value, decoupled
-    return (Coupling.L2.value, l2) if l2 else (Coupling.NONE.value, 0.0)
+    acting = [
+        (Coupling.L2.value, l2),
+        _published_decay(optimizer, hyperparameters),
+        _own_decay(optimizer, hyperparameters),
+    ]
+    acting = [(coupling, strength) for coupling, strength in acting if strength]
+    if len(acting) > 1:
+        return UNKNOWN, math.nan
+    return acting[0] if acting else (Coupling.NONE.value, 0.0)
+
+
+def _published_decay(optimizer: str, hyperparameters: Mapping[str, Any]) -> tuple[str, float]:
+    """The decay of the dialect nonlinear, whose coupling the optimizer's name tells."""
+    couplings = [coupling for suffix, coupling in _DECOUPLED_SUFFIXES.items() if optimizer.endswith(suffix)]
+    strength = read_number_if_any(hyperparameters, _DECOUPLED_STRENGTH)
+    return (couplings or [Coupling.DECOUPLED])[0].value, strength or 0.0
+
+
+def _own_decay(optimizer: str, hyperparameters: Mapping[str, Any]) -> tuple[str, float]:
+    """What an optimizer of PyTorch does by itself, unless told by its default; unknown for others."""
+    meaning = decay_of(f"torch:{optimizer}") if _RATE_OF_TORCH in hyperparameters else None
+    coupling = None if meaning is None else _COUPLINGS.get(meaning.coupling)
+    if meaning is None or coupling is None:
+        return UNKNOWN, math.nan if hyperparameters.get(_OWN_STRENGTH) else 0.0
+    if hyperparameters.get("decoupled_weight_decay"):
+        coupling = Coupling.DECOUPLED
+    strength = read_number_if_any(hyperparameters, _OWN_STRENGTH)
+    return coupling.value, (meaning.default if strength is None else strength) or 0.0
 
 
 def _schedule_lists(table: Mapping[str, Any], epochs: str, factors: str) -> tuple[list[int], list[float]]:

@@ -15,7 +15,7 @@ from regbench.trees.instances import instance_of
 from regbench.trees.irregularities import Irregularity, NoRunError
 from regbench.trees.problem_facts import KnownProblems, ProblemFacts
 from regbench.trees.run_curves import Curve, Ending, RunCurves
-from regbench.trees.settings import UNKNOWN, setting_text
+from regbench.trees.settings import setting_text
 from regbench.trees.studies import about_the_study
 
 
@@ -249,7 +249,7 @@ def _epochs_to_convergence(curves: RunCurves, target: _Target, epochs: int, outc
 def _has_penalty(definition: RunDefinition, ours: Mapping[str, Any]) -> bool:
     """Whether the losses of a run contain a penalty term that cannot be taken out."""
     if not ours:
-        return definition.coupling in (Coupling.L2, UNKNOWN)
+        return definition.may_have_penalty
     has_one = definition.coupling == Coupling.L2 or fields.read_table(ours, "spec").get("regularizer") is not None
     return has_one and not ours.get("losses_without_penalty")
 

@@ -235,3 +235,22 @@ def test_last_incomplete_batch_is_a_step_where_the_rules_say_so(make_spec):
             expected.append(float(loss))
             optimizer.apply(tape.gradient(loss, model.trainable_variables), model.trainable_variables)
     np.testing.assert_allclose(result.curves[MINIBATCH], expected, rtol=1e-4)
+
+
+def test_penalty_on_the_distance_to_the_start_has_the_start_of_its_own_run(make_spec):
+    penalty = part("to_initial", factor=0.1)
+    first, second = make_spec(MOMENTUM, penalty), make_spec(MOMENTUM, penalty, seed=43)
+    program.forget()
+    run(first)
+    warm = run(second, keep_kernels=True)
+    assert len(list(program._programs)) == 1
+    penalties = np.subtract(warm.curves["test_losses"], warm.losses_without_penalty["test_losses"])
+    assert penalties[0] == 0
+    with environment.seeded(43):
+        model = build_model(second.problem, dataset_of(second.problem))
+    starts = [weight for weight in model.get_weights() if weight.ndim > 1]
+    ends = [kernel.array() for kernel in warm.kernels.values()]
+    distance = sum(float(((end - start) ** 2).sum()) for end, start in zip(ends, starts, strict=True))
+    assert penalties[-1] == pytest.approx(0.05 * distance, rel=1e-4)
+    program.forget()
+    assert curves(run(second)) == curves(warm)

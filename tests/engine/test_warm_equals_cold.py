@@ -62,7 +62,7 @@ def three_settings(name):
     """Two that differ in what is read from variables only, and one that differs in everything searched."""
     candidate = catalog.candidate(name)
     first, other = draws.points(candidate, seed=42, count=2)
-    (rate,) = (key for key in first if key.endswith(".learning_rate"))
+    rate = next((key for key in first if key.endswith(".learning_rate")), "optimizer.d_coef")
     return [first, first | {rate: first[rate] / 3}, other]
 
 

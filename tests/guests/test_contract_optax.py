@@ -3,7 +3,6 @@
 import sys
 import types
 
-import numpy as np
 import pytest
 
 from regbench import contracts
@@ -39,7 +38,7 @@ def climbing(learning_rate):
 
 
 def widening(learning_rate):
-    return optax.stateless(lambda updates, _: [update.astype(np.float16) for update in updates])
+    return optax.stateless(lambda updates, _: [update[None] for update in updates])
 
 
 steps = []
@@ -73,6 +72,7 @@ def dividing(learning_rate):
         (counting, "keeps_nothing_between_runs"),
         (deaf, "follows_the_schedule"),
         (dividing, "survives_zero_gradients"),
+        (widening, "keeps_dtype_and_shapes"),
     ],
 )
 def test_planted_fault_is_found(monkeypatch, function, clause):
@@ -82,9 +82,11 @@ def test_planted_fault_is_found(monkeypatch, function, clause):
     monkeypatch.setattr(
         "regbench.guests.imports_of", lambda name: "optax"
     )  # it has no file whose imports could be read
-    assert not_held(contracts.check_guest("planted_optax:planted")) == {clause}
+    found = not_held(contracts.check_guest("planted_optax:planted"))
+    # With another shape no clause can be examined.
+    assert found == {clause} or (function is widening and clause in found)
 
 
 def test_only_guests_are_examined():
-    with pytest.raises(DefinitionError, match=r"There is no optimizer `nothing`|Received: one of Keras"):
+    with pytest.raises(DefinitionError, match=r"There is no optimizer `nothing`"):
         contracts.check_guest("optax:nothing")

@@ -43,10 +43,18 @@ def test_files_of_the_page_are_checked_searched_and_compared(tmp_path, monkeypat
         assert "6 of 6 clauses hold." in capfd.readouterr().out
     search = "search digits_mlp sign_torch sign_optax --budget 2 --epochs 2 --reruns 1 --results"
     assert main([*search.split(), "one"]) == 0
-    rows = [line for line in capfd.readouterr().out.splitlines() if "sign_" in line]
+    shown = capfd.readouterr().out
+    rows = [line for line in shown.splitlines() if line[:1].isdigit() and "sign_" in line]
     assert len(rows) == 2
+    assert "implementations, not methods (PyTorch: sign_torch; optax: sign_optax)" in shown
     assert rows[0].split("decoupled")[1].split()[-8:-2] == rows[1].split("decoupled")[1].split()[-8:-2]
+    whole = curves("one")
+    for path in sorted(Path("one").rglob("random_seed*.json"))[::2]:
+        path.rename("elsewhere.json")
+    assert len(curves("one")) < len(whole)
+    assert main([*search.split(), "one"]) == 0
+    assert curves("one") == whole
     assert main([*search.split(), "two", "--workers", "2"]) == 0
-    assert curves("one") == curves("two")
+    assert curves("two") == whole
     assert main(["compare", "digits_mlp", "--results", "one"]) == 0
     assert "sign_torch" in capfd.readouterr().out

@@ -37,9 +37,7 @@ PLAIN = {
     "torch_lbfgs": lambda p: [torch.optim.LBFGS(p, lr=0.1, max_iter=4, history_size=10)],
     "torch_muon": muon,
     "pytorch_optimizer_soap": lambda p: [library("SOAP")(p, lr=0.003, betas=(0.95, 0.95), weight_decay=0)],
-    "pytorch_optimizer_shampoo": lambda p: [
-        library("Shampoo")(p, lr=0.1, momentum=0.9, preconditioning_compute_steps=10)
-    ],
+    "pytorch_optimizer_shampoo": lambda p: [library("Shampoo")(p, lr=0.1, momentum=0.9)],
     "pytorch_optimizer_adopt": lambda p: [library("ADOPT")(p, lr=0.001)],
     "pytorch_optimizer_prodigy": lambda p: [library("Prodigy")(p, lr=1.0, bias_correction=True)],
     "pytorch_optimizer_mars": lambda p: [library("MARS")(p, lr=0.003, gamma=0.025, weight_decay_1d=0)],

@@ -101,6 +101,69 @@ def test_warm_is_cold_and_is_compiled_once(train):
     assert update._cache_size() == 1
 
 
+def test_numbers_in_tuples_and_whole_ones_for_floats_are_compiled_once(bowl, walk_of):
+    from regbench.guests import optax as guests_of_optax
+
+    guests_of_optax._kept.clear()
+    paths = [
+        walk_of(guests.guest_of(part("optax.contrib:prodigy", learning_rate=1.0, **{"betas.0": beta})), bowl, 4)
+        for beta in (0.9, 0.5, 1, 0.9)
+    ]
+    assert np.array_equal(paths[0][-1][0], paths[3][-1][0])
+    assert not np.array_equal(paths[0][-1][0], paths[1][-1][0])
+    (update,) = guests_of_optax._kept.values()
+    assert update._cache_size() == 1
+
+
+def deciding(learning_rate=0.1, power=0.5, beta=0.9):
+    """Python decides by `power`, which so cannot be a tensor."""
+    import optax
+
+    inner = optax.trace(beta) if power > 0.7 else optax.identity()
+    return optax.chain(inner, optax.scale_by_learning_rate(learning_rate))
+
+
+def test_number_that_decides_in_python_is_compiled_for_and_the_others_are_not(bowl, walk_of, monkeypatch):
+    import optax
+
+    from regbench.guests import optax as guests_of_optax
+
+    module = types.ModuleType("deciding_optax")
+    module.optax, module.deciding = optax, deciding
+    monkeypatch.setitem(sys.modules, "deciding_optax", module)
+    monkeypatch.setattr(
+        "regbench.guests.imports_of", lambda name: "optax"
+    )  # it has no file whose imports could be read
+    settings = [{"power": power, "learning_rate": rate} for power in (0.5, 0.9) for rate in (0.1, 0.2)]
+    made = [guests.guest_of(part("deciding_optax:deciding", **setting)) for setting in settings]
+    paths = [walk_of(guest, bowl, 3)[-1][0] for guest in made]
+    assert {frozenset(guest._injected) for guest in made} == {frozenset({"learning_rate", "beta"})}
+    assert len({guest._update for guest in made}) == 2
+    assert len(guests_of_optax._kept) <= guests_of_optax._KEPT
+    start, gradients = bowl.start[0], bowl.gradients(bowl.start, 0)[0]
+    assert len({path.tobytes() for path in paths}) == 4
+    first = walk_of(made[1], bowl, 1)[0][0]
+    np.testing.assert_allclose(first, start - 0.2 * gradients, rtol=1e-5, atol=1e-6)
+
+
+def test_what_jax_compiles_is_not_counted_as_training(train, monkeypatch):
+    from regbench.engine.hosting import GuestTraining
+    from regbench.guests import optax as guests_of_optax
+
+    program.forget()
+    guests_of_optax._kept.clear()
+    sizes, epoch = [], GuestTraining.epoch
+
+    def counting(*arguments):
+        (update,) = guests_of_optax._kept.values()
+        sizes.append(update._cache_size())
+        return epoch(*arguments)
+
+    monkeypatch.setattr(GuestTraining, "epoch", counting)
+    train(part("optax:sgd", learning_rate=0.01))
+    assert sizes == [1]
+
+
 def test_schedule_free_is_evaluated_at_its_average_and_goes_on_from_where_it_was(bowl, walk_of):
     optax = pytest.importorskip("optax.contrib")
     guest = guests.guest_of(part("optax.contrib:schedule_free_sgd", learning_rate=0.1))
@@ -211,13 +274,18 @@ def test_name_without_a_library_is_told_as_such():
 
 
 def test_missing_extra_is_told_with_its_command(monkeypatch):
-    monkeypatch.setattr(guests, "find_spec", lambda name: None)
+    monkeypatch.setattr("regbench.guests.versions.find_spec", lambda name: None)
     with pytest.raises(DefinitionError, match=r"need the packages optax and jax: pip install 'regbench\[optax\]'"):
         guests.check_installed(part("signed_power", power=0.5, inner_optimizer=OPTAX))
 
 
-def test_own_decay_is_switched_off_and_told_once():
-    with pytest.warns(RuntimeWarning, match=r"its own decay, on by default \(weight_decay=0.001\), is off"):
-        guest = guests.guest_of(part("optax:lion", learning_rate=0.1))
-    assert guest._arguments["weight_decay"] == 0
-    guests.guest_of(part("optax:lion", learning_rate=0.2))  # warnings are errors here
+def test_own_decay_is_switched_off_and_said():
+    guest = guests.guest_of(part("optax:lion", learning_rate=0.1))
+    assert guest.notices == [
+        "optax:lion: its own decay, on by default (weight_decay=0.001), is off: decay belongs into [decay], where its "
+        "coupling is stated"
+    ]
+    assert guest.values["weight_decay"] == 0
+    assert guests.guest_of(part("optax:sgd", learning_rate=0.1)).notices == []
+    kept = guests.guest_of(part("optax:lion", learning_rate=0.1, weight_decay=0.2), keeps_decay=True)
+    assert (kept.values["weight_decay"], kept.notices) == (0.2, [])

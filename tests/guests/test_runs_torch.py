@@ -71,7 +71,9 @@ def test_sharpness_aware_minimization_is_two_gradients_of_our_loss(train):
     momentum = train(part("torch:SGD", lr=0.05, momentum=0.9))
     # With no radius it is its inner optimizer; the sum and difference of the perturbation round.
     assert furthest(train(plain), momentum) < 10 * LOSS_ROUNDING
-    assert furthest(train(sam), momentum) > 1e-3
+    sharp = train(sam)
+    assert furthest(sharp, momentum) > 1e-3
+    assert furthest(train(sam, decay=DECAYS["decoupled"]), sharp) > 1e-3
     decayed = train(sam, decay=DECAYS["cautious"])
     assert decayed.gradient_evaluations == 2 * len(decayed.curves[MINIBATCH])
 
@@ -145,9 +147,56 @@ def own_module(monkeypatch):
         def take(self, one, lr):
             raise RuntimeError("out of ideas")
 
-    for kind in (Plain, Reshaping, Widening, NotANumber, Raising):
+    class Extragradient(Plain):
+        """Steps from where it is by the gradient at the place of a step ahead; it writes through `data`."""
+
+        def step(self, closure):
+            closure()
+            for group in self.param_groups:
+                before = [one.detach().clone() for one in group["params"]]
+                for one in group["params"]:
+                    one.data.sub_(group["lr"] * one.grad)
+                closure()
+                for one, old in zip(group["params"], before, strict=True):
+                    one.data.copy_(old - group["lr"] * one.grad)
+                    one.grad.zero_()
+                closure_again = closure()  # elsewhere again
+                assert closure_again is not None
+                for one, old in zip(group["params"], before, strict=True):
+                    one.data.copy_(old)
+                    one.grad.zero_()
+                closure()  # where it began, so with the first gradients
+                for one in group["params"]:
+                    one.data.sub_(group["lr"] * one.grad)
+
+    for kind in (Plain, Reshaping, Widening, NotANumber, Raising, Extragradient):
         setattr(module, kind.__name__, kind)
     monkeypatch.setitem(sys.modules, "own_torch", module)
+
+
+def test_closure_sees_weights_that_are_written_through_their_data(monkeypatch, bowl, walk_of, check_equal):
+    own_module(monkeypatch)
+    seen = []
+    evaluated = type(bowl).gradients
+    monkeypatch.setattr(type(bowl), "gradients", lambda self, *at: seen.append(1) or evaluated(self, *at))
+    path = walk_of(guests.guest_of(part("own_torch:Extragradient", lr=0.1)), bowl, 3)
+    # The last closure of a step gave the gradients of its beginning, so that it is one of gradient descent.
+    weights, expected = bowl.start, []
+    for step in range(3):
+        weights = [w - 0.1 * g for w, g in zip(weights, evaluated(bowl, weights, step), strict=True)]
+        expected.append(weights)
+    check_equal(path, expected, bowl.start, 1e-12)
+    assert len(seen) == 3 * 3  # of each step its own, and two elsewhere
+
+
+def test_average_of_the_rest_is_evaluated_and_refuses_decay(bowl, walk_of):
+    rest = part("pytorch_optimizer:ScheduleFreeAdamW", lr=0.1)
+    guest = guests.guest_of(part("torch:Muon", lr=0.01, weight_decay=0.0, apply_to="kernels", rest=rest))
+    assert "average" in guest.refuses_decay
+    kernels, biases, *_ = walk_of(guest, bowl, 5)[-1]
+    averages = [np.array(np.from_dlpack(one)) for one in guest.evaluated()]
+    np.testing.assert_array_equal(averages[0], kernels)
+    assert np.max(np.abs(averages[1] - biases)) > 1e-3
 
 
 def test_own_class_is_known_by_what_it_is(train, monkeypatch):

@@ -13,12 +13,19 @@ from keras.optimizers import SGD, Adam
 from regbench.optimizers import (
     AdaBelief,
     AdaBound,
+    AdEMAMix,
     AMSBound,
+    AveragedWeights,
+    CautiousStep,
     Clipped,
     DecoupledDecay,
+    KernelMuon,
     Lookahead,
     Normalized,
+    NormPinned,
+    Prodigy,
     RAdam,
+    ScheduleFree,
     SignedPower,
 )
 
@@ -41,6 +48,13 @@ EVERY_OPTIMIZER = {
     "adabelief": lambda: AdaBelief(0.05),
     "adabound": lambda: AdaBound(0.05),
     "amsbound": lambda: AMSBound(0.05),
+    "ademamix": lambda: AdEMAMix(0.05, warmup_steps=3),
+    "prodigy": lambda: Prodigy(1.0, d_0=0.01),
+    "kernel_muon": lambda: KernelMuon(0.05),
+    "cautious_step": lambda: CautiousStep(Adam(0.05)),
+    "averaged_weights": lambda: AveragedWeights(SGD(0.05, momentum=0.5), momentum=0.8),
+    "schedule_free": lambda: ScheduleFree(Adam(0.05, beta_1=0.0), warmup_steps=3, strength=0.01),
+    "norm_pinned": lambda: NormPinned(Adam(0.05)),
     "power_of_normalized_with_decay": lambda: DecoupledDecay(
         Normalized(SignedPower(SGD(0.05, momentum=0.9), power=0.5)), strength=0.01
     ),

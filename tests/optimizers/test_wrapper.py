@@ -13,7 +13,17 @@ import pytest
 from keras.optimizers import SGD, Adam, LossScaleOptimizer
 
 import regbench.optimizers
-from regbench.optimizers import Clipped, DecoupledDecay, Lookahead, Normalized, OptimizerWrapper, SignedPower
+from regbench.optimizers import (
+    AveragedWeights,
+    CautiousStep,
+    Clipped,
+    DecoupledDecay,
+    Lookahead,
+    Normalized,
+    NormPinned,
+    OptimizerWrapper,
+    SignedPower,
+)
 
 tensorflow_only = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="concerns TensorFlow's own types")
 
@@ -23,9 +33,17 @@ WRAPPERS = [
     lambda inner, **arguments: Clipped(inner, threshold=0.5, **arguments),
     lambda inner, **arguments: DecoupledDecay(inner, strength=0.1, **arguments),
     lambda inner, **arguments: Lookahead(inner, sync_period=2, **arguments),
+    lambda inner, **arguments: CautiousStep(inner, **arguments),
+    lambda inner, **arguments: NormPinned(Normalized(inner), radius=2.0, **arguments),
+    lambda inner, **arguments: AveragedWeights(inner, **arguments),
 ]
 every_wrapper = pytest.mark.parametrize(
-    "wrap", WRAPPERS, ids=["signed_power", "normalized", "clipped", "decoupled_decay", "lookahead"]
+    "wrap",
+    WRAPPERS,
+    ids=[
+        *("signed_power", "normalized", "clipped", "decoupled_decay", "lookahead"),
+        *("cautious_step", "norm_pinned", "averaged_weights"),
+    ],
 )
 
 
@@ -101,7 +119,7 @@ def test_learning_rate_and_its_schedule_are_those_of_the_inner_optimizer(wrap):
     wrapper.learning_rate = 0.25
     assert float(wrapper.learning_rate) == float(wrapper.inner_optimizer.learning_rate) == 0.25
 
-    scheduled = wrap(wrap(SGD(keras.optimizers.schedules.PiecewiseConstantDecay([0, 1], [1.0, 0.5, 0.25]))))
+    scheduled = wrap(Clipped(SGD(keras.optimizers.schedules.PiecewiseConstantDecay([0, 1], [1.0, 0.5, 0.25]))))
     weight = keras.Variable([1.0])
     rates = []
     for _ in range(3):

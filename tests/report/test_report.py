@@ -21,7 +21,7 @@ from regbench.comparison import compare
 from regbench.comparison.figures import draw
 from regbench.errors import ResultsError
 from regbench.report import page as page_module
-from regbench.report import provenance, write
+from regbench.report import provenance, scrutiny, write
 from regbench.report.figures import CAPTIONS, MAP_PREFIX
 from regbench.report.overview import title
 from regbench.report.results import across
@@ -425,3 +425,17 @@ def test_figures_of_papers_are_linked_from_where_the_page_lies(smallest, tmp_pat
 def test_page_without_figures_of_papers_has_no_section_for_them(smallest, tmp_path):
     write(smallest, tmp_path / "page.html", figures=tmp_path / "nowhere")
     assert "Figures of the papers" not in (tmp_path / "page.html").read_text(encoding="utf-8")
+
+
+def test_seconds_of_steps_across_frameworks_are_labelled(smallest, tmp_path, monkeypatch):
+    write(smallest, tmp_path / "one.html")
+    assert "Seconds across frameworks" not in (tmp_path / "one.html").read_text(encoding="utf-8")
+    cards = pd.DataFrame(
+        {"candidate": ["adam", "torch_adamw", "optax_adamw", "nobodys"], "step_seconds": [0.1, 0.2, np.nan, 0.3]}
+    )
+    assert scrutiny.on_seconds(SimpleNamespace(cards=cards)) == (
+        "Seconds across frameworks compare implementations, not methods (Keras: adam; PyTorch: torch_adamw)."
+    )
+    monkeypatch.setattr(scrutiny, "on_seconds", lambda comparison: "they are of several")
+    write(smallest, tmp_path / "several.html")
+    assert "<p>they are of several</p>" in (tmp_path / "several.html").read_text(encoding="utf-8")

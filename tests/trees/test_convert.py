@@ -110,6 +110,27 @@ def test_converting_again_changes_nothing(messy: Path, tmp_path: Path) -> None:
     assert contents[0] == contents[1]
 
 
+def test_the_decay_of_an_optimizer_of_pytorch_stays_its_own(
+    write_foreign: Callable[..., Path], tree: Path, tmp_path: Path
+) -> None:
+    for optimizer, strength in (("SGD", 0.5), ("AdamW", 0.25)):
+        write_foreign(
+            folder=optimizer,
+            testproblem="quadratic_deep",
+            optimizer_name=optimizer,
+            optimizer_hyperparams={"lr": 0.1, "weight_decay": strength},
+        )
+    convert(tree, tmp_path / "clean")
+    runs = frames.load(tmp_path / "clean").runs.sort_values("optimizer")
+    assert runs["coupling"].tolist() == ["decoupled", "l2"]
+    assert runs["decay"].tolist() == [0.25, 0.5]
+    assert not runs["loss_has_penalty"].any()
+    for path in (tmp_path / "clean").rglob("*.json"):
+        table = json.loads(path.read_text())
+        assert table["weight_decay"] == 0.0
+        assert table["optimizer_hyperparams"]["weight_decay"] in (0.5, 0.25)
+
+
 def test_the_old_tree_is_not_touched(messy: Path, tmp_path: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in messy.rglob("*")}
     convert(messy, tmp_path / "clean")

@@ -172,6 +172,56 @@ def test_the_decay_is_what_the_file_says_or_the_problem_s_own(
     assert run.loss_has_penalty == (coupling in ("l2", "unknown"))
 
 
+ADAMW = {"lr": 0.001, "betas": [0.9, 0.999]}
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "hyperparameters", "factor", "coupling", "decay"),
+    [
+        ("SGD", {"lr": 0.1, "momentum": 0.9, "weight_decay": 0.5}, None, "l2", 0.5),
+        ("Adam", {"lr": 0.1, "weight_decay": 0.5}, 0.0, "l2", 0.5),
+        ("Adam", {"lr": 0.1, "weight_decay": 0.5, "decoupled_weight_decay": True}, 0.0, "decoupled", 0.5),
+        ("SGD", {"lr": 0.1, "weight_decay": 0.0}, None, "none", 0.0),
+        ("SGD", {"lr": 0.1}, None, "none", 0.0),
+        ("AdamW", ADAMW | {"weight_decay": 0.5}, None, "decoupled", 0.5),
+        ("AdamW", ADAMW | {"weight_decay": 0}, None, "none", 0.0),
+        ("AdamW", ADAMW, None, "decoupled", 0.01),  # PyTorch's default
+        ("LBFGS", {"lr": 0.1}, None, "none", 0.0),
+        ("SGD", {"lr": 0.1}, 0.25, "l2", 0.25),
+        ("SGD", {"lr": 0.1, "weight_decay": 0.5}, 0.25, "unknown", math.nan),
+        ("AdamW", ADAMW, 0.25, "unknown", math.nan),
+        ("SGD", {"learning_rate": 0.1, "weight_decay": 0.5}, None, "unknown", math.nan),  # of whom?
+        ("NobodysOptimizer", {"lr": 0.1, "weight_decay": 0.5}, None, "unknown", math.nan),
+        ("NobodysOptimizer", {"lr": 0.1}, None, "none", 0.0),
+    ],
+)
+@pytest.mark.parametrize("key", ["weight_decay", "l2_reg"])  # of DeepOBS, and of cockpit and others
+def test_the_decay_of_an_optimizer_of_pytorch_is_what_it_is_there(
+    foreign_table: MakeTable,
+    optimizer: str,
+    hyperparameters: dict[str, Any],
+    factor: float | None,
+    coupling: str,
+    decay: float,
+    key: str,
+) -> None:
+    factors = {"weight_decay": ..., key: factor}
+    table = foreign_table(
+        testproblem="quadratic_deep",
+        optimizer_name=optimizer,
+        optimizer_hyperparams=hyperparameters,
+        training_params=...,
+        **factors,
+    )
+    run = read(table)
+    assert (run.optimizer, run.coupling) == (optimizer, coupling)
+    assert run.decay == pytest.approx(decay, nan_ok=True, abs=0)
+    # What the optimizer does by itself is no part of the loss.
+    assert run.loss_has_penalty == (coupling == "unknown" or (coupling == "l2" and factor is not None and factor > 0))
+    kept = {"weight_decay"} & hyperparameters.keys() if coupling == "unknown" else set()
+    assert {"weight_decay"} & json.loads(run.setting).keys() == kept
+
+
 def test_a_factor_of_0_and_none_at_all_are_one_setting(foreign_table: MakeTable) -> None:
     spellings = [foreign_table(weight_decay=factor) for factor in (None, 0.0, 0, ...)]
     assert len({(run.setting, run.coupling) for run in map(read, spellings)}) == 1
