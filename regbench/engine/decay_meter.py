@@ -79,13 +79,13 @@ class DecayMeter:
         tf.cond(
             is_counted,
             lambda: self._counted_step(optimizer, gradients, variables),
-            lambda: optimizer.apply(gradients, variables),
+            lambda: optimizer.apply(_here(gradients), variables),
         )
 
     def _counted_step(self, optimizer: Any, gradients: Sequence[Any], variables: list[Any]) -> None:
         before = [tf.identity(variable.value) for variable in variables]
         with self.watching(optimizer) as amounts:
-            optimizer.apply(gradients, variables)
+            optimizer.apply(_here(gradients), variables)
         self.count_decay(amounts, self._measures_left)
         self.count_change(before, variables)
 
@@ -129,6 +129,11 @@ class DecayMeter:
 
     def _add(self, *counted: tf.Tensor) -> None:
         self.totals.assign_add(self.counting * tf.cast(tf.stack(counted), tf.float64))
+
+
+def _here(gradients: Sequence[Any]) -> list[Any]:
+    """Gradients as tensors of the branch that is traced; of some of it and some of outside TensorFlow makes no list."""
+    return [None if gradient is None else tf.identity(gradient) for gradient in gradients]
 
 
 def _norm(tensors: Sequence[Any]) -> tf.Tensor:

@@ -9,10 +9,11 @@ from regbench.engine.run import run
 from regbench.engine.splits import Batches, load_splits
 from regbench.errors import DefinitionError
 from regbench.models.quadratic import hessians
-from regbench.records import Decay, Schedule, learning_rate_factors
+from regbench.records import Decay, Part, Schedule, learning_rate_factors
 
 EPSILON = float(np.finfo(np.float32).eps)
 RATE, EPOCHS, STEPS = 0.01, 3, 7
+SGD = {"name": "sgd", "arguments": {"learning_rate": 0.01}}
 STEPPED = Schedule(name="step", epochs=(1, 2), factors=(2.0, 0.5))
 
 
@@ -140,6 +141,16 @@ def test_mask_says_which_weights_decay_after_the_step_too(make_task):
         return run(plain.model_copy(update={"decay": Decay(coupling="cautious", strength=1.0, mask=mask)})).curves
 
     assert curves("kernels") != curves("all")  # the biases decay too
+
+
+def test_decay_is_counted_around_what_changes_some_gradients_and_not_all(make_task):
+    wrapped = {"name": "signed_power", "arguments": {"inner_optimizer": SGD, "power": 0.5}}  # of kernels alone
+    candidate = catalog.candidate("sgd").model_copy(update={"optimizer": Part.model_validate(wrapped)})
+    result = run(
+        make_task("digits_mlp", candidate, epochs=1).spec({"decay.coupling": "decoupled", "decay.strength": 0.5}, 42)
+    )
+    assert result.outcome == "completed", result.reason
+    assert 0 < result.decay_share < 1
 
 
 def test_nothing_is_counted_without_decay_and_a_diverged_run_has_no_share(run_with):
