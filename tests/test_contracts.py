@@ -54,18 +54,12 @@ ROWS = {
     "AMSBound": Row(optimizers.AMSBound),
     "AdEMAMix": Row(optimizers.AdEMAMix, {"warmup_steps": 4}),
     "Prodigy": Row(optimizers.Prodigy, {"correct_bias": True}),
-    "Prodigy-as-published": Row(
-        optimizers.Prodigy,
-        {},
-        {"trains_in_fit": "its first 30 steps overshoot without a correction of the bias, as those of the source do"},
-    ),
     "KernelMuon": Row(optimizers.KernelMuon, {"apply_to": "kernels", "learning_rate": 2.0**-5}),
     "CautiousStep": Row(optimizers.CautiousStep, {"inner_optimizer": Adam(0.01)}),
     "NormPinned": Row(optimizers.NormPinned, {"apply_to": "kernels"}),
     "SharpnessAware": Row(optimizers.SharpnessAware, {"rho": 0.1}),
     "ScheduleFree": Row(optimizers.ScheduleFree, {"inner_optimizer": SGD(0.1), "warmup_steps": 3, "strength": 0.01}),
     "AveragedWeights": Row(optimizers.AveragedWeights, {"momentum": 0.9}),
-    "AveragedWeights-tail": Row(optimizers.AveragedWeights, {"start": 2, "period": 2}),
     "OptimizerWrapper": Row(
         optimizers.OptimizerWrapper, exceptions={"cites_source": "the base of the wrappers, no method of anyone's"}
     ),
@@ -80,7 +74,6 @@ ROWS = {
     "EigenvalueDecay": Row(regularizers.EigenvalueDecay),
     **{f"Orthogonal-{form}": Row(regularizers.Orthogonal, {"form": form}) for form in FORMS},
     "SpectralNorm": Row(regularizers.SpectralNorm),
-    "SpectralNorm-exact": Row(regularizers.SpectralNorm, {"exact": True, "squared": False}),
     "NormTarget": Row(regularizers.NormTarget, {"target": 2.0}),
     "RowNorm": Row(regularizers.RowNorm),
     "L1": Row(regularizers.L1),

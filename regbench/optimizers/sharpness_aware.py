@@ -23,9 +23,9 @@ class SharpnessAware(OptimizerWrapper):
         w <- the inner optimizer's step from w with the gradient g(w + e)
 
     `rho=0` is the inner optimizer itself, to the bit. What is in the loss is in both gradients, penalties too. A step
-    takes two gradients (`gradients_per_step`) on the same batch, which plain `model.fit` does not do; without the first
-    one a step is refused, since it would be one of the inner optimizer. So a model needs this training step, here on
-    TensorFlow:
+    takes two gradients (`gradients_per_step`) on the same batch, which plain `model.fit` does not do; where the first
+    was never given a step is refused, since it would be one of the inner optimizer. So a model needs this training
+    step, here on TensorFlow:
 
         class SharpnessAwareModel(keras.Model):
             def train_step(self, data):
@@ -77,7 +77,7 @@ class SharpnessAware(OptimizerWrapper):
         if not 0 <= rho < float("inf"):
             raise ValueError(f"`rho` must be non-negative and finite. Received: rho={rho!r}")
         self.rho = float(rho)
-        self._phase = "start"
+        self.__dict__["_self_phase"] = "start"  # no part of what a step is compiled for
 
     def build(self, variables: list[Any]) -> None:
         """Creates what keeps the weights while they are uphill."""
@@ -104,27 +104,28 @@ class SharpnessAware(OptimizerWrapper):
             self.assign(self._starts[self._get_variable_index(variable)], ops.convert_to_tensor(variable))
         for gradient, variable in pairs:
             self.assign_add(variable, ops.cast(scale * ops.cast(gradient, wide), variable.dtype))
-        self._phase = "uphill"
+        self.__dict__["_self_phase"] = "uphill"
 
     def descend(self, variables: list[Any]) -> None:
         """Puts the weights back to w, bit for bit."""
         for variable in variables:
             start = self._starts[self._get_variable_index(variable)]
             self.assign(variable, ops.copy(ops.convert_to_tensor(start)))
-        self._phase = "back"
+        self.__dict__["_self_phase"] = "back"
 
     def apply(self, grads: list[Any], trainable_variables: list[Any] | None = None) -> None:
         """Takes the inner optimizer's step with the gradients from uphill.
 
         Raises:
-            ValueError: `ascend` and `descend` were not called since the last step.
+            ValueError: `ascend` was never called, or `descend` not after it.
         """
-        if self._phase != "back":
+        # Not reset by a step: a compiled one may be traced in several branches.
+        phase = self.__dict__["_self_phase"]
+        if phase != "back":
             raise ValueError(
                 "`SharpnessAware` must be given two gradients a step: `ascend` with the first, then `descend`, then "
-                f"`apply` with the second; its docstring has the training step. Received: `apply` after {self._phase!r}"
+                f"`apply` with the second; its docstring has the training step. Received: `apply` after {phase!r}"
             )
-        self._phase = "start"
         super().apply(grads, trainable_variables)
 
     def get_config(self) -> dict[str, Any]:

@@ -66,6 +66,15 @@ def test_second_gradient_at_the_same_place_changes_no_bit(make_spec, normalized)
     assert curves(twice) == curves(plain)
 
 
+def test_second_gradient_goes_with_a_decay_that_is_counted(make_spec, linear):
+    decay = Decay(coupling="decoupled", strength=0.1)
+    same = part("sharpness_aware", inner_optimizer=MOMENTUM, rho=0.0)
+    plain, twice = (run(make_spec(one, linear, 1, decay=decay)) for one in (MOMENTUM, same))
+    assert curves(twice) == curves(plain)
+    assert twice.decay_share == plain.decay_share > 0
+    assert twice.gradient_evaluations == 2 * plain.gradient_evaluations
+
+
 def test_what_a_penalty_carries_goes_on_once_a_step(make_spec):
     objective = prepared_run(make_spec(MOMENTUM, regularizer=part("spectral_norm", factor=0.1)))._program.objective
     nothing, before = [None] * len(objective.model.trainable_variables), objective._carried[0].numpy()

@@ -106,6 +106,10 @@ def test_variable_without_a_gradient_stays():
 def test_step_without_its_first_gradient_is_refused(build_model, regression_data):
     with pytest.raises(ValueError, match=r"`SharpnessAware` must be given two gradients a step: .*Received: `apply`"):
         SharpnessAware(SGD(0.5)).apply([keras.ops.ones(1)], [keras.Variable([1.0])])
+    optimizer, weight = SharpnessAware(SGD(0.5)), keras.Variable([1.0])
+    optimizer.ascend([keras.ops.ones(1)], [weight])
+    with pytest.raises(ValueError, match="Received: `apply` after 'uphill'"):
+        optimizer.apply([keras.ops.ones(1)], [weight])
     with pytest.raises(ValueError, match="must be given two gradients a step"):
         build_model(Clipped(SharpnessAware(SGD(0.5)))).fit(*regression_data, verbose=0)
 
