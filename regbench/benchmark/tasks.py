@@ -11,7 +11,7 @@ from regbench.benchmark.problems import check_problem, with_data
 from regbench.catalog import own_code
 from regbench.conventions import refusal
 from regbench.errors import DefinitionError
-from regbench.records import OLD_RAMP, Candidate, Problem, Protocol, RunSpec, Scalar, Schedule
+from regbench.records import EACH_STEP, OLD_RAMP, Candidate, Problem, Protocol, RunSpec, Scalar, Schedule
 from regbench.store import paths
 from regbench.tuning import space
 
@@ -53,8 +53,20 @@ class Task:
             protocol=self.protocol,
             epochs=self.epochs,
             batch_size=self.batch_size,
-            schedule=self.schedule,
+            schedule=self._schedule(setting),
         )
+
+    def _schedule(self, setting: Mapping[str, Scalar]) -> Schedule:
+        """The schedule, with the warm-up of the candidate where that has one."""
+        warmup = space.warmup(self.candidate, setting)
+        if warmup is None:
+            return self.schedule
+        if not self.schedule.is_of_steps:
+            raise DefinitionError(
+                f"{self.candidate.name}: warmup: needs one of the schedules {', '.join(EACH_STEP)}. "
+                f"Received: {self.schedule.name!r}"
+            )
+        return self.schedule.model_copy(update={"warmup": warmup})
 
     @classmethod
     def of(

@@ -11,7 +11,7 @@ from regbench.catalog.frameworks import framework_of
 from regbench.conventions import warnings_on
 from regbench.errors import DefinitionError
 from regbench.execution import Child, Workers
-from regbench.records import TUNING_SEED, Candidate, Choices, Part, Problem, RunSpec, Scalar, Searched
+from regbench.records import EACH_STEP, TUNING_SEED, Candidate, Choices, Part, Problem, RunSpec, Scalar, Searched
 from regbench.tuning import space
 
 _ANY_PROBLEM, _ANY_CANDIDATE = "quadratic_deep", "sgd"
@@ -43,7 +43,9 @@ def check_run(task: Task, spec: RunSpec) -> list[str]:
 
 def check_candidate(candidate: str | Candidate) -> list[str]:
     """Make sure of the same for a candidate that is looked at, on no problem in particular."""
-    tasks = [Task.of(_ANY_PROBLEM, candidate)]
+    compared = candidate if isinstance(candidate, Candidate) else catalog.candidate(candidate)
+    schedule = "none" if compared.warmup is None else EACH_STEP[0]
+    tasks = [Task.of(_ANY_PROBLEM, compared, schedule=schedule)]
     return _check(tasks, _of_own(tasks), Workers(), is_looked_at=True)
 
 

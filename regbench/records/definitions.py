@@ -196,7 +196,12 @@ def settled(part: Part) -> Part:
 
 
 class Candidate(Record):
-    """What is compared: an optimizer, a regularizer, a decay, and which of their values are searched."""
+    """What is compared: an optimizer, a regularizer, a decay, and which of their values are searched.
+
+    Args:
+        warmup: the share of all steps in which the rate rises, under the schedules that have a warm-up; None leaves it
+            to the schedule.
+    """
 
     name: str
     summary: str
@@ -204,6 +209,15 @@ class Candidate(Record):
     optimizer: Part
     regularizer: Part | None = None
     decay: Decay = Decay()
+    warmup: float | Range | None = None
+
+    @field_validator("warmup")
+    @classmethod
+    def _is_a_share(cls, warmup: float | Range | None) -> float | Range | None:
+        low, high = warmup.extremes() if isinstance(warmup, Range) else (warmup or 0.0, warmup or 0.0)
+        if not 0 <= low <= high < 1:
+            raise ValueError(f"`warmup` must be in [0, 1), a share of all steps. Received: {low!r} to {high!r}")
+        return warmup
 
     @field_validator("regularizer")
     @classmethod
@@ -217,6 +231,8 @@ class Candidate(Record):
             values |= dict(searched_in("regularizer", self.regularizer))
         if isinstance(self.decay.strength, Range):
             values["decay.strength"] = self.decay.strength
+        if isinstance(self.warmup, Range):
+            values["warmup"] = self.warmup
         return values
 
 

@@ -18,6 +18,8 @@ FORMAT_VERSION = 1
 CHECKSUM = "checksum"
 CURVES_CHECKSUM = "curves_checksum"
 """Of the curves alone: in files that were written before the checksum of the whole."""
+WARMUP_SETTING = "warmup"
+"""What a warm-up is called in a setting, where a candidate searches it."""
 CUT = "regbench: this list was cut out"
 CURVES = (
     "train_losses",
@@ -40,7 +42,7 @@ def hyperparameters(spec: RunSpec) -> dict[str, Any]:
 
     The optimizer's own and those of the optimizers it wraps go by their last name (`learning_rate`, whatever wraps the
     optimizer that has it); where two share it, the inner one keeps its full name (`inner.momentum`). A regularizer's
-    begin with `regularizer.`; a decay outside the loss is `decay.strength`.
+    begin with `regularizer.`; a decay outside the loss is `decay.strength`, a searched warm-up `schedule.warmup`.
     """
     flat: dict[str, Any] = {}
     for path, value in sorted(_leaves((), spec.optimizer), key=lambda leaf: len(leaf[0])):
@@ -49,6 +51,8 @@ def hyperparameters(spec: RunSpec) -> dict[str, Any]:
         flat |= {".".join(path): value for path, value in _leaves(("regularizer",), spec.regularizer)}
     if spec.decay.coupling not in (Coupling.NONE, Coupling.L2):
         flat["decay.strength"] = spec.decay_strength
+    if WARMUP_SETTING in spec.setting:
+        flat["schedule.warmup"] = spec.schedule.warmup
     return flat
 
 
@@ -195,7 +199,8 @@ def _training_parameters(spec: RunSpec) -> dict[str, Any]:
     schedule = spec.schedule
     if schedule.name == "step":
         return {"lr_sched_epochs": list(schedule.epochs), "lr_sched_factors": list(schedule.factors)}
-    named = {} if schedule.name == "none" else {"lr_schedule": schedule.title}
+    title = schedule.name if WARMUP_SETTING in spec.setting else schedule.title
+    named = {} if schedule.name == "none" else {"lr_schedule": title}
     return {"lr_sched_epochs": None, "lr_sched_factors": None, **named}
 
 

@@ -113,7 +113,7 @@ def our_definition(table: Mapping[str, Any], ours: Mapping[str, Any]) -> RunDefi
         schedule_word = schedule_name(*_schedule_lists(schedule, "epochs", "factors"), num_epochs=0)
     elif schedule_word == "ltr" and schedule.get("version", 1) == 1:
         schedule_word = OLD_RAMP
-    elif schedule.get("warmup", WARMUP) != WARMUP:
+    elif schedule.get("warmup", WARMUP) != WARMUP and deepobs.WARMUP_SETTING not in read_table(spec, "setting"):
         schedule_word = f"{schedule_word} {read_number(schedule, 'warmup')!r}"
     hyperparameters = dict(read_table(table, "optimizer_hyperparams"))
     hyperparameters.pop("decay.strength", None)

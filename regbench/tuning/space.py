@@ -71,6 +71,7 @@ def override(candidate: Candidate, setting: Mapping[str, Scalar]) -> Candidate:
         "optimizer": _part_with(candidate.optimizer, "optimizer", setting),
         "regularizer": None if regularizer is None else _part_with(regularizer, "regularizer", setting),
         "decay": _decay_with(candidate, setting),
+        "warmup": setting.get("warmup", candidate.warmup),
     }
     return candidate.model_copy(update=changes)
 
@@ -92,6 +93,12 @@ def resolve(candidate: Candidate, setting: Mapping[str, Scalar], problem: Proble
         decay = decay.model_copy(update={"strength": problem.l2})
     # Again, because what is settled may depend on a value that was searched.
     return chosen.optimizer, chosen.regularizer and settled(chosen.regularizer), decay
+
+
+def warmup(candidate: Candidate, setting: Mapping[str, Scalar]) -> float | None:
+    """The warm-up that a candidate wants with every value chosen; None where it leaves it to the schedule."""
+    chosen = override(candidate, setting).warmup
+    return None if chosen is None else float(cast(float, chosen))
 
 
 def is_logarithmic(searched: Range) -> bool:
@@ -118,6 +125,7 @@ def _types(candidate: Candidate) -> dict[str, set[type]]:
     types = dict(_part_types("optimizer", candidate.optimizer))
     if candidate.regularizer is not None:
         types |= _part_types("regularizer", candidate.regularizer)
+    types |= {} if candidate.warmup is None else {"warmup": {float}}
     return types | {"decay.coupling": {str}, "decay.strength": {float, str}}
 
 
