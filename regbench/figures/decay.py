@@ -31,6 +31,8 @@ OPTIMIZERS = {
     "adam": part("adam", learning_rate=RATE),
 }
 NONE = "no decay"
+LINES = ("l2", "decoupled", "decoupled constant", "lr squared", "cautious", NONE)
+"""What has the same look in every figure."""
 
 Key = tuple[str, str, float]
 """A panel, a line in it, and where on the line."""
@@ -121,6 +123,7 @@ def _modular(size: Size) -> PaperFigure:
         for coupling, factor in couplings.items()
         for strength in strengths
     }
+    axis = "strength (of l2 a thousandth)"
     runs["held out", NONE, 0.0] = _runs("modular_addition", decayed("adam", "l2", 0.0), epochs, seeds, "cosine")
     return PaperFigure(
         name="modular_addition_strength",
@@ -132,7 +135,7 @@ def _modular(size: Size) -> PaperFigure:
         departures=["The learning rate is fixed, not tuned anew for each strength."],
         runs=lambda _: _all(runs),
         draw=lambda find: _draw(
-            runs, find, {"held out": CurvePanel("modular_addition", "strength", "test accuracy", is_share=True)}
+            runs, find, {"held out": CurvePanel("modular_addition", axis, "test accuracy", is_share=True)}
         ),
     )
 
@@ -163,7 +166,8 @@ def _norms(size: Size) -> PaperFigure:
             if len(values)
         ]
         numbers = pd.concat(rows, ignore_index=True)
-        return Drawing(curve_panels(numbers, panels, spread=SPREAD if seeds > 1 else ""), numbers, _ends(numbers))
+        spread = SPREAD if seeds > 1 else ""
+        return Drawing(curve_panels(numbers, panels, spread=spread, known=LINES), numbers, _ends(numbers))
 
     return PaperFigure(
         name="digits_mlp_norm",
@@ -206,7 +210,8 @@ def _draw(runs: Mapping[Key, list[Run]], find: Find, panels: Mapping[str, CurveP
     marked = {name: panel._replace(markers=True, levels={NONE: float(plain[name])}) for name, panel in panels.items()}
     several = len(next(iter(results.values()))) > 1
     drawn = numbers[numbers["label"] != NONE]
-    figure = curve_panels(drawn, marked, spread=SPREAD if several else "", widest=2 if len(panels) == 4 else 3)
+    widest = 2 if len(panels) == 4 else 3
+    figure = curve_panels(drawn, marked, spread=SPREAD if several else "", widest=widest, known=LINES)
     return Drawing(figure, numbers, [_finding(results, panel) for panel in panels])
 
 

@@ -43,7 +43,13 @@ class CurvePanel(NamedTuple):
 
 
 def curve_panels(
-    curves: pd.DataFrame, panels: Mapping[str, CurvePanel], *, spread: str = "", widest: int = 3, same_y: bool = False
+    curves: pd.DataFrame,
+    panels: Mapping[str, CurvePanel],
+    *,
+    spread: str = "",
+    widest: int = 3,
+    same_y: bool = False,
+    known: Sequence[str] = (),
 ) -> Figure:
     """Draw the curves of each panel. An axis is logarithmic where values are positive and span a decade.
 
@@ -53,6 +59,7 @@ def curve_panels(
         spread: what the bands reach over, for the legend.
         widest: panels side by side.
         same_y: all panels have the same vertical axis.
+        known: labels that have the same look in several figures, in the order of their looks.
 
     Raises:
         NothingToDrawError: no curve has a finite point.
@@ -60,7 +67,8 @@ def curve_panels(
     usable = curves[curves["mean"].abs() < LARGEST]
     if usable.empty:
         raise NothingToDrawError("No curve has a finite point.")
-    look = looks([str(label) for label in curves["label"].unique()])
+    there = [str(label) for label in curves["label"].unique()]
+    look = {label: one for label, one in looks([*known, *there]).items() if label in there}
     cells = places([len(panels)], widest)
     rows, width = extent(cells)
     with style():
