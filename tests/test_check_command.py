@@ -125,7 +125,7 @@ def test_json_is_all_that_is_printed(check):
 def test_optimizer_inside_a_wrapper_is_set_by_name(check):
     code, output, _ = check("regbench.optimizers:Clipped --set inner_optimizer=adam --set threshold=0.5")
     assert code == 0, output
-    assert "10 of 10 clauses hold." in output
+    assert "11 of 11 clauses hold." in output
 
 
 def test_list_is_read_as_toml_and_clauses_that_do_not_apply_do_not_fail(check):

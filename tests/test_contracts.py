@@ -112,6 +112,7 @@ def test_exceptions_are_of_clauses_that_exist():
 
 
 @pytest.mark.slow
+@pytest.mark.by_hand  # two and a half minutes: every class is compiled anew
 @pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="jax is not installed")
 def test_every_clause_holds_on_jax():
     command = [sys.executable, "-m", "pytest", "-q", "--noconftest", __file__, "-k", "test_clause_holds"]

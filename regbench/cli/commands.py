@@ -13,7 +13,6 @@ from regbench.cli.check import check
 from regbench.cli.codes import BAD_INPUT, DONE, SOME_FAILED
 from regbench.cli.compare import compare
 from regbench.cli.data import data
-from regbench.cli.decay import show_decay
 from regbench.cli.export import export
 from regbench.cli.figures import figures
 from regbench.cli.new import new, own_data, problem_of
@@ -97,6 +96,8 @@ def show(
     if weights:
         return _show_weights(name, form)
     if decay is not None:
+        from regbench.cli.decay import show_decay
+
         show_decay(name, decay, learning_rate, momentum, pace.take_schedule(others), form=form, **others)
         return DONE
     found = inventory.find(name)

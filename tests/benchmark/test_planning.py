@@ -447,7 +447,7 @@ def test_json_holds_runs_and_estimate_and_nothing_else_is_said(regbench, known_s
         ("digits_mlp sgd --workers x", ["--workers", "'x'"]),
         ("digits_mlp sgd --seed -1", ["`seed`", "Received: seed=-1"]),
         ("digits_mlp sgd --commands --format json", ["`--commands` and `--format`"]),
-        ("digits_mlp sgd --decay l3", ["no regularizer or decay coupling `l3`", "Known: decoupled"]),
+        ("digits_mlp sgd --decay l3", ["no regularizer or decay coupling `l3`", "Known: cautious, decoupled"]),
         ("digits_mlp sgd --schedule step", ["schedule", "needs epochs and factors"]),
         ("digits_mlp sgd --protocol stirct", ["no protocol `stirct`", "Did you mean `strict`"]),
         ("digits_mlp sgd --max-seconds 0", ["--max-seconds", "positive", "Received: 0"]),
