@@ -124,6 +124,7 @@ def test_without_a_tree_the_baselines_are_compared_with_each_other(command, tmp_
         "quadratic_deep",
         "digits_mlp",
         "digits_2c2d",
+        "modular_addition",
         "fmnist_2c2d",
         "cifar10_3c3d",
     }
