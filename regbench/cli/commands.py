@@ -223,8 +223,6 @@ def search(
     """
     if own is not None:
         candidates = [*problem.split(","), *candidates]
-        for name in candidates:
-            options.combined(name, regularizer, decay)
     elif target is not None:
         raise DefinitionError(f"`target` must be given with `data` only. Received: target={target!r}")
     elif not candidates:

@@ -19,7 +19,7 @@ from regbench.records import Coupling, RunSpec, peak_factor
 
 
 def is_decoupled(spec: RunSpec) -> bool:
-    """Whether the optimizer is wrapped in a decay of the weights."""
+    """Whether the decay acts on the weights, apart from the gradient."""
     return spec.decay.coupling not in (Coupling.NONE, Coupling.L2) and spec.decay_strength != 0
 
 
@@ -67,12 +67,9 @@ def shrinkage(spec: RunSpec, learning_rate: float, steps: int, meter: DecayMeter
         meter: of the training.
 
     Returns:
-        None where the decay passes through the optimizer (l2), depends on its momentum, or the product overflows; and
-        where an optimizer decays by itself, at another point (Schedule-Free) or another rate (Prodigy).
+        None where the decay passes through the optimizer (l2), depends on its momentum, or the product overflows.
     """
     coupling = spec.decay.coupling
-    if any(part.name in ("schedule_free", "prodigy") for part in spec.optimizer.with_inner()):
-        return None
     if coupling == Coupling.CAUTIOUS:
         return None if meter is None else meter.shrinkage(spec.epochs * steps)
     if coupling in (Coupling.NONE, Coupling.L2, Coupling.DECOUPLED_MOMENTUM):

@@ -13,9 +13,9 @@ from regbench.engine import environment
 from regbench.engine.build import build_optimizer, build_regularizer, has_schedule
 from regbench.engine.captures import check_arrays
 from regbench.engine.decay_meter import DecayMeter
-from regbench.engine.decays import is_undone
+from regbench.engine.decays import is_undone, shrinkage
 from regbench.engine.evaluate import Evaluation, Evaluator
-from regbench.engine.forms import settle_epochs
+from regbench.engine.forms import decays_itself, settle_epochs
 from regbench.engine.hosting import GuestTraining
 from regbench.engine.kept import Kept
 from regbench.engine.keys import program_key, training_key
@@ -172,6 +172,12 @@ class PreparedRun:
     def meter(self) -> DecayMeter | None:
         """What has counted the decay; None where there is none."""
         return self._training.meter
+
+    def shrinkage(self) -> float | None:
+        """What the decay alone leaves of a weight; None too where an optimizer decays at another point or rate."""
+        if decays_itself(self._optimizer):
+            return None
+        return shrinkage(self._spec, self.learning_rate, self.steps, self.meter)
 
     def is_undone(self) -> bool:
         """Whether an optimizer of the user's own undoes the decay, by a step from where the run is now."""

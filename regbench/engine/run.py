@@ -45,8 +45,7 @@ def run(
     """
     environment.prepare()
     environment.check_keras()
-    from regbench.engine.decays import shrinkage  # what they import loads TensorFlow
-    from regbench.engine.program import PreparedRun
+    from regbench.engine.program import PreparedRun  # what it imports loads TensorFlow
 
     clock = Clock()
     splits = load_splits(spec.problem.dataset, spec.protocol, data_dir, spec.problem.selection, spec.seed)
@@ -80,7 +79,7 @@ def run(
         curves=_curves(spec, curves),
         metrics=_metrics(spec, curves),
         losses_without_penalty=curves.values("losses", lambda split: split.loss, spec.epochs, filled=filled),
-        shrinkage=shrinkage(spec, prepared.learning_rate, prepared.steps, meter),
+        shrinkage=prepared.shrinkage(),
         decay_share=None if meter is None else 0.0 if prepared.is_undone() else meter.share,
         gradient_evaluations=prepared.gradient_evaluations,
         final_weight_norm=_finite(prepared.weight_norm()),

@@ -1,5 +1,6 @@
 """The compiled training step; a whole epoch is one call."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from regbench.engine.reading import Reading, state_of
 from regbench.engine.second_gradient import SecondGradient, of_two_gradients
 from regbench.engine.splits import Samples
 from regbench.engine.traced import Trace
+from regbench.optimizers.inside import chain
 
 
 class Training:
@@ -211,8 +213,4 @@ class Training:
 
 def gradients_per_step(optimizer: Any) -> int:
     """How many gradients a step takes: the product of `gradients_per_step` over an optimizer and those inside it."""
-    number = 1
-    while optimizer is not None:
-        number *= getattr(optimizer, "gradients_per_step", 1)
-        optimizer = getattr(optimizer, "inner_optimizer", None)
-    return number
+    return math.prod(getattr(one, "gradients_per_step", 1) for one in chain(optimizer))

@@ -83,18 +83,9 @@ def _schedules(size: Size) -> PaperFigure:
         Size.FULL: (150, 10, (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)),
     }[size]
     couplings = {"decoupled": 1.0, "decoupled_constant": RATE, "lr_squared": 1.0, "cautious": 1.0}
-    runs = {
-        (schedule, coupling.replace("_", " "), strength): _runs(
-            "mnist1d_mlp", decayed("adam", coupling, factor * strength), epochs, seeds, schedule
-        )
-        for schedule in SCHEDULES
-        for coupling, factor in couplings.items()
-        for strength in strengths
-    }
-    runs |= {
-        (schedule, NONE, 0.0): _runs("mnist1d_mlp", decayed("adam", "l2", 0.0), epochs, seeds, schedule)
-        for schedule in SCHEDULES
-    }
+    runs: dict[Key, list[Run]] = {}
+    for schedule in SCHEDULES:
+        runs |= _lines(schedule, "mnist1d_mlp", couplings, strengths, epochs, seeds, schedule)
     panels = {name: CurvePanel(f"schedule {name}", "strength at the peak rate", "test accuracy") for name in SCHEDULES}
     return PaperFigure(
         name="mnist1d_mlp_schedules",
@@ -116,15 +107,8 @@ def _modular(size: Size) -> PaperFigure:
         Size.FULL: (60, 10, (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)),
     }[size]
     couplings = {"l2": 1e-3, "decoupled": 1.0, "decoupled_constant": RATE, "lr_squared": 1.0, "cautious": 1.0}
-    runs = {
-        ("held out", coupling.replace("_", " "), strength): _runs(
-            "modular_addition", decayed("adam", coupling, factor * strength), epochs, seeds, "cosine"
-        )
-        for coupling, factor in couplings.items()
-        for strength in strengths
-    }
+    runs = _lines("held out", "modular_addition", couplings, strengths, epochs, seeds, "cosine")
     axis = "strength (of l2 a thousandth)"
-    runs["held out", NONE, 0.0] = _runs("modular_addition", decayed("adam", "l2", 0.0), epochs, seeds, "cosine")
     return PaperFigure(
         name="modular_addition_strength",
         title="modular_addition, Adam: accuracy on pairs that were held out, over the strength of each coupling",
@@ -180,6 +164,26 @@ def _norms(size: Size) -> PaperFigure:
         runs=lambda _: _all(runs),
         draw=draw,
     )
+
+
+def _lines(
+    panel: str,
+    problem: str,
+    couplings: Mapping[str, float],
+    strengths: Sequence[float],
+    epochs: int,
+    seeds: int,
+    schedule: str,
+) -> dict[Key, list[Run]]:
+    """The runs of a panel: Adam with each coupling, of which a strength is multiplied by its number, and without."""
+    plain = {(panel, NONE, 0.0): _runs(problem, decayed("adam", "l2", 0.0), epochs, seeds, schedule)}
+    return {
+        (panel, coupling.replace("_", " "), strength): _runs(
+            problem, decayed("adam", coupling, factor * strength), epochs, seeds, schedule
+        )
+        for coupling, factor in couplings.items()
+        for strength in strengths
+    } | plain
 
 
 def _runs(problem: str, one: Candidate, epochs: int, seeds: int, schedule: str = "none") -> list[Run]:

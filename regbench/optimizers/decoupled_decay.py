@@ -171,9 +171,8 @@ class DecoupledDecay(OptimizerWrapper):
 
 
 def _innermost(optimizer: Any) -> Any:
-    while hasattr(optimizer, "inner_optimizer"):
-        optimizer = optimizer.inner_optimizer
-    return optimizer
+    *_, innermost = chain(optimizer)
+    return innermost
 
 
 def _check_decayable(optimizer: Any) -> None:
